@@ -1,0 +1,121 @@
+//! Core: everything that can happen to a conversation.
+
+use std::time::Duration;
+
+use crate::{
+    model::{CallId, Capabilities, Event, ItemId, ResponseId},
+    speaker::{ParticipantId, Role},
+};
+
+/// One fact.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Input {
+    /// Something the process or the room asks of the agent.
+    Ask(Ask),
+    /// Somebody came, changed or left.
+    Audience(Audience),
+    /// A person typed a line.
+    Chat {
+        /// Who typed it.
+        participant: ParticipantId,
+        /// The line; personal data.
+        text: String,
+    },
+    /// The model reports.
+    Model(Event),
+    /// The link to the model changed.
+    ModelLink(ModelLink),
+    /// What people hear.
+    Playout(Playout),
+    /// The agent can be heard: its track is published and somebody is subscribed to it.
+    RoomReady,
+    /// A tool call ended.
+    ToolFinished {
+        /// The call.
+        call: CallId,
+        /// What the model is told; bounded text.
+        output: String,
+    },
+}
+
+/// Requests to the agent itself.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Ask {
+    /// End the conversation for this reason.
+    Close(crate::output::CloseReason),
+    /// The worker is draining: finish what is being said, say goodbye, end.
+    Drain,
+    /// Say something along these lines.
+    Say(String),
+}
+
+/// Changes among the people around the agent.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Audience {
+    /// Somebody came.
+    Joined {
+        /// Who.
+        participant: ParticipantId,
+        /// What they are to us.
+        role: Role,
+        /// Display name; untrusted text and personal data.
+        name: String,
+    },
+    /// Somebody left for good.
+    Left {
+        /// Who.
+        participant: ParticipantId,
+    },
+}
+
+/// State of the link to the model.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ModelLink {
+    /// The connection is gone; the link is trying again.
+    Down,
+    /// The link has given up; `reason` is a short code for people and metrics.
+    Exhausted {
+        /// For example `invalid_api_key` or `unreachable`.
+        reason: String,
+    },
+    /// A configured, empty connection is there.
+    Up(Capabilities),
+}
+
+/// What was heard of one item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// The response it belongs to.
+    pub response: ResponseId,
+    /// The item.
+    pub item: ItemId,
+    /// Handed to the encoder so far.
+    pub heard: Duration,
+}
+
+/// Facts from the outgoing queue.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Playout {
+    /// The playhead moved on; coalesced, about ten times a second.
+    Advanced(Heard),
+    /// Every item that was complete has been played; nothing is queued.
+    Drained,
+    /// A flush was carried out: what had been heard of every item that was cut. Items that were
+    /// queued but never started stand there with zero.
+    Flushed {
+        /// In playing order.
+        cut: Vec<Heard>,
+    },
+    /// The first sample of an item was handed to the encoder.
+    Started {
+        /// The response it belongs to.
+        response: ResponseId,
+        /// The item.
+        item: ItemId,
+    },
+}
