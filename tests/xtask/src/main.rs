@@ -1,1 +1,79 @@
-fn main(){}
+//! Every command of this repository. Starts on a bare machine: few, pure Rust dependencies.
+//!
+//! Owns the order of steps and what they need installed. It does not know how the product works:
+//! it builds programs, starts them, waits until they answer, and stops them.
+
+mod bench;
+mod browser;
+mod cargo;
+mod chart;
+mod children;
+mod compose;
+mod console;
+mod demo;
+mod doctor;
+mod e2e;
+mod paths;
+mod ports;
+mod run;
+mod servers;
+mod setup;
+mod test;
+mod tidy;
+mod unpatched;
+
+use std::process::ExitCode;
+
+use run::Failure;
+
+const USAGE: &str = "\
+usage: cargo xtask <command>
+
+  demo [--check] [--release]  a talking room on this machine; --check lets a headless browser be the caller
+  test [step ...]             everything CI runs, with all set-up, and minutes per step
+  nightly                     what is too long for every change: churn, unpatched check
+  bench [--turns N]           quick figures as JSON
+  doctor                      what this machine has, what is missing, and the line that installs it
+  tidy                        the house rules as checks
+  e2e | browser | chart | compose | console    one step of `test` by itself
+  unpatched                   type-check against Google's engine: proof that only upstream's API is used
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) = match args.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("help", &[][..]),
+    };
+    match dispatch(command, rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xtask {command}: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: &str, rest: &[String]) -> Result<(), Failure> {
+    match command {
+        "bench" => bench::bench(rest),
+        "browser" => browser::browser(),
+        "chart" => chart::chart(),
+        "compose" => compose::compose(),
+        "console" => console::test(),
+        "demo" => demo::demo(rest),
+        "doctor" => doctor::doctor(),
+        "e2e" => e2e::e2e(rest),
+        "nightly" => test::nightly(),
+        "test" => test::test(rest),
+        "tidy" => tidy::tidy(),
+        "unpatched" => unpatched::unpatched(),
+        "help" | "--help" | "-h" => {
+            run::say(USAGE);
+            Ok(())
+        }
+        unknown => Err(Failure::new(format!(
+            "there is no command `{unknown}`\n\n{USAGE}"
+        ))),
+    }
+}

@@ -1,0 +1,46 @@
+//! People in Chromium: the page, the agent, and what was heard.
+
+use std::process::Command;
+
+use crate::{
+    console, demo, paths,
+    run::{Failure, run},
+    setup,
+};
+
+/// Starts the stack as the demo does and runs the browser tests against it.
+pub(crate) fn browser() -> Result<(), Failure> {
+    prepare()?;
+    let stack = demo::Stack::start(demo::Options::for_tests())?;
+    let mut tests = Command::new("npm");
+    tests
+        .current_dir(folder())
+        .args(["run", "--silent", "test"]);
+    let result = run(tests.env("ROOM_AGENT_LINK", stack.link()));
+    if result.is_err() {
+        crate::run::note(format_args!(
+            "logs of the stack: {}",
+            stack.logs().display()
+        ));
+    }
+    result
+}
+
+/// The scripted caller of `demo --check`: prints one JSON object on stdout.
+pub(crate) fn check(link: &str) -> Result<(), Failure> {
+    let mut caller = Command::new("node");
+    caller
+        .current_dir(folder())
+        .args(["check.mjs", "--json", "--link", link]);
+    run(&mut caller)
+}
+
+/// Chromium and the packages of the tests.
+pub(crate) fn prepare() -> Result<(), Failure> {
+    setup::ensure(setup::BROWSER)?;
+    console::install(&folder())
+}
+
+fn folder() -> std::path::PathBuf {
+    paths::root().join("tests/browser")
+}

@@ -1,0 +1,45 @@
+//! Calls cargo, always on the committed lock file.
+
+use std::{path::PathBuf, process::Command};
+
+use crate::{
+    paths,
+    run::{Failure, long},
+};
+
+/// How programs are built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Profile {
+    Dev,
+    Release,
+}
+
+/// `cargo <subcommand> --locked …` in the root.
+pub(crate) fn cargo(subcommand: &str) -> Command {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(program);
+    command
+        .current_dir(paths::root())
+        .arg(subcommand)
+        .arg("--locked");
+    command
+}
+
+/// Builds the worker and the simulated model.
+pub(crate) fn build_programs(profile: Profile) -> Result<(), Failure> {
+    let mut command = cargo("build");
+    command.args(["-p", "room-agent", "-p", "tests", "--bins"]);
+    if profile == Profile::Release {
+        command.arg("--release");
+    }
+    long("the worker and the simulated model", &mut command)
+}
+
+/// A program that [`build_programs`] made.
+pub(crate) fn program(profile: Profile, name: &str) -> PathBuf {
+    let folder = match profile {
+        Profile::Dev => "debug",
+        Profile::Release => "release",
+    };
+    paths::target().join(folder).join(name)
+}

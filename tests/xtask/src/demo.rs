@@ -1,0 +1,247 @@
+//! A talking room on this machine: server, model, worker and page, and one link.
+
+use std::{path::PathBuf, process::Command, time::Duration};
+
+use crate::{
+    browser,
+    cargo::{self, Profile},
+    children::{Children, answers_http},
+    console, paths, ports,
+    run::{Failure, note, output, say},
+    servers, setup,
+};
+
+/// Development keys of the server that the demo starts; never used for a server of yours.
+const KEY: &str = "devkey";
+const SECRET: &str = "development-only-secret-of-the-demo";
+const READY: Duration = Duration::from_secs(30);
+
+/// Variables for a program we start.
+type Environment = Vec<(&'static str, String)>;
+
+/// How the stack is started.
+#[derive(Debug)]
+pub(crate) struct Options {
+    profile: Profile,
+    room: String,
+    force_simulated: bool,
+}
+
+impl Options {
+    fn for_people(profile: Profile) -> Self {
+        Self {
+            profile,
+            room: "demo".to_owned(),
+            force_simulated: false,
+        }
+    }
+
+    /// Always the simulated model, whatever keys the environment holds.
+    pub(crate) fn for_tests() -> Self {
+        Self {
+            profile: Profile::Dev,
+            room: "check".to_owned(),
+            force_simulated: true,
+        }
+    }
+}
+
+/// `cargo xtask demo [--check] [--release]`.
+pub(crate) fn demo(args: &[String]) -> Result<(), Failure> {
+    let mut check = false;
+    let mut profile = Profile::Dev;
+    for arg in args {
+        match arg.as_str() {
+            "--check" => check = true,
+            "--release" => profile = Profile::Release,
+            other => return Err(Failure::new(format!("there is no option `{other}`"))),
+        }
+    }
+    if check {
+        browser::prepare()?;
+        let options = Options {
+            profile,
+            ..Options::for_tests()
+        };
+        let stack = Stack::start(options)?;
+        return browser::check(stack.link());
+    }
+    let mut stack = Stack::start(Options::for_people(profile))?;
+    say(format_args!(
+        "\n  Open this link, click Join and speak:\n\n    {}\n",
+        stack.link()
+    ));
+    say(format_args!("  model   {}", stack.model));
+    say(format_args!("  server  {}", stack.livekit_url));
+    say(format_args!("  logs    {}", stack.logs().display()));
+    say("\n  Ctrl-C stops everything.");
+    let result = stack.children.wait_for_interrupt();
+    note("\n  stopping");
+    result
+}
+
+/// Everything that runs; stops when dropped.
+pub(crate) struct Stack {
+    children: Children,
+    link: String,
+    livekit_url: String,
+    model: String,
+}
+
+impl Stack {
+    /// Builds what is missing, starts all parts and waits until each is ready.
+    pub(crate) fn start(options: Options) -> Result<Self, Failure> {
+        setup::ensure_toolchains(&["cargo", "go", "node"])?;
+        setup::ensure(setup::BUILD)?;
+        console::build()?;
+        cargo::build_programs(options.profile)?;
+        let mut children = Children::new(paths::scratch("demo"))?;
+        let server = LiveKit::start(&mut children)?;
+        let (model, model_env) = model(&mut children, &options)?;
+        let link = worker(&mut children, &options, &server, &model_env)?;
+        Ok(Self {
+            children,
+            link,
+            livekit_url: server.url,
+            model,
+        })
+    }
+
+    /// The page's address with its signed key.
+    pub(crate) fn link(&self) -> &str {
+        &self.link
+    }
+
+    /// Where the logs of all parts lie.
+    pub(crate) fn logs(&self) -> PathBuf {
+        paths::scratch("demo")
+    }
+}
+
+/// A LiveKit server and the keys to it.
+struct LiveKit {
+    url: String,
+    key: String,
+    secret: String,
+    ours: bool,
+}
+
+impl LiveKit {
+    /// The server named by `LIVEKIT_URL`, or one of our own on loopback.
+    fn start(children: &mut Children) -> Result<Self, Failure> {
+        if let Ok(url) = std::env::var("LIVEKIT_URL") {
+            return Ok(Self {
+                url,
+                key: required("LIVEKIT_API_KEY")?,
+                secret: required("LIVEKIT_API_SECRET")?,
+                ours: false,
+            });
+        }
+        let binary = servers::livekit_server()?;
+        let [port, tcp, udp] = ports::free_all([7880, 7881, 7882])?;
+        let config = paths::scratch("demo").join("livekit.yaml");
+        std::fs::write(&config, server_config(port, tcp, udp))?;
+        children.start(
+            "livekit-server",
+            Command::new(binary).arg("--config").arg(&config),
+        )?;
+        children.wait_for("livekit-server", READY, |_| {
+            answers_http(port, "/").then_some(())
+        })?;
+        note(format_args!("  ✓ livekit-server on port {port}"));
+        let url = format!("ws://127.0.0.1:{port}");
+        Ok(Self {
+            url,
+            key: KEY.to_owned(),
+            secret: SECRET.to_owned(),
+            ours: true,
+        })
+    }
+}
+
+/// Everything on loopback: no address of this machine is offered and no public STUN is asked.
+fn server_config(port: u16, tcp: u16, udp: u16) -> String {
+    format!(
+        "port: {port}
+bind_addresses: [\"127.0.0.1\"]
+rtc:
+  node_ip: 127.0.0.1
+  use_external_ip: false
+  udp_port: {udp}
+  tcp_port: {tcp}
+  enable_loopback_candidate: true
+  interfaces: {{ includes: [lo] }}
+  stun_servers: [\"127.0.0.1:3478\"]
+keys: {{ {KEY}: \"{SECRET}\" }}
+logging: {{ level: info, json: true, pion_level: error }}
+room: {{ auto_create: true, empty_timeout: 10, departure_timeout: 5 }}
+"
+    )
+}
+
+/// Starts the simulated model unless a key for the real one is there.
+fn model(children: &mut Children, options: &Options) -> Result<(String, Environment), Failure> {
+    let real = std::env::var("OPENAI_API_KEY").is_ok_and(|key| !key.is_empty());
+    if real && !options.force_simulated {
+        return Ok(("OpenAI Realtime".to_owned(), Vec::new()));
+    }
+    let binary = cargo::program(options.profile, "sim-model");
+    children.start(
+        "sim-model",
+        Command::new(binary).args(["--listen", "127.0.0.1:0"]),
+    )?;
+    let url = children.wait_for("sim-model", READY, |children| {
+        let log = children.log("sim-model");
+        let line = log
+            .lines()
+            .find_map(|line| line.split("listening on ").nth(1))?;
+        Some(line.trim().to_owned())
+    })?;
+    note("  ✓ simulated model");
+    let environment = vec![
+        ("ROOM_AGENT__MODEL__URL", url.clone()),
+        ("OPENAI_API_KEY", "simulated".to_owned()),
+    ];
+    Ok((format!("simulated, {url}"), environment))
+}
+
+/// Starts the worker and returns the link to its page.
+fn worker(
+    children: &mut Children,
+    options: &Options,
+    server: &LiveKit,
+    model: &Environment,
+) -> Result<String, Failure> {
+    let binary = cargo::program(options.profile, "room-agent");
+    let [admin, console] = ports::free_all([8081, 8080])?;
+    let environment: Environment = [
+        ("LIVEKIT_URL", server.url.clone()),
+        ("LIVEKIT_API_KEY", server.key.clone()),
+        ("LIVEKIT_API_SECRET", server.secret.clone()),
+        ("ROOM_AGENT__ADMIN__LISTEN", format!("127.0.0.1:{admin}")),
+        (
+            "ROOM_AGENT__CONSOLE__LISTEN",
+            format!("127.0.0.1:{console}"),
+        ),
+        ("ROOM_AGENT__ENGINE__LOOPBACK", server.ours.to_string()),
+    ]
+    .into_iter()
+    .chain(model.iter().cloned())
+    .collect();
+    let mut run = Command::new(&binary);
+    children.start("worker", run.arg("run").envs(environment.clone()))?;
+    children.wait_for("worker", READY, |_| {
+        answers_http(admin, "/ready").then_some(())
+    })?;
+    note("  ✓ worker registered");
+    let mut invite = Command::new(&binary);
+    invite
+        .args(["invite", "--room", &options.room])
+        .envs(environment);
+    Ok(output(&mut invite)?.trim().to_owned())
+}
+
+fn required(name: &str) -> Result<String, Failure> {
+    std::env::var(name)
+        .map_err(|_| Failure::new(format!("LIVEKIT_URL is set, so {name} must be set too")))
+}

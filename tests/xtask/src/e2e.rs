@@ -1,0 +1,38 @@
+//! People, a real server and the worker: tests that listen.
+
+use std::process::Command;
+
+use crate::{
+    cargo::{self, Profile},
+    console, paths,
+    run::{Failure, run},
+    servers, setup,
+};
+
+/// Builds what the tests need and runs them one after the other; `filter` picks some by name.
+pub(crate) fn e2e(filter: &[String]) -> Result<(), Failure> {
+    prepare()?;
+    run(harness("e2e").args(filter))
+}
+
+/// Everything that an end-to-end test starts.
+pub(crate) fn prepare() -> Result<(), Failure> {
+    setup::ensure(setup::BUILD)?;
+    servers::livekit_server()?;
+    console::build()?;
+    cargo::build_programs(Profile::Dev)
+}
+
+/// `cargo test` of one target of the package `tests`, told where the programs are.
+pub(crate) fn harness(target: &str) -> Command {
+    let mut command = cargo::cargo("test");
+    command.args(["-p", "tests", "--test", target]);
+    if let Ok(server) = servers::livekit_server() {
+        command.env("LIVEKIT_SERVER_BIN", server);
+    }
+    command.env("ROOM_AGENT_BIN", cargo::program(Profile::Dev, "room-agent"));
+    command.env("SIM_MODEL_BIN", cargo::program(Profile::Dev, "sim-model"));
+    command.current_dir(paths::root());
+    command.args(["--", "--test-threads=1"]);
+    command
+}

@@ -1,0 +1,31 @@
+//! Free ports, preferring the usual ones.
+
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+
+use crate::run::Failure;
+
+/// `wanted`, or the next port above it that nobody holds, for TCP and UDP both.
+pub(crate) fn free(wanted: u16) -> Result<u16, Failure> {
+    (wanted..wanted.saturating_add(200))
+        .find(|port| is_free(*port))
+        .ok_or_else(|| Failure::new(format!("no free port from {wanted} on")))
+}
+
+/// Several different ones.
+pub(crate) fn free_all<const N: usize>(wanted: [u16; N]) -> Result<[u16; N], Failure> {
+    let mut taken = [0; N];
+    for (index, want) in wanted.into_iter().enumerate() {
+        let mut port = free(want)?;
+        while taken[..index].contains(&port) {
+            port = free(port + 1)?;
+        }
+        taken[index] = port;
+    }
+    Ok(taken)
+}
+
+fn is_free(port: u16) -> bool {
+    // LiveKit's TCP port listens on all addresses, so it must be free on all of them.
+    TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
+        && UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
+}
