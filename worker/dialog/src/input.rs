@@ -36,7 +36,20 @@ pub enum Input {
         call: CallId,
         /// What the model is told; bounded text.
         output: String,
+        /// What the tool wants to happen to the conversation.
+        then: AfterTool,
     },
+}
+
+/// What happens to the conversation after a tool call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AfterTool {
+    /// The model carries on with what the tool answered.
+    #[default]
+    Continue,
+    /// The goodbye is played to its end, then the conversation is over.
+    EndConversation,
 }
 
 /// Requests to the agent itself.

@@ -8,15 +8,34 @@ use crate::model::{ResponseId, ResponseStatus, Usage};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Note {
+    /// A tool call the model made is not run.
+    CallDropped {
+        /// Why, in a word.
+        why: &'static str,
+    },
+    /// The first sound of the greeting: time since it was asked for.
+    Greeted {
+        /// From `Create` to `Started`.
+        latency: Duration,
+    },
     /// The agent yielded to somebody.
     Interrupted {
-        /// How much of the cut item had been heard.
+        /// How much of the cut item had been heard; zero = it was stopped before its first sound.
         heard: Duration,
+        /// From the sign that somebody wants to speak to the flush being carried out.
+        stopped_after: Duration,
     },
     /// The model refused an order; `code` is the provider's.
     OrderRefused {
         /// The provider's code.
         code: String,
+    },
+    /// A new connection was told the conversation so far.
+    Replayed {
+        /// How many items.
+        items: usize,
+        /// How long the model had been away.
+        away: Duration,
     },
     /// A response ended.
     ResponseEnded {
@@ -27,11 +46,40 @@ pub enum Note {
         /// Tokens, when reported.
         usage: Option<Usage>,
     },
+    /// A response did not come or fell silent, and is given up.
+    ResponseLost {
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// A response failed and will be asked for once more.
+    ResponseRetried {
+        /// The provider's code.
+        code: String,
+    },
+    /// A tool answered.
+    ToolAnswered {
+        /// From `RunTool` to `ToolFinished`.
+        took: Duration,
+    },
     /// The first sound of an answer: time since the end of the user's turn.
     TurnAnswered {
         /// From `SpeechStopped` to `Started`.
         latency: Duration,
     },
+    /// The model created no response for a turn, so it was asked for one.
+    TurnAsked {
+        /// How long the turn had waited.
+        waited: Duration,
+    },
+    /// A user turn ended and became an item.
+    TurnCommitted {
+        /// From `SpeechStarted` to `SpeechStopped`; zero when the model did not tell.
+        speech: Duration,
+    },
+    /// The user went on speaking before an answer came; one answer will serve both turns.
+    TurnContinued,
+    /// A turn gets no answer: the conversation or the connection ended first, or asking failed.
+    TurnUnanswered,
     /// A fact that has no meaning in this state.
     Unexpected {
         /// What, in a word.
