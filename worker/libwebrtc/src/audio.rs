@@ -1,0 +1,16 @@
+//! Audio without a network: what happens between samples and Opus packets, in both directions.
+//!
+//! Owns encoding of local tracks, the buffering of audio sources, and the paced playback of remote
+//! tracks. It does not know str0m, sockets or signalling: packets come in and go out as plain
+//! values, and every time-dependent core takes `now` as an argument.
+//!
+//! Out: [`source`] (+ [`capture_queue`]) → [`encode`] → packets.
+//! In: packets → [`paced`] ([`jitter_buffer`] → [`decode`] → [`fanout`]), driven by [`clock`].
+
+pub(crate) mod capture_queue;
+pub(crate) mod clock;
+pub(crate) mod encode;
+pub(crate) mod opus;
+pub(crate) mod resampler;
+pub(crate) mod rtp;
+pub(crate) mod source;

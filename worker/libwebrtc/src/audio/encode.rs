@@ -1,0 +1,433 @@
+//! Core: from PCM of one local track to Opus packets, the moment 20 ms are there.
+//!
+//! Owns the encoder, the half-filled frame and the RTP time line of one track. It has no tick and no
+//! clock: who pushes paces. Nothing pushed means nothing encoded and nothing sent. Does not number
+//! packets and does not know the network.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::{
+    opus::{self, Effort, Encoder, Format},
+    resampler::{Resampler, convert_channels},
+};
+
+/// Duration of one packet.
+const PACKET: Duration = Duration::from_millis(20);
+const PACKET_MILLIS: u32 = 20;
+/// The same on the RTP clock.
+const PACKET_TICKS: u32 = 960;
+
+/// A push that comes this much later than the audio before it ended begins a new talkspurt. 60 ms:
+/// longer than a late tick on a busy machine, which must not tear the time line.
+const PAUSE: Duration = Duration::from_millis(60);
+
+/// In DTX one of the tiny packets goes out this often, so that the far end knows we are there.
+const DTX_REFRESH: Duration = Duration::from_millis(400);
+/// Packets up to this size carry no sound (RFC 6716, 2.1.9: DTX).
+const DTX_BYTES: usize = 2;
+
+/// How a track is encoded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EncoderSettings {
+    /// Bits per second; `None` leaves it to the codec (about 27 kbit/s for one voice at 24 kHz).
+    pub(crate) bitrate: Option<u32>,
+    /// 0–10. 5: 6.8 ms of CPU per second of speech; above it nothing audible is gained for a voice.
+    pub(crate) complexity: u8,
+    /// The far end asked for `usedtx=1`.
+    pub(crate) dtx: bool,
+    /// First RTP timestamp; should be random (RFC 3550, 5.1).
+    pub(crate) first_timestamp: u32,
+}
+
+impl Default for EncoderSettings {
+    fn default() -> Self {
+        Self {
+            bitrate: None,
+            complexity: 5,
+            dtx: false,
+            first_timestamp: rand::random(),
+        }
+    }
+}
+
+/// One packet ready to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct EncodedPacket {
+    /// On the 48 kHz RTP clock.
+    pub(crate) timestamp: u32,
+    /// First packet after a pause.
+    pub(crate) marker: bool,
+    /// The Opus packet.
+    pub(crate) payload: Bytes,
+}
+
+/// Encodes one local track.
+pub(crate) struct TrackEncoder {
+    effort: Effort,
+    input: Option<Input>,
+    /// Less than one packet of samples in the encoder's format.
+    pending: Vec<i16>,
+    timestamp: u32,
+    /// When the audio encoded so far ends in real time; `None` before the first push.
+    due: Option<Instant>,
+    marker: bool,
+    muted: bool,
+    last_sent: Option<Instant>,
+    failures: u64,
+}
+
+/// What the pushed frames look like, and the machinery made for it.
+struct Input {
+    sample_rate: u32,
+    channels: u32,
+    format: Format,
+    resampler: Option<Resampler>,
+    encoder: Encoder,
+}
+
+impl TrackEncoder {
+    pub(crate) fn new(settings: EncoderSettings) -> Self {
+        Self {
+            effort: Effort {
+                bitrate: settings.bitrate,
+                complexity: settings.complexity,
+                dtx: settings.dtx,
+                loss_percent: 0,
+            },
+            input: None,
+            pending: Vec::new(),
+            timestamp: settings.first_timestamp,
+            due: None,
+            marker: true,
+            muted: false,
+            last_sent: None,
+            failures: 0,
+        }
+    }
+
+    /// Takes interleaved samples and appends every packet that is complete now to `out`.
+    pub(crate) fn push(
+        &mut self,
+        now: Instant,
+        pcm: &[i16],
+        sample_rate: u32,
+        channels: u32,
+        out: &mut Vec<EncodedPacket>,
+    ) {
+        if pcm.is_empty() || !self.prepare(sample_rate, channels) {
+            return;
+        }
+        if self.pending.is_empty() {
+            self.begin(now);
+        }
+        self.append(pcm);
+        self.encode_complete(now, out);
+    }
+
+    /// Drops a half-filled packet: it never leaves.
+    pub(crate) fn flush(&mut self) {
+        self.pending.clear();
+        if let Some(resampler) = self
+            .input
+            .as_mut()
+            .and_then(|input| input.resampler.as_mut())
+        {
+            resampler.reset();
+        }
+    }
+
+    /// While muted, whatever is pushed is encoded as silence.
+    pub(crate) fn set_muted(&mut self, muted: bool) {
+        self.muted = muted;
+        if muted {
+            self.pending.fill(0);
+        }
+    }
+
+    /// Loss the far end reports; above zero in-band FEC is switched on.
+    pub(crate) fn set_loss(&mut self, percent: u8) {
+        self.change_effort(|effort| effort.loss_percent = percent);
+    }
+
+    /// Whether silence may be left out.
+    pub(crate) fn set_dtx(&mut self, dtx: bool) {
+        self.change_effort(|effort| effort.dtx = dtx);
+    }
+
+    /// Bits per second; `None` leaves it to the codec.
+    pub(crate) fn set_bitrate(&mut self, bitrate: Option<u32>) {
+        self.change_effort(|effort| effort.bitrate = bitrate);
+    }
+
+    /// Packets the codec refused to make.
+    pub(crate) fn failures(&self) -> u64 {
+        self.failures
+    }
+
+    fn change_effort(&mut self, change: impl FnOnce(&mut Effort)) {
+        let before = self.effort;
+        change(&mut self.effort);
+        if before == self.effort {
+            return;
+        }
+        let effort = self.effort;
+        let refused = self
+            .input
+            .as_mut()
+            .is_some_and(|input| input.encoder.set_effort(effort).is_err());
+        if refused {
+            self.failures += 1;
+        }
+    }
+
+    /// Makes encoder and resampler fit the frames; false when the codec cannot.
+    fn prepare(&mut self, sample_rate: u32, channels: u32) -> bool {
+        let fits = self
+            .input
+            .as_ref()
+            .is_some_and(|input| input.sample_rate == sample_rate && input.channels == channels);
+        if fits {
+            return true;
+        }
+        self.pending.clear();
+        self.input = Input::new(sample_rate, channels, self.effort);
+        if self.input.is_none() {
+            self.failures += 1;
+        }
+        self.input.is_some()
+    }
+
+    /// Places the next packet on the time line: right behind the last one, or after a pause.
+    fn begin(&mut self, now: Instant) {
+        let Some(due) = self.due else {
+            self.due = Some(now);
+            return;
+        };
+        let pause = now.saturating_duration_since(due);
+        if pause < PAUSE {
+            return;
+        }
+        let packets = (pause.as_millis() + PACKET.as_millis() / 2) / PACKET.as_millis();
+        self.timestamp = self
+            .timestamp
+            .wrapping_add((packets as u32).wrapping_mul(PACKET_TICKS));
+        self.due = Some(now);
+        self.marker = true;
+    }
+
+    fn append(&mut self, pcm: &[i16]) {
+        let Some(input) = &mut self.input else { return };
+        let start = self.pending.len();
+        match &mut input.resampler {
+            None => convert_channels(
+                pcm,
+                input.channels,
+                input.format.channels,
+                &mut self.pending,
+            ),
+            Some(resampler) => {
+                let mut folded = Vec::new();
+                convert_channels(pcm, input.channels, input.format.channels, &mut folded);
+                resampler.process(&folded, &mut self.pending);
+            }
+        }
+        if self.muted {
+            self.pending[start..].fill(0);
+        }
+    }
+
+    fn encode_complete(&mut self, now: Instant, out: &mut Vec<EncodedPacket>) {
+        let Some(input) = &mut self.input else { return };
+        let size = input.format.samples(PACKET_MILLIS);
+        let mut done = 0;
+        while self.pending.len() - done >= size {
+            let frame = &self.pending[done..done + size];
+            match input.encoder.encode(frame) {
+                Ok(payload) => {
+                    let quiet = self.effort.dtx && payload.len() <= DTX_BYTES;
+                    let recent = self
+                        .last_sent
+                        .is_some_and(|sent| now.saturating_duration_since(sent) < DTX_REFRESH);
+                    if quiet && recent {
+                        self.marker = true;
+                    } else {
+                        out.push(EncodedPacket {
+                            timestamp: self.timestamp,
+                            marker: std::mem::take(&mut self.marker),
+                            payload: Bytes::copy_from_slice(payload),
+                        });
+                        self.last_sent = Some(now);
+                        // Sound after a DTX packet begins a talkspurt.
+                        self.marker = quiet;
+                    }
+                }
+                Err(error) => {
+                    self.failures += 1;
+                    tracing::debug!(%error, "frame not encoded");
+                }
+            }
+            done += size;
+            self.timestamp = self.timestamp.wrapping_add(PACKET_TICKS);
+            self.due = self.due.map(|due| due + PACKET);
+        }
+        self.pending.drain(..done);
+    }
+}
+
+impl Input {
+    fn new(sample_rate: u32, channels: u32, effort: Effort) -> Option<Self> {
+        if !(4_000..=192_000).contains(&sample_rate) || channels == 0 {
+            return None;
+        }
+        let native = opus::is_native(sample_rate);
+        let format = Format {
+            sample_rate: if native { sample_rate } else { 48_000 },
+            channels: channels.min(2),
+        };
+        let resampler =
+            (!native).then(|| Resampler::new(sample_rate, format.sample_rate, format.channels));
+        let encoder = Encoder::new(format, effort)
+            .inspect_err(|error| tracing::warn!(%error, "no encoder for this source"))
+            .ok()?;
+        Some(Self {
+            sample_rate,
+            channels,
+            format,
+            resampler,
+            encoder,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TICK: Duration = Duration::from_millis(10);
+
+    fn encoder() -> TrackEncoder {
+        TrackEncoder::new(EncoderSettings {
+            first_timestamp: 1_000,
+            ..Default::default()
+        })
+    }
+
+    fn tone(millis: u32) -> Vec<i16> {
+        (0..24 * millis)
+            .map(|n| ((f64::from(n) * 440.0 * std::f64::consts::TAU / 24_000.0).sin() * 8e3) as i16)
+            .collect()
+    }
+
+    fn push(encoder: &mut TrackEncoder, now: Instant, pcm: &[i16]) -> Vec<EncodedPacket> {
+        let mut out = Vec::new();
+        encoder.push(now, pcm, 24_000, 1, &mut out);
+        out
+    }
+
+    #[test]
+    fn packet_leaves_the_moment_twenty_milliseconds_are_there() {
+        let (mut encoder, start) = (encoder(), Instant::now());
+        assert!(push(&mut encoder, start, &tone(10)).is_empty());
+        let packets = push(&mut encoder, start, &tone(10));
+        assert_eq!(packets.len(), 1);
+        assert!(packets[0].marker);
+        assert_eq!(packets[0].timestamp, 1_000);
+    }
+
+    #[test]
+    fn continuous_frames_have_contiguous_timestamps_and_one_marker() {
+        let (mut encoder, start) = (encoder(), Instant::now());
+        let mut packets = push(&mut encoder, start, &tone(20));
+        for n in 1..=20 {
+            packets.extend(push(&mut encoder, start + TICK * n, &tone(10)));
+        }
+        let timestamps: Vec<_> = packets.iter().map(|p| p.timestamp).collect();
+        let expected: Vec<_> = (0..11).map(|n| 1_000 + n * 960).collect();
+        assert_eq!(timestamps, expected);
+        assert_eq!(packets.iter().filter(|p| p.marker).count(), 1);
+    }
+
+    #[test]
+    fn pause_moves_the_timestamp_by_real_time_in_whole_packets() {
+        let (mut encoder, start) = (encoder(), Instant::now());
+        push(&mut encoder, start, &tone(20));
+        // 1.02 s after the end of the first packet, plus a bit.
+        let later = start + Duration::from_millis(20 + 1_020 + 7);
+        let packets = push(&mut encoder, later, &tone(20));
+        assert!(packets[0].marker);
+        assert_eq!(packets[0].timestamp, 1_000 + 960 + 51 * 960);
+    }
+
+    #[test]
+    fn late_tick_does_not_tear_the_time_line() {
+        let (mut encoder, start) = (encoder(), Instant::now());
+        push(&mut encoder, start, &tone(20));
+        let packets = push(&mut encoder, start + Duration::from_millis(70), &tone(20));
+        assert!(!packets[0].marker);
+        assert_eq!(packets[0].timestamp, 1_960);
+    }
+
+    #[test]
+    fn flushed_half_frame_never_leaves() {
+        let (mut encoder, start) = (encoder(), Instant::now());
+        push(&mut encoder, start, &tone(10));
+        encoder.flush();
+        assert!(push(&mut encoder, start + TICK, &tone(10)).is_empty());
+    }
+
+    #[test]
+    fn muted_track_sends_silence() {
+        let (mut encoder, start) = (encoder(), Instant::now());
+        encoder.set_muted(true);
+        let mut packets = Vec::new();
+        for n in 0..10 {
+            encoder.push(start + PACKET * n, &tone(20), 24_000, 1, &mut packets);
+        }
+        let format = Format {
+            sample_rate: 24_000,
+            channels: 1,
+        };
+        let mut decoder = opus::Decoder::new(format).unwrap();
+        let mut pcm = Vec::new();
+        for packet in &packets {
+            decoder.decode(&packet.payload, &mut pcm).unwrap();
+        }
+        assert_eq!(pcm.len(), 4_800);
+        assert!(pcm.iter().all(|sample| sample.abs() < 4));
+    }
+
+    #[test]
+    fn silence_under_dtx_is_left_out_and_speech_after_it_is_marked() {
+        let settings = EncoderSettings {
+            dtx: true,
+            first_timestamp: 0,
+            ..Default::default()
+        };
+        let (mut encoder, start) = (TrackEncoder::new(settings), Instant::now());
+        let mut packets = Vec::new();
+        for n in 0..200 {
+            encoder.push(start + PACKET * n, &[0; 480], 24_000, 1, &mut packets);
+        }
+        assert!(
+            packets.len() < 60,
+            "{} packets for 4 s of silence",
+            packets.len()
+        );
+        let at = start + PACKET * 200;
+        let speech = push(&mut encoder, at, &tone(20));
+        assert_eq!(speech[0].timestamp, 200 * 960);
+        assert!(speech[0].marker);
+    }
+
+    #[test]
+    fn odd_rate_is_resampled_to_a_rate_of_the_codec() {
+        let (mut encoder, start) = (encoder(), Instant::now());
+        let mut packets = Vec::new();
+        for n in 0..100 {
+            encoder.push(start + TICK * n, &[100; 882], 44_100, 2, &mut packets);
+        }
+        assert!((48..=50).contains(&packets.len()), "{}", packets.len());
+    }
+}
