@@ -1,3 +1,5 @@
-//! placeholder
+//! `room-agent`: a worker that puts a speech-to-speech AI into LiveKit rooms.
 
+pub mod config;
 pub mod session;
+pub mod telemetry;

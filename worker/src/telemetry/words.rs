@@ -1,0 +1,136 @@
+//! Core: closed lists of words that may become metric labels.
+//!
+//! A label value that is not one of these does not exist, so no user text, name or provider
+//! string can ever multiply time series.
+
+/// Declares an enum whose variants are label values.
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)+ })+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum $name { $($(#[$vdoc])* $variant,)+ }
+
+        impl $name {
+            /// Every word, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The word as it stands in logs and metrics.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+        }
+    )+};
+}
+
+words! {
+    /// How an offer of a job was answered.
+    Answer {
+        /// A slot was reserved.
+        Accepted = "accepted",
+        /// Its metadata could not be understood; the job is taken and failed with the reason.
+        BadMetadata = "bad_metadata",
+        /// The worker is draining.
+        Draining = "draining",
+        /// This room already has an agent of this name, here.
+        Duplicate = "duplicate",
+        /// No slot is free.
+        Full = "full",
+        /// The model refused our key; waiting for a probe to succeed.
+        ModelRefused = "model_refused",
+        /// The offer names no room or no id.
+        Unusable = "unusable",
+    }
+
+    /// Where audio was dropped.
+    AudioStage {
+        /// Between the network and the ear.
+        Ear = "ear",
+        /// Late audio of a response that was cancelled.
+        Late = "late",
+        /// The outgoing queue refused a response that is too long.
+        Playout = "playout",
+        /// Packets between the engine and the ear.
+        Tap = "tap",
+        /// On the way to the model.
+        Uplink = "uplink",
+    }
+
+    /// Who is to blame for a failure; the word every adapter error answers with.
+    Fault {
+        /// Settings of this worker.
+        Config = "config",
+        /// The way between us and them.
+        Network = "network",
+        /// The other side.
+        Peer = "peer",
+        /// Our own bug.
+        Us = "us",
+    }
+
+    /// What somebody who asked the console to join was told.
+    JoinAnswer {
+        /// The room or the dispatch could not be prepared.
+        Failed = "failed",
+        /// A token was handed out.
+        Granted = "granted",
+        /// The request was malformed.
+        Malformed = "malformed",
+        /// Too many requests.
+        Limited = "limited",
+        /// Key missing, wrong or expired.
+        Refused = "refused",
+    }
+
+    /// What became of an attempt to have a connection to the model.
+    LinkOutcome {
+        /// The link has given up for good.
+        Exhausted = "exhausted",
+        /// An attempt failed; there will be another one.
+        Failed = "failed",
+        /// A connection was lost.
+        Lost = "lost",
+        /// A configured connection is there.
+        Up = "up",
+    }
+
+    /// Parts of the time between the end of a user turn and the first sound of the answer.
+    Stage {
+        /// Packet at our socket → append written.
+        AudioIn = "audio_in",
+        /// First delta read → first packet of the agent sent.
+        AudioOut = "audio_out",
+        /// End of speech → the model says so.
+        Endpointing = "endpointing",
+        /// End of the turn → first delta.
+        Model = "model",
+        /// End of the turn → first sound.
+        Total = "total",
+    }
+
+    /// How a tool call ended.
+    ToolEnd {
+        /// Called off.
+        Cancelled = "cancelled",
+        /// It answered.
+        Completed = "completed",
+        /// It failed.
+        Failed = "failed",
+        /// It was not allowed to run, or its arguments were wrong.
+        Refused = "refused",
+        /// It took too long.
+        TimedOut = "timed_out",
+    }
+
+    /// What ended a turn of the agent.
+    TurnEnd {
+        /// A caller interrupted.
+        Caller = "caller",
+        /// The agent had said everything.
+        Completed = "completed",
+        /// The model failed.
+        Model = "model",
+        /// The session ended.
+        Session = "session",
+    }
+}
