@@ -92,10 +92,15 @@ impl std::fmt::Debug for Publish {
         match self {
             Self::AgentState(state) => write!(f, "AgentState({state:?})"),
             Self::AgentText { segment, .. } => write!(f, "AgentText({segment}, ..)"),
-            Self::AgentTextEnd { segment, interrupted } => {
+            Self::AgentTextEnd {
+                segment,
+                interrupted,
+            } => {
                 write!(f, "AgentTextEnd({segment}, interrupted: {interrupted})")
             }
-            Self::UserText { segment, is_final, .. } => {
+            Self::UserText {
+                segment, is_final, ..
+            } => {
                 write!(f, "UserText({segment}, .., final: {is_final})")
             }
         }
@@ -159,6 +164,8 @@ pub enum CloseReason {
     Drained,
     /// Another agent of this name is in the room.
     Duplicate,
+    /// A part of the worker failed; that is a bug of ours.
+    Failed,
     /// The model cannot be reached or refused us.
     ModelUnavailable {
         /// A short code.
@@ -172,4 +179,22 @@ pub enum CloseReason {
     RoomLost,
     /// The server ended the job.
     Terminated,
+}
+
+impl CloseReason {
+    /// The word in logs, reports and metrics.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::AgentEnded => "agent_ended",
+            Self::CallerLeft => "caller_left",
+            Self::Drained => "drained",
+            Self::Duplicate => "duplicate",
+            Self::Failed => "failed",
+            Self::ModelUnavailable { .. } => "model_unavailable",
+            Self::Removed => "removed",
+            Self::RoomDeleted => "room_deleted",
+            Self::RoomLost => "room_lost",
+            Self::Terminated => "terminated",
+        }
+    }
 }
