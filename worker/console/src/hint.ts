@@ -1,0 +1,1 @@
+import './talk/talk.css';
