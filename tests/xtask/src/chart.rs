@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// The main package of the helm that `tests/chart/go.mod` pins.
-pub(crate) const HELM_PACKAGE: &str = "helm.sh/helm/v3/cmd/helm";
+pub(crate) const HELM_PACKAGE: &str = "helm.sh/helm/v4/cmd/helm";
 
 /// Runs the chart's tests.
 pub(crate) fn chart() -> Result<(), Failure> {
