@@ -1,0 +1,462 @@
+//! Core: who is in the room, and whether they are heard.
+//!
+//! Owns the list of participants around the agent and their microphones. Says what to tell the
+//! conversation and which tracks to receive; the room task carries that out. It does not decide
+//! who the caller is, nor whose audio reaches the model: that is `dialog`. Used by the session
+//! driver, which drains [`Audience::poll_act`] after every call.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt,
+    sync::Arc,
+};
+
+use dialog::{
+    input::Audience as Fact,
+    speaker::{ParticipantId, Role},
+};
+
+/// What kind of peer the server says a participant is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Another agent.
+    Agent,
+    /// A person, through a bridge to another network such as WhatsApp.
+    Connector,
+    /// Recorders, stream importers and whatever the server may invent: no people.
+    Machine,
+    /// A person on the telephone.
+    Sip,
+    /// A person with an application or a browser.
+    Standard,
+}
+
+/// One participant as the server describes it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Person {
+    /// Identity in the room.
+    pub id: ParticipantId,
+    /// What the server says it is.
+    pub kind: Kind,
+    /// Invisible to the others: listens only, and must not be noticed by anything we do.
+    pub hidden: bool,
+    /// Publishes for somebody else (`lk.publish_on_behalf`), such as an avatar for an agent.
+    pub on_behalf: bool,
+    /// Display name; untrusted and personal.
+    pub name: String,
+}
+
+impl fmt::Debug for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Person")
+            .field("kind", &self.kind)
+            .field("hidden", &self.hidden)
+            .field("on_behalf", &self.on_behalf)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Person {
+    fn standing(&self) -> Standing {
+        if self.hidden || self.on_behalf {
+            return Standing::Ignored;
+        }
+        match self.kind {
+            Kind::Connector | Kind::Sip | Kind::Standard => Standing::Heard,
+            Kind::Agent => Standing::OtherAgent,
+            Kind::Machine => Standing::Ignored,
+        }
+    }
+}
+
+/// A track, by the server's id.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TrackId(Arc<str>);
+
+impl TrackId {
+    /// Names a track.
+    pub fn new(sid: impl Into<Arc<str>>) -> Self {
+        Self(sid.into())
+    }
+
+    /// The id as the server knows it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Something to be done about the audience.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Act {
+    /// Receive this microphone.
+    Subscribe {
+        /// Whose.
+        participant: ParticipantId,
+        /// Which.
+        track: TrackId,
+    },
+    /// The conversation should know.
+    Tell(Fact),
+    /// Stop receiving this microphone.
+    Unsubscribe {
+        /// Whose.
+        participant: ParticipantId,
+        /// Which.
+        track: TrackId,
+    },
+}
+
+/// The participants around the agent.
+#[derive(Debug, Default)]
+pub struct Audience {
+    people: BTreeMap<ParticipantId, Present>,
+    /// The link to the room is being repaired: nobody is believed to have left until it is back.
+    repairing: bool,
+    acts: VecDeque<Act>,
+}
+
+#[derive(Debug)]
+struct Present {
+    standing: Standing,
+    microphones: Vec<TrackId>,
+    /// Left while the link was being repaired; said so only when it is back without them.
+    missing: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Heard,
+    Ignored,
+    OtherAgent,
+}
+
+impl Audience {
+    /// Nobody there yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What to do next; drain to `None` after every other call.
+    pub fn poll_act(&mut self) -> Option<Act> {
+        self.acts.pop_front()
+    }
+
+    /// Somebody came, or what the server says about them changed.
+    pub fn seen(&mut self, person: Person) {
+        let standing = person.standing();
+        let before = self.people.get(&person.id).map(|present| present.standing);
+        let present = self
+            .people
+            .entry(person.id.clone())
+            .or_insert_with(|| Present {
+                standing,
+                microphones: Vec::new(),
+                missing: false,
+            });
+        present.standing = standing;
+        present.missing = false;
+        if before == Some(standing) {
+            return;
+        }
+        self.withdraw(&person.id, before);
+        self.introduce(person, standing);
+    }
+
+    /// Somebody left.
+    pub fn left(&mut self, id: &ParticipantId) {
+        let Some(present) = self.people.get_mut(id) else {
+            return;
+        };
+        if self.repairing {
+            present.missing = true;
+            present.microphones.clear();
+            return;
+        }
+        let standing = present.standing;
+        self.people.remove(id);
+        self.tell_left(id, standing);
+    }
+
+    /// The link to the room broke and is being repaired.
+    pub fn repairing(&mut self) {
+        self.repairing = true;
+    }
+
+    /// The link is back: whoever did not come back with it is gone.
+    pub fn repaired(&mut self) {
+        self.repairing = false;
+        let missing: Vec<_> = self
+            .people
+            .iter()
+            .filter(|(_, p)| p.missing)
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in missing {
+            self.left(&id);
+        }
+    }
+
+    /// A microphone was published.
+    pub fn microphone(&mut self, id: &ParticipantId, track: TrackId) {
+        let Some(present) = self.people.get_mut(id) else {
+            return;
+        };
+        if !present.microphones.contains(&track) {
+            present.microphones.push(track.clone());
+        }
+        if present.standing == Standing::Heard {
+            self.acts.push_back(Act::Subscribe {
+                participant: id.clone(),
+                track,
+            });
+        }
+    }
+
+    /// A microphone was taken away.
+    pub fn microphone_gone(&mut self, id: &ParticipantId, track: &TrackId) {
+        if let Some(present) = self.people.get_mut(id) {
+            present.microphones.retain(|known| known != track);
+        }
+    }
+
+    /// Whether this participant's words and lines count.
+    pub fn hears(&self, id: &ParticipantId) -> bool {
+        self.people
+            .get(id)
+            .is_some_and(|present| present.standing == Standing::Heard)
+    }
+
+    /// The microphone a participant speaks into, for the transcript.
+    pub fn microphone_of(&self, id: &ParticipantId) -> Option<&TrackId> {
+        self.people.get(id)?.microphones.last()
+    }
+
+    /// Takes back what was said about a participant whose standing changed.
+    fn withdraw(&mut self, id: &ParticipantId, before: Option<Standing>) {
+        let Some(before) = before else { return };
+        self.tell_left(id, before);
+        if before != Standing::Heard {
+            return;
+        }
+        for track in self.microphones(id) {
+            self.acts.push_back(Act::Unsubscribe {
+                participant: id.clone(),
+                track,
+            });
+        }
+    }
+
+    fn introduce(&mut self, person: Person, standing: Standing) {
+        let role = match standing {
+            Standing::Heard => Role::Guest,
+            Standing::Ignored => return,
+            Standing::OtherAgent => Role::OtherAgent,
+        };
+        let id = person.id;
+        let fact = Fact::Joined {
+            participant: id.clone(),
+            role,
+            name: person.name,
+        };
+        self.acts.push_back(Act::Tell(fact));
+        if standing != Standing::Heard {
+            return;
+        }
+        for track in self.microphones(&id) {
+            self.acts.push_back(Act::Subscribe {
+                participant: id.clone(),
+                track,
+            });
+        }
+    }
+
+    fn tell_left(&mut self, id: &ParticipantId, standing: Standing) {
+        if standing != Standing::Ignored {
+            self.acts.push_back(Act::Tell(Fact::Left {
+                participant: id.clone(),
+            }));
+        }
+    }
+
+    fn microphones(&self, id: &ParticipantId) -> Vec<TrackId> {
+        self.people
+            .get(id)
+            .map(|present| present.microphones.clone())
+            .unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn person(identity: &str, kind: Kind) -> Person {
+        Person {
+            id: ParticipantId::new(identity),
+            kind,
+            hidden: false,
+            on_behalf: false,
+            name: identity.to_owned(),
+        }
+    }
+
+    fn acts(audience: &mut Audience) -> Vec<String> {
+        std::iter::from_fn(|| audience.poll_act())
+            .map(|act| line(&act))
+            .collect()
+    }
+
+    fn line(act: &Act) -> String {
+        match act {
+            Act::Subscribe { participant, track } => {
+                format!("subscribe {} {}", participant.as_str(), track.as_str())
+            }
+            Act::Unsubscribe { participant, track } => {
+                format!("unsubscribe {} {}", participant.as_str(), track.as_str())
+            }
+            Act::Tell(Fact::Joined {
+                participant, role, ..
+            }) => {
+                format!("joined {} {role:?}", participant.as_str())
+            }
+            Act::Tell(Fact::Left { participant }) => format!("left {}", participant.as_str()),
+            Act::Tell(other) => format!("{other:?}"),
+        }
+    }
+
+    /// One participant with one microphone: what happens?
+    fn newcomer(person: Person) -> Vec<String> {
+        let mut audience = Audience::new();
+        let id = person.id.clone();
+        audience.seen(person);
+        audience.microphone(&id, TrackId::new("TR_1"));
+        acts(&mut audience)
+    }
+
+    #[test]
+    fn people_of_every_kind_are_told_of_and_received() {
+        for kind in [Kind::Standard, Kind::Sip, Kind::Connector] {
+            assert_eq!(
+                newcomer(person("ann", kind)),
+                ["joined ann Guest", "subscribe ann TR_1"],
+                "{kind:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn another_agent_is_told_of_and_never_received() {
+        assert_eq!(
+            newcomer(person("bot", Kind::Agent)),
+            ["joined bot OtherAgent"]
+        );
+    }
+
+    #[test]
+    fn a_machine_is_neither_told_of_nor_received() {
+        assert!(newcomer(person("recorder", Kind::Machine)).is_empty());
+    }
+
+    #[test]
+    fn a_hidden_participant_is_neither_told_of_nor_received_whatever_its_kind() {
+        for kind in [
+            Kind::Standard,
+            Kind::Sip,
+            Kind::Connector,
+            Kind::Agent,
+            Kind::Machine,
+        ] {
+            let hidden = Person {
+                hidden: true,
+                ..person("eve", kind)
+            };
+            assert!(newcomer(hidden).is_empty(), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn who_publishes_on_behalf_of_another_is_never_a_person() {
+        assert!(
+            newcomer(Person {
+                on_behalf: true,
+                ..person("avatar", Kind::Standard)
+            })
+            .is_empty()
+        );
+    }
+
+    #[test]
+    fn a_person_who_becomes_hidden_leaves_the_conversation_and_is_no_longer_received() {
+        let mut audience = Audience::new();
+        let ann = person("ann", Kind::Standard);
+        audience.seen(ann.clone());
+        audience.microphone(&ann.id, TrackId::new("TR_1"));
+        acts(&mut audience);
+
+        audience.seen(Person {
+            hidden: true,
+            ..ann.clone()
+        });
+        assert_eq!(acts(&mut audience), ["left ann", "unsubscribe ann TR_1"]);
+        assert!(!audience.hears(&ann.id));
+
+        audience.seen(ann);
+        assert_eq!(
+            acts(&mut audience),
+            ["joined ann Guest", "subscribe ann TR_1"]
+        );
+    }
+
+    #[test]
+    fn a_changed_name_is_no_news() {
+        let mut audience = Audience::new();
+        let ann = person("ann", Kind::Standard);
+        audience.seen(ann.clone());
+        acts(&mut audience);
+        audience.seen(Person {
+            name: "Ann".to_owned(),
+            ..ann
+        });
+        assert!(acts(&mut audience).is_empty());
+    }
+
+    #[test]
+    fn who_is_still_there_after_a_repair_never_left() {
+        let mut audience = Audience::new();
+        let ann = person("ann", Kind::Standard);
+        audience.seen(ann.clone());
+        acts(&mut audience);
+
+        audience.repairing();
+        audience.left(&ann.id);
+        audience.seen(ann.clone());
+        audience.microphone(&ann.id, TrackId::new("TR_2"));
+        audience.repaired();
+        assert_eq!(acts(&mut audience), ["subscribe ann TR_2"]);
+        assert_eq!(
+            audience.microphone_of(&ann.id).map(TrackId::as_str),
+            Some("TR_2")
+        );
+    }
+
+    #[test]
+    fn who_is_missing_after_a_repair_has_left() {
+        let mut audience = Audience::new();
+        let ann = person("ann", Kind::Standard);
+        audience.seen(ann.clone());
+        acts(&mut audience);
+
+        audience.repairing();
+        audience.left(&ann.id);
+        assert!(acts(&mut audience).is_empty());
+        audience.repaired();
+        assert_eq!(acts(&mut audience), ["left ann"]);
+    }
+
+    #[test]
+    fn a_microphone_of_a_stranger_is_not_received() {
+        let mut audience = Audience::new();
+        audience.microphone(&ParticipantId::new("nobody"), TrackId::new("TR_1"));
+        assert!(acts(&mut audience).is_empty());
+    }
+}

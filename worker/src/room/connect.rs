@@ -1,0 +1,62 @@
+//! Adapter: joining a LiveKit room.
+//!
+//! Owns the options with which an agent joins: nothing is received until the audience asks for it,
+//! one peer connection where the server knows how, and small limits for what strangers may send.
+//! It does not retry beyond the few attempts of one join: jobs decide what a failure means.
+
+use std::time::Duration;
+
+use livekit::{
+    RoomError,
+    prelude::{Room, RoomOptions},
+};
+
+use super::Joined;
+use crate::config::secret::Secret;
+
+/// How long a join may take in all. Ten seconds: people wait about as long before they hang up.
+pub const JOIN_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long one attempt to open the signal connection may take, so that a second one fits in.
+const ATTEMPT: Duration = Duration::from_secs(4);
+
+/// Attempts after the first. Few: the server takes each for a new participant of our identity.
+const RETRIES: u32 = 2;
+
+/// The longest text or file a participant may send to us. Far above any typed line.
+const LONGEST_STREAM: usize = 64 * 1024;
+
+/// Why a room could not be joined.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The server did not answer in time.
+    #[error("no answer within {} s", JOIN_DEADLINE.as_secs())]
+    Deadline,
+    /// The server or the network refused.
+    #[error("refused: {0}")]
+    Refused(#[source] Box<RoomError>),
+}
+
+/// Joins the room that the token names.
+pub async fn connect(url: &str, token: &Secret) -> Result<Joined, ConnectError> {
+    let joining = Room::connect(url, token.expose(), options());
+    match tokio::time::timeout(JOIN_DEADLINE, joining).await {
+        Ok(Ok(joined)) => Ok(joined),
+        Ok(Err(error)) => Err(ConnectError::Refused(Box::new(error))),
+        Err(_) => Err(ConnectError::Deadline),
+    }
+}
+
+fn options() -> RoomOptions {
+    let mut options = RoomOptions::default();
+    options.auto_subscribe = false;
+    options.adaptive_stream = false;
+    options.dynacast = false;
+    options.connect_timeout = ATTEMPT;
+    options.join_retries = RETRIES;
+    options.data_stream = options
+        .data_stream
+        .with_max_payload_byte_length(LONGEST_STREAM);
+    options
+}

@@ -1,0 +1,250 @@
+//! Adapter: what happens in a LiveKit room, as a closed list.
+//!
+//! Turns `livekit`'s events into [`RoomInput`]s. Most of them mean nothing to a session and become
+//! nothing. It decides nothing: who is heard is the audience's business.
+
+use dialog::{output::CloseReason, speaker::ParticipantId};
+use livekit::{
+    DisconnectReason, ParticipantKind,
+    prelude::{
+        Participant, RemoteParticipant, RemoteTrack, RemoteTrackPublication, RoomEvent, TrackKind,
+        TrackSource,
+    },
+};
+
+use super::{
+    audience::{Kind, Person, TrackId},
+    chat::Line,
+    publish::PublishError,
+};
+use crate::media::tap::Tap;
+
+/// Marks a participant that publishes for another one.
+const ON_BEHALF: &str = "lk.publish_on_behalf";
+
+/// One thing that happened in the room.
+#[derive(Debug)]
+pub enum RoomInput {
+    /// Somebody receives the agent's track.
+    AgentHeard,
+    /// Somebody typed a line.
+    Chat {
+        /// Who.
+        participant: ParticipantId,
+        /// The line.
+        text: String,
+    },
+    /// The link to the room is gone for good, for this reason.
+    Gone(CloseReason),
+    /// Somebody left.
+    Left(ParticipantId),
+    /// A microphone was published.
+    Microphone {
+        /// Whose.
+        participant: ParticipantId,
+        /// Which.
+        track: TrackId,
+    },
+    /// A microphone was taken away.
+    MicrophoneGone {
+        /// Whose.
+        participant: ParticipantId,
+        /// Which.
+        track: TrackId,
+    },
+    /// The agent's track is published, or cannot be.
+    Published(Result<TrackId, PublishError>),
+    /// The link to the room is back.
+    Repaired,
+    /// The link to the room broke and is being repaired.
+    Repairing,
+    /// Somebody is there, or what the server says about them changed.
+    Seen(Person),
+    /// A microphone is being received.
+    Subscribed {
+        /// Whose.
+        participant: ParticipantId,
+        /// Which.
+        track: TrackId,
+        /// Its packets.
+        tap: Tap,
+    },
+    /// A microphone is no longer received.
+    Unsubscribed {
+        /// Whose.
+        participant: ParticipantId,
+        /// Which.
+        track: TrackId,
+    },
+}
+
+/// What one event of the room comes to.
+pub(super) enum Meaning {
+    /// These facts, in order.
+    Facts(Vec<RoomInput>),
+    /// Somebody began to type to us.
+    Line(Line),
+    /// Nothing to us.
+    Nothing,
+}
+
+/// Reads one event. `agent_track` is the id of the agent's own track, once it is published.
+pub(super) fn read(event: RoomEvent) -> Meaning {
+    match event {
+        RoomEvent::Connected {
+            participants_with_tracks,
+        } => Meaning::Facts(
+            participants_with_tracks
+                .iter()
+                .flat_map(already_there)
+                .collect(),
+        ),
+        RoomEvent::ParticipantConnected(participant) => fact(RoomInput::Seen(person(&participant))),
+        RoomEvent::ParticipantDisconnected(participant) => fact(RoomInput::Left(id(&participant))),
+        RoomEvent::ParticipantPermissionChanged { participant, .. }
+        | RoomEvent::ParticipantAttributesChanged { participant, .. }
+        | RoomEvent::ParticipantNameChanged { participant, .. } => changed(&participant),
+        RoomEvent::TrackPublished {
+            publication,
+            participant,
+        } => microphone(&participant, &publication).map_or(Meaning::Nothing, fact),
+        RoomEvent::TrackUnpublished {
+            publication,
+            participant,
+        } if is_voice(&publication) => fact(RoomInput::MicrophoneGone {
+            participant: id(&participant),
+            track: track_id(&publication),
+        }),
+        RoomEvent::TrackSubscribed {
+            track,
+            publication,
+            participant,
+        } => subscribed(&participant, &publication, &track),
+        RoomEvent::TrackUnsubscribed {
+            publication,
+            participant,
+            ..
+        } if is_voice(&publication) => fact(RoomInput::Unsubscribed {
+            participant: id(&participant),
+            track: track_id(&publication),
+        }),
+        RoomEvent::LocalTrackSubscribed { .. } => fact(RoomInput::AgentHeard),
+        RoomEvent::TextStreamOpened {
+            reader,
+            topic,
+            participant_identity,
+        } => Line::of_stream(
+            &topic,
+            &reader,
+            ParticipantId::new(participant_identity.as_str()),
+        )
+        .map_or(Meaning::Nothing, Meaning::Line),
+        RoomEvent::ChatMessage {
+            message,
+            participant: Some(participant),
+        } => Meaning::Line(Line::of_message(message.message, id(&participant))),
+        RoomEvent::Reconnecting => fact(RoomInput::Repairing),
+        RoomEvent::Reconnected => fact(RoomInput::Repaired),
+        RoomEvent::Disconnected { reason } => fact(RoomInput::Gone(close_reason(reason))),
+        _ => Meaning::Nothing,
+    }
+}
+
+fn fact(input: RoomInput) -> Meaning {
+    Meaning::Facts(vec![input])
+}
+
+fn already_there(
+    (participant, publications): &(RemoteParticipant, Vec<RemoteTrackPublication>),
+) -> Vec<RoomInput> {
+    let mut facts = vec![RoomInput::Seen(person(participant))];
+    facts.extend(
+        publications
+            .iter()
+            .filter_map(|published| microphone(participant, published)),
+    );
+    facts
+}
+
+fn changed(participant: &Participant) -> Meaning {
+    match participant {
+        Participant::Local(_) => Meaning::Nothing,
+        Participant::Remote(participant) => fact(RoomInput::Seen(person(participant))),
+    }
+}
+
+fn subscribed(
+    participant: &RemoteParticipant,
+    publication: &RemoteTrackPublication,
+    track: &RemoteTrack,
+) -> Meaning {
+    let RemoteTrack::Audio(audio) = track else {
+        return Meaning::Nothing;
+    };
+    if !is_voice(publication) {
+        return Meaning::Nothing;
+    }
+    let Some(tap) = Tap::open(audio) else {
+        tracing::warn!("a microphone cannot be listened to: it has no packets to tap");
+        return Meaning::Nothing;
+    };
+    fact(RoomInput::Subscribed {
+        participant: id(participant),
+        track: track_id(publication),
+        tap,
+    })
+}
+
+fn microphone(
+    participant: &RemoteParticipant,
+    publication: &RemoteTrackPublication,
+) -> Option<RoomInput> {
+    is_voice(publication).then(|| RoomInput::Microphone {
+        participant: id(participant),
+        track: track_id(publication),
+    })
+}
+
+fn is_voice(publication: &RemoteTrackPublication) -> bool {
+    publication.kind() == TrackKind::Audio && publication.source() == TrackSource::Microphone
+}
+
+fn id(participant: &RemoteParticipant) -> ParticipantId {
+    ParticipantId::new(participant.identity().as_str())
+}
+
+fn track_id(publication: &RemoteTrackPublication) -> TrackId {
+    TrackId::new(publication.sid().as_str())
+}
+
+fn person(participant: &RemoteParticipant) -> Person {
+    Person {
+        id: id(participant),
+        kind: kind(participant.kind()),
+        hidden: participant
+            .permission()
+            .is_some_and(|permission| permission.hidden),
+        on_behalf: participant.attributes().contains_key(ON_BEHALF),
+        name: participant.name(),
+    }
+}
+
+fn kind(kind: ParticipantKind) -> Kind {
+    match kind {
+        ParticipantKind::Agent => Kind::Agent,
+        ParticipantKind::Connector => Kind::Connector,
+        ParticipantKind::Sip => Kind::Sip,
+        ParticipantKind::Standard => Kind::Standard,
+        _ => Kind::Machine,
+    }
+}
+
+/// What the server's reason for our own end means to the conversation.
+fn close_reason(reason: DisconnectReason) -> CloseReason {
+    match reason {
+        DisconnectReason::DuplicateIdentity => CloseReason::Duplicate,
+        DisconnectReason::ParticipantRemoved => CloseReason::Removed,
+        DisconnectReason::RoomClosed | DisconnectReason::RoomDeleted => CloseReason::RoomDeleted,
+        _ => CloseReason::RoomLost,
+    }
+}

@@ -1,0 +1,280 @@
+//! Task: the one place where facts meet the conversation.
+//!
+//! Owns the `Dialog`, the audience and the handles to every part of a session. Waits in
+//! [`Driver::next_event`], passes each fact on, then drains what the conversation wants done. It
+//! does not decide: an `if` about the state of the conversation belongs into `dialog`. Effects are
+//! in `effects.rs`.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use dialog::{
+    Dialog, Input,
+    input::{Ask, ModelLink, Playout},
+    output::CloseReason,
+    speaker::ParticipantId,
+};
+use tokio::{
+    sync::{mpsc, watch},
+    task::{JoinError, JoinSet},
+};
+
+use super::{SessionEnd, SessionError, Stop, effects::Hands, report::Tally};
+use crate::{
+    model::LinkEvent,
+    room::{
+        audience::{Act, Audience, TrackId},
+        events::RoomInput,
+    },
+    telemetry::event,
+    tooling::ToolEnded,
+};
+
+/// A termination that comes this soon after a join may be a mistake of the server, which takes the
+/// first attempt of a join for an agent that left. A real one is followed by our removal from the
+/// room within three seconds, and that is believed.
+const EARLY_TERMINATION: Duration = Duration::from_secs(5);
+
+/// One session's driver.
+pub(super) struct Driver<'a> {
+    pub(super) dialog: Dialog,
+    pub(super) audience: Audience,
+    pub(super) hands: Hands,
+    pub(super) inbox: Inbox,
+    /// Every child task of the session; watched for panics only.
+    pub(super) tasks: &'a mut JoinSet<()>,
+    pub(super) tally: &'a mut Tally,
+    /// When the job was assigned.
+    pub(super) assigned: Instant,
+    /// When the room was joined.
+    pub(super) joined: Instant,
+    /// Whose microphone is being listened to, by track.
+    pub(super) ears: BTreeMap<ParticipantId, TrackId>,
+    /// Set by whatever ends the session.
+    pub(super) over: Option<SessionEnd>,
+}
+
+/// Where facts come from.
+pub(super) struct Inbox {
+    pub(super) model: mpsc::Receiver<LinkEvent>,
+    pub(super) playout: mpsc::Receiver<Playout>,
+    pub(super) room: mpsc::Receiver<RoomInput>,
+    pub(super) stop: watch::Receiver<Stop>,
+    pub(super) tools: mpsc::Receiver<ToolEnded>,
+}
+
+/// Every cause of work.
+enum Event {
+    Child(Result<(), JoinError>),
+    Model(Option<LinkEvent>),
+    Playout(Playout),
+    Room(Option<RoomInput>),
+    Stop(Stop),
+    Timeout,
+    Tool(ToolEnded),
+}
+
+impl Driver<'_> {
+    /// Runs the conversation to its end.
+    pub(super) async fn run(&mut self) -> SessionEnd {
+        let stop = self.inbox.stop.borrow_and_update().clone();
+        self.on_stop(stop);
+        loop {
+            self.drain();
+            if let Some(end) = self.over.take() {
+                return end;
+            }
+            match self.next_event().await {
+                Event::Child(ended) => self.on_child(ended),
+                Event::Model(event) => self.on_model(event),
+                Event::Playout(fact) => self.tell(Input::Playout(fact)),
+                Event::Room(input) => self.on_room(input),
+                Event::Stop(stop) => self.on_stop(stop),
+                Event::Timeout => self.dialog.handle_timeout(now()),
+                Event::Tool(ended) => self.tell(Input::ToolFinished {
+                    call: ended.call,
+                    output: ended.output,
+                    then: ended.then,
+                }),
+            }
+        }
+    }
+
+    /// The only waiting point. What ends things comes first, then people, then the model: a
+    /// talkative model must not delay either.
+    async fn next_event(&mut self) -> Event {
+        let deadline = self.dialog.poll_timeout();
+        let inbox = &mut self.inbox;
+        tokio::select! {
+            biased;
+            Ok(()) = inbox.stop.changed() => Event::Stop(inbox.stop.borrow_and_update().clone()),
+            input = inbox.room.recv() => Event::Room(input),
+            Some(fact) = inbox.playout.recv() => Event::Playout(fact),
+            () = until(deadline) => Event::Timeout,
+            event = inbox.model.recv() => Event::Model(event),
+            Some(ended) = inbox.tools.recv() => Event::Tool(ended),
+            Some(ended) = self.tasks.join_next() => Event::Child(ended),
+        }
+    }
+
+    fn on_child(&mut self, ended: Result<(), JoinError>) {
+        if ended.is_err_and(|error| error.is_panic()) {
+            self.fail(SessionError::Bug);
+        }
+    }
+
+    fn on_model(&mut self, event: Option<LinkEvent>) {
+        match event {
+            Some(LinkEvent::Event(event)) => self.tell(Input::Model(event)),
+            Some(LinkEvent::Up {
+                capabilities,
+                model,
+            }) => {
+                self.hands.room.model(model);
+                self.tell(Input::ModelLink(ModelLink::Up(capabilities)));
+            }
+            Some(LinkEvent::Down { .. }) => self.tell(Input::ModelLink(ModelLink::Down)),
+            Some(LinkEvent::Exhausted { reason, .. }) => {
+                self.tell(Input::ModelLink(ModelLink::Exhausted { reason }));
+            }
+            None => self.fail(SessionError::Bug),
+        }
+    }
+
+    fn on_room(&mut self, input: Option<RoomInput>) {
+        let Some(input) = input else {
+            return self.close(CloseReason::RoomLost);
+        };
+        match input {
+            RoomInput::AgentHeard => self.tell(Input::RoomReady),
+            RoomInput::Chat { participant, text } => {
+                if self.audience.hears(&participant) {
+                    self.tell(Input::Chat { participant, text });
+                }
+            }
+            RoomInput::Gone(reason) => self.close(reason),
+            RoomInput::Left(participant) => {
+                self.audience.left(&participant);
+                self.deafen(&participant);
+            }
+            RoomInput::Microphone { participant, track } => {
+                self.audience.microphone(&participant, track);
+            }
+            RoomInput::MicrophoneGone { participant, track } => {
+                self.audience.microphone_gone(&participant, &track);
+                self.deafen_track(&participant, &track);
+            }
+            RoomInput::Published(Ok(track)) => {
+                event::SessionJoined {
+                    took: now() - self.assigned,
+                }
+                .emit();
+                self.hands.room.agent_track(track);
+            }
+            RoomInput::Published(Err(error)) => {
+                self.fail(SessionError::Publish(error.to_string()));
+            }
+            RoomInput::Repaired => self.audience.repaired(),
+            RoomInput::Repairing => self.audience.repairing(),
+            RoomInput::Seen(person) => self.audience.seen(person),
+            RoomInput::Subscribed {
+                participant,
+                track,
+                tap,
+            } => {
+                if self.audience.hears(&participant) {
+                    self.hands.listen(participant.clone(), tap);
+                    self.ears.insert(participant, track);
+                }
+            }
+            RoomInput::Unsubscribed { participant, track } => {
+                self.deafen_track(&participant, &track);
+            }
+        }
+        self.settle_audience();
+    }
+
+    /// Carries out what the audience wants and passes on what it saw.
+    fn settle_audience(&mut self) {
+        while let Some(act) = self.audience.poll_act() {
+            let (participant, track, wanted) = match act {
+                Act::Tell(fact) => {
+                    self.tally.audience(&fact);
+                    self.tell(Input::Audience(fact));
+                    continue;
+                }
+                Act::Subscribe { participant, track } => (participant, track, true),
+                Act::Unsubscribe { participant, track } => (participant, track, false),
+            };
+            if self
+                .hands
+                .room
+                .subscription(participant, track, wanted)
+                .is_err()
+            {
+                self.fail(SessionError::Overrun("room"));
+            }
+        }
+    }
+
+    fn on_stop(&mut self, stop: Stop) {
+        match stop {
+            Stop::No => {}
+            Stop::Drain => self.tell(Input::Ask(Ask::Drain)),
+            Stop::Now(CloseReason::Terminated) if now() - self.joined < EARLY_TERMINATION => {
+                tracing::info!("a termination right after the join is left to the room to confirm");
+            }
+            Stop::Now(reason) => self.close(reason),
+        }
+    }
+
+    fn close(&mut self, reason: CloseReason) {
+        self.tell(Input::Ask(Ask::Close(reason)));
+    }
+
+    fn deafen_track(&mut self, participant: &ParticipantId, track: &TrackId) {
+        if self.ears.get(participant) == Some(track) {
+            self.deafen(participant);
+        }
+    }
+
+    fn deafen(&mut self, participant: &ParticipantId) {
+        if self.ears.remove(participant).is_some() {
+            self.hands.deafen(participant.clone());
+        }
+    }
+
+    fn tell(&mut self, input: Input) {
+        self.dialog.handle(now(), input);
+        self.drain();
+    }
+
+    /// Second law of the dialog: after every fact, everything it wants is done.
+    fn drain(&mut self) {
+        while let Some(output) = self.dialog.poll_output() {
+            self.carry_out(output);
+        }
+    }
+
+    /// Ends the session because a part of it failed.
+    pub(super) fn fail(&mut self, error: SessionError) {
+        self.over.get_or_insert(SessionEnd {
+            reason: CloseReason::Failed,
+            error: Some(error),
+        });
+    }
+}
+
+/// The clock of every session; tokio's, so that tests can stop it.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,73 @@
+//! Effects: carries out what the conversation wants; one arm per output, no decisions.
+
+use dialog::{
+    Output,
+    output::{CloseReason, PlayoutOrder},
+    speaker::ParticipantId,
+};
+
+use super::{SessionEnd, SessionError, driver::Driver, notes};
+use crate::{
+    media::{ingress::Ingress, playout::PlayoutHandle, tap::Tap},
+    model::ModelHandle,
+    room::RoomLink,
+    tooling::Tooling,
+};
+
+/// The handles through which a session acts.
+pub(super) struct Hands {
+    pub(super) ingress: Ingress,
+    pub(super) model: ModelHandle,
+    pub(super) playout: PlayoutHandle,
+    pub(super) room: RoomLink,
+    pub(super) tools: Tooling,
+}
+
+impl Hands {
+    pub(super) fn listen(&self, participant: ParticipantId, tap: Tap) {
+        self.ingress.listen(participant, tap);
+    }
+
+    pub(super) fn deafen(&self, participant: ParticipantId) {
+        self.ingress.stop(participant);
+    }
+}
+
+impl Driver<'_> {
+    /// Does one thing the conversation asked for.
+    pub(super) fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::CancelTool(call) => self.hands.tools.cancel(&call),
+            Output::Ear { participant, gate } => self.hands.ingress.gate(participant, gate),
+            Output::Finished(reason) => self.finish(reason),
+            Output::Model(order) => {
+                if self.hands.model.order(order).is_err() {
+                    self.fail(SessionError::Overrun("model"));
+                }
+            }
+            Output::Note(note) => {
+                self.tally.note(&note);
+                notes::emit(note);
+            }
+            Output::Playout(PlayoutOrder::Flush { response }) => {
+                self.hands.playout.flush(response.as_ref());
+            }
+            Output::Publish(publish) => {
+                let audience = &self.audience;
+                let microphone = |id: &ParticipantId| audience.microphone_of(id).cloned();
+                self.hands.room.publish(publish, microphone);
+            }
+            Output::RunTool(call) => self.hands.tools.run(call),
+            other => tracing::error!(?other, "an output of the dialog is not carried out"),
+        }
+    }
+
+    fn finish(&mut self, reason: CloseReason) {
+        let error = match &reason {
+            CloseReason::ModelUnavailable { reason } => Some(SessionError::Model(reason.clone())),
+            CloseReason::RoomLost => Some(SessionError::RoomLost),
+            _ => None,
+        };
+        self.over.get_or_insert(SessionEnd { reason, error });
+    }
+}

@@ -1,0 +1,68 @@
+//! Adapter: the conversation's notes as log lines and metrics.
+//!
+//! Each note becomes the telemetry event that stands for it. It keeps nothing: sums for the report
+//! are in `report.rs`.
+
+use dialog::{model::ResponseStatus, note::Note};
+
+use crate::telemetry::event::{
+    DialogUnexpected, Interrupted, InterruptionStopped, ModelOrderRefused, TokensUsed,
+    TurnAnswered, TurnEnd, TurnEnded,
+};
+
+/// Logs and counts one note.
+pub(super) fn emit(note: Note) {
+    match note {
+        Note::CallDropped { why } => tracing::info!(why, "a tool call was not run"),
+        Note::Greeted { latency } => tracing::info!(?latency, "greeted"),
+        Note::Interrupted {
+            heard,
+            stopped_after,
+        } => {
+            Interrupted { heard }.emit();
+            InterruptionStopped {
+                took: stopped_after,
+            }
+            .emit();
+        }
+        Note::OrderRefused { code } => ModelOrderRefused { code: &code }.emit(),
+        Note::Replayed { items, away } => {
+            tracing::info!(
+                items,
+                ?away,
+                "a new connection was told the conversation so far"
+            );
+        }
+        Note::ResponseEnded { status, usage, .. } => {
+            if let Some(usage) = usage {
+                TokensUsed { usage }.emit();
+            }
+            TurnEnded {
+                ended_by: ended_by(&status),
+            }
+            .emit();
+        }
+        Note::ResponseLost { waited } => tracing::warn!(?waited, "a response did not come"),
+        Note::ResponseRetried { code } => {
+            tracing::warn!(code, "a response failed and is asked for once more");
+        }
+        Note::ToolAnswered { took } => tracing::debug!(?took, "a tool answered"),
+        Note::TurnAnswered { latency } => TurnAnswered { latency }.emit(),
+        Note::TurnAsked { waited } => {
+            tracing::info!(?waited, "the model was asked to answer a turn");
+        }
+        Note::TurnCommitted { speech } => tracing::debug!(?speech, "turn committed"),
+        Note::TurnContinued => tracing::debug!("the turn goes on"),
+        Note::TurnUnanswered => tracing::info!("a turn stays without an answer"),
+        Note::Unexpected { what } => DialogUnexpected { what }.emit(),
+        other => tracing::debug!(?other, "note"),
+    }
+}
+
+fn ended_by(status: &ResponseStatus) -> TurnEnd {
+    match status {
+        ResponseStatus::Cancelled => TurnEnd::Caller,
+        ResponseStatus::Completed => TurnEnd::Completed,
+        _ => TurnEnd::Model,
+    }
+}
