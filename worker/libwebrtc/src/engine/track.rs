@@ -1,0 +1,169 @@
+//! Tracks: their flags, and where their sound goes to or comes from.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use parking_lot::Mutex;
+
+use super::tap::Taps;
+use crate::{
+    audio::source::CaptureSource, media_stream_track::RtcTrackState,
+    native::packet_trailer::PacketTrailerHandler, video_source::native::NativeVideoSource,
+};
+
+/// What both kinds have in common.
+struct Flags {
+    id: String,
+    enabled: AtomicBool,
+    ended: AtomicBool,
+}
+
+impl Flags {
+    fn new(id: String) -> Self {
+        Self {
+            id,
+            enabled: AtomicBool::new(true),
+            ended: AtomicBool::new(false),
+        }
+    }
+}
+
+macro_rules! flag_methods {
+    () => {
+        pub(crate) fn id(&self) -> &str {
+            &self.flags.id
+        }
+
+        pub(crate) fn enabled(&self) -> bool {
+            self.flags.enabled.load(Ordering::Acquire)
+        }
+
+        /// Answers whether that changed anything.
+        pub(crate) fn set_enabled(&self, enabled: bool) -> bool {
+            self.flags.enabled.swap(enabled, Ordering::AcqRel) != enabled
+        }
+
+        pub(crate) fn state(&self) -> RtcTrackState {
+            match self.flags.ended.load(Ordering::Acquire) {
+                true => RtcTrackState::Ended,
+                false => RtcTrackState::Live,
+            }
+        }
+    };
+}
+
+/// An audio track of either side.
+pub(crate) struct AudioTrack {
+    flags: Flags,
+    media: Media,
+}
+
+enum Media {
+    /// `source` is `None` for a device, which is silent.
+    Local {
+        source: Option<Arc<CaptureSource>>,
+        taps: Taps,
+    },
+    Remote(RemoteAudio),
+}
+
+/// Where the packets of a remote track go.
+#[derive(Default)]
+pub(crate) struct RemoteAudio {
+    taps: Taps,
+}
+
+impl RemoteAudio {
+    pub(crate) fn taps(&self) -> &Taps {
+        &self.taps
+    }
+}
+
+impl AudioTrack {
+    flag_methods!();
+
+    pub(crate) fn local(id: String, source: Arc<CaptureSource>) -> Arc<Self> {
+        let media = Media::Local {
+            source: Some(source),
+            taps: Taps::default(),
+        };
+        Arc::new(Self {
+            flags: Flags::new(id),
+            media,
+        })
+    }
+
+    pub(crate) fn device(id: String) -> Arc<Self> {
+        let media = Media::Local {
+            source: None,
+            taps: Taps::default(),
+        };
+        Arc::new(Self {
+            flags: Flags::new(id),
+            media,
+        })
+    }
+
+    pub(crate) fn new_remote(id: String) -> Arc<Self> {
+        Arc::new(Self {
+            flags: Flags::new(id),
+            media: Media::Remote(RemoteAudio::default()),
+        })
+    }
+
+    pub(crate) fn source(&self) -> Option<&Arc<CaptureSource>> {
+        match &self.media {
+            Media::Local { source, .. } => source.as_ref(),
+            Media::Remote(_) => None,
+        }
+    }
+
+    pub(crate) fn local_taps(&self) -> Option<&Taps> {
+        match &self.media {
+            Media::Local { taps, .. } => Some(taps),
+            Media::Remote(_) => None,
+        }
+    }
+
+    pub(crate) fn remote(&self) -> Option<&RemoteAudio> {
+        match &self.media {
+            Media::Local { .. } => None,
+            Media::Remote(remote) => Some(remote),
+        }
+    }
+
+    /// The remote track is over.
+    pub(crate) fn end(&self) {
+        self.flags.ended.store(true, Ordering::Release);
+        if let Media::Remote(remote) = &self.media {
+            remote.taps.end();
+        }
+    }
+}
+
+/// A video track: flags only.
+pub(crate) struct VideoTrack {
+    flags: Flags,
+    pub(crate) trailer: Mutex<Option<PacketTrailerHandler>>,
+}
+
+impl VideoTrack {
+    flag_methods!();
+
+    pub(crate) fn local(id: String, _source: NativeVideoSource) -> Self {
+        Self::new(id)
+    }
+
+    pub(crate) fn new(id: String) -> Self {
+        Self {
+            flags: Flags::new(id),
+            trailer: Mutex::new(None),
+        }
+    }
+
+    pub(crate) fn end(&self) {
+        self.flags.ended.store(true, Ordering::Release);
+    }
+}

@@ -1,0 +1,85 @@
+//! Ours, not upstream's: settings of the engine, and encoded packets as they arrive or leave.
+//! Outside the prelude, so that nothing leans on it by accident.
+
+use std::{fmt, ops::RangeInclusive, sync::Arc};
+
+use thiserror::Error;
+
+pub use crate::audio::rtp::AudioPacket as Packet;
+use crate::{
+    audio_track::RtcAudioTrack,
+    engine::{self, tap::Ring},
+};
+
+/// Settings of the process' engine.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Offer loopback addresses as candidates. For tests and single-machine set-ups.
+    pub include_loopback: bool,
+    /// Local UDP ports to choose from; `None` leaves the choice to the system. Every connection
+    /// takes one per local address.
+    pub udp_ports: Option<RangeInclusive<u16>>,
+    /// Names of the interfaces to use; empty means all that are up.
+    pub interfaces: Vec<String>,
+    /// Number of I/O threads; `None` means one for each four processors, at least one.
+    pub io_threads: Option<usize>,
+}
+
+/// The engine runs already, with the settings it had.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("the engine is configured once, before its first connection")]
+pub struct AlreadyConfigured;
+
+/// Sets the engine up, once, before the first connection is made.
+///
+/// # Errors
+/// When it was set up before, or a connection was made already.
+pub fn configure(settings: Settings) -> Result<(), AlreadyConfigured> {
+    engine::configure(settings).map_err(|_| AlreadyConfigured)
+}
+
+/// Encoded packets of a remote track in order of arrival: also duplicates and late ones. `None`
+/// when the track is a local one. When nobody reads, the oldest of `capacity` packets goes.
+pub fn tap_remote(track: &RtcAudioTrack, capacity: usize) -> Option<Tap> {
+    Some(Tap {
+        ring: track.inner.remote()?.taps().open(capacity),
+    })
+}
+
+/// Encoded packets of a local track as sent. `None` when the track is a remote one. When nobody
+/// reads, the oldest of `capacity` packets goes.
+pub fn tap_local(track: &RtcAudioTrack, capacity: usize) -> Option<Tap> {
+    Some(Tap {
+        ring: track.inner.local_taps()?.open(capacity),
+    })
+}
+
+/// The receiving end of a tap; dropping it closes the tap.
+pub struct Tap {
+    ring: Arc<Ring>,
+}
+
+impl Tap {
+    /// Waits for the next packet; `None` when the track is over. Cancel-safe.
+    pub async fn recv(&mut self) -> Option<Packet> {
+        std::future::poll_fn(|cx| self.ring.poll(cx)).await
+    }
+
+    /// The next packet, if it is there.
+    pub fn try_recv(&mut self) -> Option<Packet> {
+        self.ring.pop()
+    }
+
+    /// Packets that were dropped because nobody read.
+    pub fn dropped(&self) -> u64 {
+        self.ring.dropped()
+    }
+}
+
+impl fmt::Debug for Tap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tap")
+            .field("dropped", &self.dropped())
+            .finish_non_exhaustive()
+    }
+}
