@@ -9,6 +9,71 @@
 //! 2. After every `handle*`, drain [`Dialog::poll_output`] to `None`, then sleep until
 //!    [`Dialog::poll_timeout`].
 //! 3. No output is a question. The core decides; the world reports facts later as inputs.
+//!
+//! # A conversation
+//!
+//! ```
+//! use std::time::{Duration, Instant};
+//! use dialog::{
+//!     Config, Dialog, Input, Output,
+//!     input::{Audience, Heard, ModelLink, Playout},
+//!     model::{Capabilities, Event, ItemId, Order, ResponseId},
+//!     output::{Gate, PlayoutOrder},
+//!     speaker::{ParticipantId, Role},
+//! };
+//!
+//! let mut dialog = Dialog::new(Config {
+//!     greeting: Some("Greet the caller.".into()),
+//!     ..Config::default()
+//! });
+//! let now = Instant::now();
+//! let mut tell = |after: f64, input| {
+//!     dialog.handle(now + Duration::from_secs_f64(after), input);
+//!     std::iter::from_fn(|| dialog.poll_output()).collect::<Vec<_>>()
+//! };
+//!
+//! // Somebody comes, the room and the model are ready: the agent greets.
+//! let ann = ParticipantId::new("ann");
+//! let name = "Ann".to_owned();
+//! let said = tell(0.0, Input::Audience(Audience::Joined {
+//!     participant: ann.clone(),
+//!     role: Role::Caller,
+//!     name,
+//! }));
+//! assert!(said.contains(&Output::Ear { participant: ann, gate: Gate::Open }));
+//! tell(0.1, Input::RoomReady);
+//! let said = tell(0.2, Input::ModelLink(ModelLink::Up(Capabilities::all())));
+//! let tag = said.into_iter().find_map(|output| match output {
+//!     Output::Model(Order::Create { tag, instructions: Some(_) }) => Some(tag),
+//!     _ => None,
+//! });
+//!
+//! // The greeting is generated, and after 1.2 s of it the person starts to speak.
+//! let (response, item) = (ResponseId::new("resp_1"), ItemId::new("item_1"));
+//! let heard = Heard {
+//!     response: response.clone(),
+//!     item: item.clone(),
+//!     heard: Duration::from_millis(1200),
+//! };
+//! tell(0.4, Input::Model(Event::ResponseCreated { response: response.clone(), tag }));
+//! tell(0.5, Input::Model(Event::AudioReceived {
+//!     response: response.clone(),
+//!     item: item.clone(),
+//!     duration: Duration::from_secs(3),
+//! }));
+//! tell(0.5, Input::Playout(Playout::Started { response: response.clone(), item: item.clone() }));
+//! let said = tell(1.7, Input::Model(Event::SpeechStarted { item: ItemId::new("item_2") }));
+//! assert_eq!(said[..2], [
+//!     Output::Playout(PlayoutOrder::Flush { response: Some(response.clone()) }),
+//!     Output::Model(Order::Cancel { response: Some(response) }),
+//! ]);
+//!
+//! // The queue reports what was heard; the model's memory is cut to that.
+//! let said = tell(1.7, Input::Playout(Playout::Flushed { cut: vec![heard] }));
+//! let heard = Duration::from_millis(1200);
+//! assert_eq!(said[0], Output::Model(Order::Truncate { item, heard }));
+//! ```
+#![warn(missing_docs)]
 
 pub mod config;
 pub mod input;
@@ -17,42 +82,277 @@ pub mod note;
 pub mod output;
 pub mod speaker;
 
-use std::time::Instant;
+mod agent_turn;
+mod audience;
+mod close;
+mod conversation;
+mod floor;
+mod interruption;
+mod model_events;
+mod model_link;
+mod people;
+mod playhead;
+mod response;
+mod timers;
+mod tool_calls;
+mod transcript;
+mod user_turn;
+
+use std::{collections::VecDeque, time::Instant};
 
 pub use config::Config;
 pub use input::Input;
 pub use output::Output;
 
+use agent_turn::{AgentTurn, Facts};
+use audience::Audience;
+use close::Closing;
+use conversation::Conversation;
+use floor::{Floor, Purpose, Request};
+use input::{Ask, Playout};
+use interruption::Yielding;
+use model::Order;
+use model_link::Link;
+use note::Note;
+use output::{CloseReason, Publish};
+use playhead::Playhead;
+use response::Responses;
+use timers::{Timer, TimerTable};
+use tool_calls::ToolCalls;
+use user_turn::UserTurn;
+
 /// The state of one conversation.
 #[derive(Debug)]
 pub struct Dialog {
     config: Config,
+    agent: AgentTurn,
+    audience: Audience,
+    calls: ToolCalls,
+    /// `None` = nobody wants to end the conversation.
+    closing: Option<Closing>,
+    conversation: Conversation,
+    floor: Floor,
+    greeting: Greeting,
+    is_finished: bool,
+    is_room_ready: bool,
+    link: Link,
+    /// Flushes that were ordered and not yet reported.
+    open_flushes: u32,
+    outputs: VecDeque<Output>,
+    playhead: Playhead,
+    responses: Responses,
+    timers: TimerTable,
+    user: UserTurn,
+    /// The agent was told to stop and the queue has not reported yet; `None` = no flush is open.
+    yielding: Option<Yielding>,
+}
+
+/// How far the greeting is. It is wanted once; only a greeting nobody heard is asked for again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Greeting {
+    Due,
+    Wanted { since: Instant },
+    Over,
 }
 
 impl Dialog {
     /// A conversation that has not begun.
     pub fn new(config: Config) -> Self {
-        Self { config }
+        let greeting = if config.greeting.is_some() {
+            Greeting::Due
+        } else {
+            Greeting::Over
+        };
+        Self {
+            config,
+            agent: AgentTurn::default(),
+            audience: Audience::default(),
+            calls: ToolCalls::default(),
+            closing: None,
+            conversation: Conversation::default(),
+            floor: Floor::default(),
+            greeting,
+            is_finished: false,
+            is_room_ready: false,
+            link: Link::default(),
+            open_flushes: 0,
+            outputs: VecDeque::new(),
+            playhead: Playhead::default(),
+            responses: Responses::default(),
+            timers: TimerTable::default(),
+            user: UserTurn::default(),
+            yielding: None,
+        }
     }
 
-    /// Takes in one fact.
-    pub fn handle(&mut self, _now: Instant, _input: Input) {
-        let _ = &mut self.config;
+    /// Takes in one fact. Never fails: what has no meaning becomes a [`Note`].
+    pub fn handle(&mut self, now: Instant, input: Input) {
+        if self.is_finished {
+            return;
+        }
+        match input {
+            Input::Ask(ask) => self.on_ask(now, ask),
+            Input::Audience(change) => self.on_audience(now, change),
+            Input::Chat { participant, text } => self.on_chat(now, &participant, text),
+            Input::Model(event) => self.on_model(now, event),
+            Input::ModelLink(change) => self.on_model_link(now, change),
+            Input::Playout(fact) => self.on_playout(now, fact),
+            Input::RoomReady => self.is_room_ready = true,
+            Input::ToolFinished { call, output, then } => {
+                self.on_tool_finished(now, &call, output, then);
+            }
+        }
+        self.settle(now);
     }
 
     /// Acts on every timer that has run out at `now`.
-    pub fn handle_timeout(&mut self, _now: Instant) {
-        let _ = &mut self.config;
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(timer) = self.timers.pop_expired(now) {
+            match timer {
+                Timer::Backoff => {}
+                Timer::CallerGrace => self.finish(CloseReason::CallerLeft),
+                Timer::Close => self.finish_closing(),
+                Timer::Flush => self.on_flush_overdue(now),
+                Timer::Response => self.on_response_overdue(now),
+                Timer::TurnGrace => self.on_turn_overdue(now),
+            }
+        }
+        self.settle(now);
     }
 
     /// The next order or observation; drain to `None` after every `handle*`.
     pub fn poll_output(&mut self) -> Option<Output> {
-        let _ = &mut self.config;
-        None
+        self.outputs.pop_front()
     }
 
-    /// When [`Self::handle_timeout`] wants to be called next.
+    /// When [`Self::handle_timeout`] wants to be called next; `None` = only facts can change
+    /// anything.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        self.timers.next()
+    }
+
+    /// What follows from any change, whatever it was.
+    fn settle(&mut self, now: Instant) {
+        if self.is_finished {
+            return;
+        }
+        self.show_what_was_heard();
+        self.greet_when_ready(now);
+        self.ask_next(now);
+        self.finish_when_said(now);
+        self.publish_state();
+    }
+
+    fn on_ask(&mut self, now: Instant, ask: Ask) {
+        match ask {
+            Ask::Close(reason) => self.finish(reason),
+            Ask::Drain => self.begin_close(now, CloseReason::Drained, None),
+            Ask::Say(_) if self.closing.is_some() => self.note_unexpected("say while closing"),
+            Ask::Say(words) => self.floor.want(Request::saying(Purpose::Say, &words)),
+        }
+    }
+
+    fn on_playout(&mut self, now: Instant, fact: Playout) {
+        match fact {
+            Playout::Advanced(heard) => self.playhead.advance(&heard),
+            Playout::Drained => self.playhead.drain(),
+            Playout::Flushed { cut } => self.on_flushed(now, &cut),
+            Playout::Started { item, .. } => {
+                if self.playhead.start(&item) {
+                    self.on_first_sound(now, &item);
+                }
+            }
+        }
+    }
+
+    fn on_first_sound(&mut self, now: Instant, item: &model::ItemId) {
+        self.conversation.agent_started(item);
+        if let Greeting::Wanted { since } = self.greeting {
+            self.greeting = Greeting::Over;
+            self.note(Note::Greeted {
+                latency: now.saturating_duration_since(since),
+            });
+        }
+        if let Some(latency) = self.user.heard(now) {
+            self.note(Note::TurnAnswered { latency });
+        }
+    }
+
+    fn show_what_was_heard(&mut self) {
+        let mut shown = Vec::new();
+        let conversation = &mut self.conversation;
+        self.playhead
+            .step(&mut shown, |item, text| conversation.agent_said(item, text));
+        self.publish_all(shown);
+    }
+
+    fn greet_when_ready(&mut self, now: Instant) {
+        let is_due = self.greeting == Greeting::Due && self.closing.is_none();
+        if !is_due || !self.is_room_ready || self.audience.caller().is_none() || !self.link.is_up()
+        {
+            return;
+        }
+        if let Some(words) = &self.config.greeting {
+            self.floor.want(Request::saying(Purpose::Greeting, words));
+            self.greeting = Greeting::Wanted { since: now };
+        }
+    }
+
+    /// Asks for the next wanted response, once nothing else is in its way.
+    fn ask_next(&mut self, now: Instant) {
+        let user_may_go_on = self.closing.is_none() && self.user.holds_floor();
+        let is_blocked = !self.link.is_up()
+            || self.responses.is_busy()
+            || self.yielding.is_some()
+            || self.timers.is_set(Timer::Backoff)
+            || user_may_go_on;
+        if is_blocked {
+            return;
+        }
+        let Some(request) = self.floor.next() else {
+            return;
+        };
+        let instructions = request.instructions.clone();
+        let tag = self.responses.ask(now, request);
+        self.timers
+            .set(Timer::Response, now + self.config.response_limit);
+        self.order(Order::Create { tag, instructions });
+    }
+
+    fn publish_state(&mut self) {
+        let is_thinking = self.responses.is_generating()
+            || self.user.is_committed()
+            || self.calls.is_running()
+            || !self.floor.is_empty();
+        let state = self.agent.update(Facts {
+            is_connected: self.is_room_ready && self.link.is_up(),
+            has_caller: self.audience.caller().is_some(),
+            is_audible: self.playhead.is_audible(),
+            user_speaks: self.user.is_speaking(),
+            is_working: is_thinking,
+        });
+        if let Some(state) = state {
+            self.publish(Publish::AgentState(state));
+        }
+    }
+
+    fn order(&mut self, order: Order) {
+        self.outputs.push_back(Output::Model(order));
+    }
+
+    fn publish(&mut self, publish: Publish) {
+        self.outputs.push_back(Output::Publish(publish));
+    }
+
+    fn publish_all(&mut self, all: Vec<Publish>) {
+        self.outputs.extend(all.into_iter().map(Output::Publish));
+    }
+
+    fn note(&mut self, note: Note) {
+        self.outputs.push_back(Output::Note(note));
+    }
+
+    fn note_unexpected(&mut self, what: &'static str) {
+        self.note(Note::Unexpected { what });
     }
 }

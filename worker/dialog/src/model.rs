@@ -68,6 +68,19 @@ pub struct Capabilities {
     pub longest_connection: Option<Duration>,
 }
 
+impl Capabilities {
+    /// A connection that can do everything, for as long as it likes.
+    pub fn all() -> Self {
+        Self {
+            detects_turns: true,
+            creates_responses: true,
+            cancels: true,
+            truncates: true,
+            longest_connection: None,
+        }
+    }
+}
+
 /// How a response ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

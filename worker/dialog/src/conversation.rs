@@ -1,0 +1,276 @@
+//! Core: the conversation as people experienced it; what a new connection is told.
+//!
+//! Owns a bounded mirror of turns: what users said as far as it was understood, what of the agent
+//! was heard (not what was generated), what tools answered. Does not know the connection's items.
+
+use std::collections::VecDeque;
+
+use crate::model::{ItemId, NewItem};
+
+/// Turns that are remembered at all.
+const REMEMBERED: usize = 64;
+/// Longest text of one turn, in bytes; more is cut.
+const LONGEST: usize = 4_000;
+/// Turns that are replayed one by one. Few, because a model that is seeded with much text of its
+/// own starts to answer in text.
+const REPLAYED: usize = 12;
+/// Budget for those turns together, in bytes of text: about 2,000 tokens.
+const REPLAY_BUDGET: usize = 8_000;
+/// Budget for the summary of everything before them, in bytes.
+const SUMMARY_BUDGET: usize = 2_000;
+
+const RESUMED: &str = "The connection was interrupted and is back. Carry on where the \
+                       conversation stopped. Do not greet again.";
+const LOST: &str = "The caller said something that did not reach you. Ask them to repeat it.";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Author {
+    Agent,
+    /// Something of a user that was never understood.
+    Lost,
+    Tool,
+    User,
+}
+
+#[derive(Debug)]
+struct Turn {
+    author: Author,
+    /// The item it came from; `None` = typed, or from a connection that is gone.
+    item: Option<ItemId>,
+    text: String,
+}
+
+/// The mirror.
+#[derive(Debug, Default)]
+pub(crate) struct Conversation {
+    turns: VecDeque<Turn>,
+}
+
+impl Conversation {
+    /// The agent began to say an item: it takes its place in the order.
+    pub(crate) fn agent_started(&mut self, item: &ItemId) {
+        self.place(Author::Agent, item);
+    }
+
+    /// What was heard of an item so far.
+    pub(crate) fn agent_said(&mut self, item: &ItemId, text: &str) {
+        self.set(Author::Agent, item, text);
+    }
+
+    /// A user turn became an item; its text comes later.
+    pub(crate) fn user_committed(&mut self, item: &ItemId) {
+        self.place(Author::User, item);
+    }
+
+    /// What a user said, as far as it is known.
+    pub(crate) fn user_said(&mut self, item: &ItemId, text: &str) {
+        self.place(Author::User, item);
+        self.set(Author::User, item, text);
+    }
+
+    /// What is known of a user turn; empty = nothing yet.
+    pub(crate) fn user_text(&self, item: &ItemId) -> &str {
+        let is_it = |turn: &&Turn| turn.author == Author::User && turn.item.as_ref() == Some(item);
+        self.turns.iter().find(is_it).map_or("", |turn| &turn.text)
+    }
+
+    pub(crate) fn user_typed(&mut self, text: &str) {
+        self.push(Author::User, None, text);
+    }
+
+    pub(crate) fn tool_answered(&mut self, name: &str, output: &str) {
+        self.push(Author::Tool, None, &format!("{name}: {output}"));
+    }
+
+    /// The connection ended before anybody could answer this turn. `None` = it never became an
+    /// item.
+    pub(crate) fn user_unanswered(&mut self, item: Option<&ItemId>) {
+        let is_known = item.is_some_and(|item| {
+            self.turns
+                .iter()
+                .any(|turn| turn.item.as_ref() == Some(item) && !turn.text.is_empty())
+        });
+        if !is_known {
+            self.push(Author::Lost, None, "");
+        }
+    }
+
+    /// Item ids mean nothing any more.
+    pub(crate) fn disconnect(&mut self) {
+        self.turns
+            .retain(|turn| turn.author == Author::Lost || !turn.text.is_empty());
+        for turn in &mut self.turns {
+            turn.item = None;
+        }
+    }
+
+    /// The items that tell a new connection what happened.
+    pub(crate) fn replay(&self) -> Vec<NewItem> {
+        let first = self.first_replayed();
+        let mut items = vec![NewItem::SystemText(self.introduction(first))];
+        items.extend(self.turns.iter().skip(first).filter_map(Turn::to_item));
+        items
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.turns.is_empty()
+    }
+
+    fn first_replayed(&self) -> usize {
+        let mut budget = REPLAY_BUDGET;
+        let mut first = self.turns.len();
+        for (index, turn) in self.turns.iter().enumerate().rev().take(REPLAYED) {
+            let Some(rest) = budget.checked_sub(turn.text.len()) else {
+                break;
+            };
+            budget = rest;
+            first = index;
+        }
+        first
+    }
+
+    fn introduction(&self, first: usize) -> String {
+        let mut lines: Vec<String> = Vec::new();
+        let mut budget = SUMMARY_BUDGET;
+        for line in self
+            .turns
+            .iter()
+            .take(first)
+            .rev()
+            .filter_map(Turn::to_line)
+        {
+            let Some(rest) = budget.checked_sub(line.len()) else {
+                break;
+            };
+            budget = rest;
+            lines.push(line);
+        }
+        if lines.is_empty() {
+            return RESUMED.to_owned();
+        }
+        lines.reverse();
+        format!("{RESUMED} What was said earlier:\n{}", lines.join("\n"))
+    }
+
+    fn place(&mut self, author: Author, item: &ItemId) {
+        let is_known = |turn: &Turn| turn.author == author && turn.item.as_ref() == Some(item);
+        if !self.turns.iter().any(is_known) {
+            self.push(author, Some(item.clone()), "");
+        }
+    }
+
+    fn set(&mut self, author: Author, item: &ItemId, text: &str) {
+        let found = self
+            .turns
+            .iter_mut()
+            .rev()
+            .find(|turn| turn.author == author && turn.item.as_ref() == Some(item));
+        if let Some(turn) = found {
+            shorten(text).clone_into(&mut turn.text);
+        }
+    }
+
+    fn push(&mut self, author: Author, item: Option<ItemId>, text: &str) {
+        if self.turns.len() == REMEMBERED {
+            self.turns.pop_front();
+        }
+        self.turns.push_back(Turn {
+            author,
+            item,
+            text: shorten(text).to_owned(),
+        });
+    }
+}
+
+impl Turn {
+    fn to_item(&self) -> Option<NewItem> {
+        let text = self.text.clone();
+        match self.author {
+            Author::Lost => Some(NewItem::SystemText(LOST.to_owned())),
+            _ if text.is_empty() => None,
+            Author::Agent => Some(NewItem::AgentText(text)),
+            Author::Tool => Some(NewItem::SystemText(format!("A tool answered. {text}"))),
+            Author::User => Some(NewItem::UserText(text)),
+        }
+    }
+
+    fn to_line(&self) -> Option<String> {
+        match self.author {
+            Author::Lost => None,
+            _ if self.text.is_empty() => None,
+            Author::Agent => Some(format!("You: {}", self.text)),
+            Author::Tool => Some(format!("Tool: {}", self.text)),
+            Author::User => Some(format!("Caller: {}", self.text)),
+        }
+    }
+}
+
+fn shorten(text: &str) -> &str {
+    let mut end = text.len().min(LONGEST);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(n: usize) -> ItemId {
+        ItemId::new(format!("item_{n}"))
+    }
+
+    #[test]
+    fn the_last_turns_are_replayed_and_the_ones_before_become_one_line_each() {
+        let mut conversation = Conversation::default();
+        for n in 0..20 {
+            conversation.user_said(&item(2 * n), &format!("question {n}"));
+            conversation.agent_started(&item(2 * n + 1));
+            conversation.agent_said(&item(2 * n + 1), &format!("answer {n}"));
+        }
+        conversation.disconnect();
+        let items = conversation.replay();
+        assert_eq!(items.len(), 1 + REPLAYED);
+        let NewItem::SystemText(summary) = &items[0] else {
+            panic!("{items:?}")
+        };
+        assert!(
+            summary.contains("Caller: question 0\nYou: answer 0\n"),
+            "{summary}"
+        );
+        assert!(!summary.contains("question 14"), "{summary}");
+        assert_eq!(items[1], NewItem::UserText("question 14".to_owned()));
+        assert_eq!(items[12], NewItem::AgentText("answer 19".to_owned()));
+    }
+
+    #[test]
+    fn long_talks_stay_within_their_budget() {
+        let mut conversation = Conversation::default();
+        for n in 0..1000 {
+            conversation.user_said(&item(n), &"x".repeat(10_000));
+        }
+        assert!(conversation.turns.len() <= REMEMBERED);
+        let size: usize = conversation
+            .replay()
+            .iter()
+            .map(|item| match item {
+                NewItem::SystemText(text) | NewItem::UserText(text) => text.len(),
+                _ => 0,
+            })
+            .sum();
+        assert!(size <= REPLAY_BUDGET + SUMMARY_BUDGET + 200, "{size}");
+    }
+
+    #[test]
+    fn a_turn_nobody_understood_is_asked_for_again() {
+        let mut conversation = Conversation::default();
+        conversation.user_committed(&item(1));
+        conversation.user_unanswered(Some(&item(1)));
+        conversation.disconnect();
+        assert_eq!(
+            conversation.replay()[1..],
+            [NewItem::SystemText(LOST.to_owned())]
+        );
+    }
+}

@@ -1,0 +1,109 @@
+//! Core: who speaks next, and who asks for it: the model by itself, or we.
+//!
+//! Owns the responses we still want. Does not know whether one may be asked for now (a response is
+//! active, the user speaks, the link is down): the dialog knows that and takes them one by one.
+
+use std::collections::VecDeque;
+
+/// How many requests may wait. When full, the oldest wish of somebody outside is dropped.
+const WAITING: usize = 8;
+
+/// One response we want.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Request {
+    pub(crate) purpose: Purpose,
+    /// What to say, for this response only; `None` = carry on with the conversation.
+    pub(crate) instructions: Option<String>,
+    /// The answer to this user turn, or a later one, makes a reply superfluous.
+    pub(crate) turn: u64,
+    /// It failed once already; there is no third time.
+    pub(crate) is_retry: bool,
+}
+
+/// What a response is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// The last words.
+    Goodbye,
+    /// The first words.
+    Greeting,
+    /// An answer: to a turn, a typed line, tool outputs.
+    Reply,
+    /// Something the world outside wants said.
+    Say,
+}
+
+impl Request {
+    pub(crate) fn reply(turn: u64) -> Self {
+        Self {
+            purpose: Purpose::Reply,
+            instructions: None,
+            turn,
+            is_retry: false,
+        }
+    }
+
+    pub(crate) fn saying(purpose: Purpose, instructions: &str) -> Self {
+        Self {
+            purpose,
+            instructions: Some(instructions.to_owned()),
+            turn: 0,
+            is_retry: false,
+        }
+    }
+}
+
+/// The responses we want, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Floor {
+    wanted: VecDeque<Request>,
+}
+
+impl Floor {
+    /// Wants one more response; one reply serves all that is unanswered.
+    pub(crate) fn want(&mut self, request: Request) {
+        if request.purpose == Purpose::Reply
+            && let Some(reply) = self.wanted.iter_mut().find(|r| r.purpose == Purpose::Reply)
+        {
+            reply.turn = reply.turn.max(request.turn);
+            return;
+        }
+        if self.wanted.len() == WAITING {
+            self.wanted.pop_front();
+        }
+        self.wanted.push_back(request);
+    }
+
+    /// Wants a response again that did not come, before all others.
+    pub(crate) fn want_again(&mut self, request: Request) {
+        if request.purpose == Purpose::Reply {
+            self.wanted
+                .retain(|waiting| waiting.purpose != Purpose::Reply);
+        }
+        self.wanted.push_front(request);
+        self.wanted.truncate(WAITING);
+    }
+
+    /// The model answers this turn by itself: replies it covers are no longer wanted.
+    pub(crate) fn served_by(&mut self, turn: u64) {
+        self.wanted
+            .retain(|wanted| wanted.purpose != Purpose::Reply || wanted.turn > turn);
+    }
+
+    pub(crate) fn next(&mut self) -> Option<Request> {
+        self.wanted.pop_front()
+    }
+
+    pub(crate) fn drop_greeting(&mut self) {
+        self.wanted
+            .retain(|wanted| wanted.purpose != Purpose::Greeting);
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.wanted.clear();
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.wanted.is_empty()
+    }
+}

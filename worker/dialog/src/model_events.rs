@@ -1,0 +1,341 @@
+//! Core: what the model reports, and what each event means to a conversation.
+//!
+//! Everything depends on ids only: the provider promises little about the order of events. Late
+//! events of a stopped response end here.
+
+use std::time::Instant;
+
+use crate::{
+    Dialog, Output,
+    floor::{Purpose, Request},
+    input::AfterTool,
+    model::{CallId, Event, ItemId, NewItem, Order, ResponseId, ResponseStatus, Tag},
+    note::Note,
+    output::{CloseReason, ToolCall},
+    response::{Asked, Live, Standing},
+    timers::Timer,
+    tool_calls::Arrival,
+};
+
+/// The one refusal that means "not now": somebody else's response came first.
+const BUSY: &str = "conversation_already_has_active_response";
+
+impl Dialog {
+    pub(crate) fn on_model(&mut self, now: Instant, event: Event) {
+        if !self.link.is_up() {
+            return self.note_unexpected("event without connection");
+        }
+        match event {
+            Event::AudioDone { item, .. } => self.playhead.complete(&item),
+            Event::AudioReceived {
+                response,
+                item,
+                duration,
+            } => {
+                if self.counts(now, &response, &item) {
+                    self.responses.set_spoke(&response);
+                    self.playhead.received(&response, &item, duration);
+                }
+            }
+            Event::Committed { item } => self.on_committed(now, &item),
+            Event::Error { code, tag } => self.on_error(now, code, tag),
+            Event::FunctionCall {
+                response,
+                call,
+                name,
+                arguments,
+                ..
+            } => {
+                self.on_call(
+                    now,
+                    &response,
+                    ToolCall {
+                        call,
+                        name,
+                        arguments,
+                    },
+                );
+            }
+            Event::ResponseCreated { response, tag } => self.on_created(now, response, tag),
+            Event::ResponseDone {
+                response,
+                status,
+                usage,
+            } => {
+                let ended = Note::ResponseEnded {
+                    response: response.clone(),
+                    status: status.clone(),
+                    usage,
+                };
+                self.note(ended);
+                self.on_done(now, &response, status);
+            }
+            Event::SpeechStarted { item } => self.on_speech_started(now, &item),
+            Event::SpeechStopped { .. } => self.user.stop(now),
+            Event::TranscriptDelta {
+                response,
+                item,
+                text,
+            } => {
+                if self.counts(now, &response, &item) {
+                    self.playhead.text(&response, &item, &text);
+                }
+            }
+            Event::UserTranscript {
+                item,
+                text,
+                is_final,
+            } => {
+                self.on_user_transcript(item, text, is_final);
+            }
+            Event::UserTranscriptFailed { item } => self.on_user_transcript_failed(item),
+        }
+    }
+
+    fn on_created(&mut self, now: Instant, response: ResponseId, tag: Option<Tag>) {
+        if self.responses.standing(&response) != Standing::Unknown {
+            return self.note_unexpected("response created twice");
+        }
+        let is_ours = tag.is_some();
+        let asked = tag.and_then(|tag| self.responses.take_asked(&tag));
+        let is_given_up = is_ours && asked.is_none();
+        let is_unwanted = asked.as_ref().is_some_and(|asked| asked.is_unwanted);
+        let request = asked.map(|asked| asked.request);
+        if let Some(forgotten) = self.responses.begin(now, response.clone(), request) {
+            self.note_unexpected("response without end");
+            self.playhead.response_over(&forgotten);
+            self.calls.cut_short(&forgotten);
+        }
+        self.timers
+            .set(Timer::Response, now + self.config.response_limit);
+        let is_too_late = !is_ours && self.closing.is_some();
+        if is_given_up || is_unwanted || is_too_late || self.user.is_speaking() {
+            return self.stop_unheard(now, response);
+        }
+        if !is_ours {
+            self.floor.served_by(self.user.number());
+        }
+        self.timers.stop(Timer::TurnGrace);
+        self.user.answer(now);
+    }
+
+    /// Whether speech of this response still counts; a response nobody announced is taken up.
+    fn counts(&mut self, now: Instant, response: &ResponseId, item: &ItemId) -> bool {
+        if self.responses.standing(response) == Standing::Unknown {
+            self.on_created(now, response.clone(), None);
+        }
+        match &mut self.responses.live {
+            Some(live) if live.id == *response => {
+                live.last_sign = now;
+                live.has_content = true;
+                if !live.is_cancelled {
+                    self.timers
+                        .set(Timer::Response, now + self.config.response_limit);
+                }
+                live.sees(item)
+            }
+            _ => self.responses.standing(response) == Standing::Over,
+        }
+    }
+
+    fn on_done(&mut self, now: Instant, response: &ResponseId, status: ResponseStatus) {
+        let Some(live) = self.responses.end(response) else {
+            return self.note_unexpected("end of an unknown response");
+        };
+        self.timers.stop(Timer::Response);
+        self.end_response(now, live, status);
+    }
+
+    fn end_response(&mut self, now: Instant, live: Live, status: ResponseStatus) {
+        self.playhead.response_over(&live.id);
+        let is_cut = live.is_cancelled || status != ResponseStatus::Completed;
+        if is_cut {
+            for _ in 0..self.calls.cut_short(&live.id) {
+                self.note(Note::CallDropped { why: "incomplete" });
+            }
+        } else {
+            for call in self.calls.complete(now, &live.id) {
+                self.outputs.push_back(Output::RunTool(call));
+            }
+        }
+        if live.is_cancelled {
+            return self.delete_unheard(live);
+        }
+        self.show_silent(&live.id);
+        self.carry_on_after_tools();
+        if let ResponseStatus::Failed { code } = status
+            && !live.has_content
+        {
+            let number = self.user.number();
+            let request = live.request.unwrap_or_else(|| Request::reply(number));
+            self.ask_again(now, request, code);
+        }
+    }
+
+    /// Items that showed up after the response was stopped: nobody can have heard them.
+    fn delete_unheard(&mut self, live: Live) {
+        self.carry_on_after_tools();
+        if self.link.truncates() {
+            for item in live.into_late_items() {
+                self.order(Order::Delete { item });
+            }
+        }
+    }
+
+    fn show_silent(&mut self, response: &ResponseId) {
+        let mut shown = Vec::new();
+        for (item, text) in self.playhead.take_silent(response, &mut shown) {
+            self.conversation.agent_started(&item);
+            self.conversation.agent_said(&item, &text);
+        }
+        self.publish_all(shown);
+    }
+
+    /// A response failed before it said anything: one more try after a pause, then listening.
+    fn ask_again(&mut self, now: Instant, mut request: Request, code: String) {
+        if request.is_retry || self.closing.is_some() {
+            return self.note(Note::TurnUnanswered);
+        }
+        request.is_retry = true;
+        self.note(Note::ResponseRetried { code });
+        self.floor.want_again(request);
+        self.timers
+            .set(Timer::Backoff, now + self.config.retry_delay);
+    }
+
+    fn on_error(&mut self, now: Instant, code: String, tag: Option<Tag>) {
+        self.note(Note::OrderRefused { code: code.clone() });
+        let is_busy = code == BUSY;
+        let refused = match &tag {
+            Some(tag) => self.responses.take_asked(tag),
+            None if is_busy => self.responses.asked.take(),
+            None => None,
+        };
+        let Some(Asked {
+            request,
+            is_unwanted,
+            ..
+        }) = refused
+        else {
+            return;
+        };
+        if self.responses.live.is_none() {
+            self.timers.stop(Timer::Response);
+        }
+        match () {
+            () if is_unwanted => {}
+            () if is_busy && self.responses.live.is_some() => self.wait_for_the_other(request),
+            () => self.ask_again(now, request, code),
+        }
+    }
+
+    /// The active response may already be the answer; if not, ours follows when it is done.
+    fn wait_for_the_other(&mut self, request: Request) {
+        let is_model_s_own = self
+            .responses
+            .live
+            .as_ref()
+            .is_some_and(|l| l.request.is_none());
+        if self.closing.is_some() && request.purpose != Purpose::Goodbye {
+            return;
+        }
+        self.floor.want_again(request);
+        if is_model_s_own {
+            self.floor.served_by(self.user.number());
+        }
+    }
+
+    pub(crate) fn on_response_overdue(&mut self, now: Instant) {
+        if let Some(asked) = self.responses.asked.take() {
+            self.note(Note::ResponseLost {
+                waited: now.saturating_duration_since(asked.at),
+            });
+            if !asked.is_unwanted {
+                self.ask_again(now, asked.request, "timeout".to_owned());
+            }
+            return;
+        }
+        let Some(live) = &self.responses.live else {
+            return;
+        };
+        let (id, was_cancelled) = (live.id.clone(), live.is_cancelled);
+        let waited = now.saturating_duration_since(live.last_sign);
+        self.note(Note::ResponseLost { waited });
+        if !was_cancelled && self.link.cancels() {
+            self.order(Order::Cancel {
+                response: Some(id.clone()),
+            });
+        }
+        if let Some(live) = self.responses.give_up(&id) {
+            let code = "timeout".to_owned();
+            self.end_response(now, live, ResponseStatus::Failed { code });
+        }
+    }
+
+    fn on_call(&mut self, now: Instant, response: &ResponseId, call: ToolCall) {
+        if self.responses.standing(response) == Standing::Unknown {
+            self.on_created(now, response.clone(), None);
+        }
+        let standing = self.responses.standing(response);
+        if standing == Standing::Stopped || self.closing.is_some() {
+            return self.note(Note::CallDropped { why: "interrupted" });
+        }
+        if let Some(live) = &mut self.responses.live {
+            live.has_content = true;
+            live.last_sign = now;
+        }
+        let id = call.call.clone();
+        match self
+            .calls
+            .arrive(now, response, standing == Standing::Over, call)
+        {
+            Arrival::Held => {}
+            Arrival::Repeated => self.note(Note::CallDropped { why: "repeated" }),
+            Arrival::Run(call) => self.outputs.push_back(Output::RunTool(call)),
+            Arrival::TooMany => {
+                self.note(Note::CallDropped { why: "too many" });
+                let output = "not run: too many calls at once".to_owned();
+                self.order(Order::Item(NewItem::FunctionOutput { call: id, output }));
+            }
+        }
+    }
+
+    pub(crate) fn on_tool_finished(
+        &mut self,
+        now: Instant,
+        call: &CallId,
+        output: String,
+        then: AfterTool,
+    ) {
+        let Some(finished) = self.calls.finish(call) else {
+            return self.note_unexpected("answer of an unknown call");
+        };
+        self.note(Note::ToolAnswered {
+            took: now.saturating_duration_since(finished.since),
+        });
+        self.conversation.tool_answered(&finished.name, &output);
+        if self.link.is_up() {
+            let item = if finished.is_stale {
+                NewItem::SystemText(format!("A tool answered. {}: {output}", finished.name))
+            } else {
+                NewItem::FunctionOutput {
+                    call: call.clone(),
+                    output,
+                }
+            };
+            self.order(Order::Item(item));
+        }
+        // Who speaks up while the tool runs has not finished: hanging up now would be rude.
+        if then == AfterTool::EndConversation && !self.user.holds_floor() {
+            self.begin_close(now, CloseReason::AgentEnded, Some(finished.response));
+        }
+        self.carry_on_after_tools();
+    }
+
+    /// One continuation follows a response with calls, when all is in.
+    fn carry_on_after_tools(&mut self) {
+        if self.calls.settle() && self.closing.is_none() {
+            self.floor.want(Request::reply(self.user.next_to_end()));
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Core: the link to the model comes, goes and comes back.
+//!
+//! What was received goes on playing; everything that only the lost connection knew is forgotten.
+//! A new connection is told the conversation as people experienced it, and is asked at most one
+//! question: the one that was open.
+
+use std::time::Instant;
+
+use crate::{
+    Dialog, Greeting,
+    floor::{Purpose, Request},
+    input::ModelLink,
+    model::{Capabilities, Order},
+    note::Note,
+    output::CloseReason,
+    response::{Asked, Live},
+    timers::Timer,
+};
+
+/// The connection, as far as the conversation cares.
+#[derive(Debug, Default)]
+pub(crate) struct Link {
+    /// `None` = there is no connection.
+    up: Option<Capabilities>,
+    /// Since when a connection that once was there is gone; `None` = it never was, or it is back.
+    lost: Option<Instant>,
+}
+
+impl Link {
+    pub(crate) fn is_up(&self) -> bool {
+        self.up.is_some()
+    }
+
+    pub(crate) fn cancels(&self) -> bool {
+        self.up.as_ref().is_some_and(|can| can.cancels)
+    }
+
+    pub(crate) fn truncates(&self) -> bool {
+        self.up.as_ref().is_some_and(|can| can.truncates)
+    }
+
+    pub(crate) fn creates_responses(&self) -> bool {
+        self.up.as_ref().is_some_and(|can| can.creates_responses)
+    }
+}
+
+impl Dialog {
+    pub(crate) fn on_model_link(&mut self, now: Instant, change: ModelLink) {
+        match change {
+            ModelLink::Down => self.on_link_down(now),
+            ModelLink::Exhausted { reason } => {
+                self.finish(CloseReason::ModelUnavailable { reason });
+            }
+            ModelLink::Up(capabilities) => self.on_link_up(now, capabilities),
+        }
+    }
+
+    fn on_link_up(&mut self, now: Instant, capabilities: Capabilities) {
+        if self.link.is_up() {
+            self.note_unexpected("second connection");
+            self.on_link_down(now);
+        }
+        self.link.up = Some(capabilities);
+        let Some(lost) = self.link.lost.take() else {
+            return;
+        };
+        let items = if self.conversation.is_empty() {
+            0
+        } else {
+            self.replay()
+        };
+        self.note(Note::Replayed {
+            items,
+            away: now.saturating_duration_since(lost),
+        });
+        self.ask_next(now);
+        if self.link.creates_responses() {
+            self.order(Order::TurnControl {
+                creates_responses: self.closing.is_none(),
+            });
+        }
+    }
+
+    fn replay(&mut self) -> usize {
+        let items = self.conversation.replay();
+        let count = items.len();
+        for item in items {
+            self.order(Order::Item(item));
+        }
+        count
+    }
+
+    fn on_link_down(&mut self, now: Instant) {
+        if self.link.up.take().is_none() {
+            return;
+        }
+        self.link.lost = Some(now);
+        for timer in [Timer::Backoff, Timer::Response, Timer::TurnGrace] {
+            self.timers.stop(timer);
+        }
+        self.keep_open_question();
+        self.remember_what_plays();
+        self.playhead.disconnect();
+        self.calls.disconnect();
+        self.conversation.disconnect();
+    }
+
+    /// Whatever the lost connection still owed becomes one wish for the next one.
+    fn keep_open_question(&mut self) {
+        let (asked, live) = self.responses.disconnect();
+        let owed_by_live = live.and_then(|live| self.owed_by(live));
+        let owed = asked
+            .filter(|asked| !asked.is_unwanted)
+            .map(|Asked { request, .. }| request);
+        for request in owed.into_iter().chain(owed_by_live) {
+            self.floor.want_again(request);
+        }
+        let Some(item) = self.user.disconnect() else {
+            return;
+        };
+        self.conversation.user_unanswered(item.as_ref());
+        self.floor.want(Request::reply(self.user.number()));
+    }
+
+    fn owed_by(&self, live: Live) -> Option<Request> {
+        let number = self.user.number();
+        let request = live.request.unwrap_or_else(|| Request::reply(number));
+        let is_greeting = request.purpose == Purpose::Greeting;
+        match () {
+            () if live.is_cancelled => None,
+            () if is_greeting && self.greeting == Greeting::Over => None,
+            // Half an answer is followed by its other half, not by the first half again.
+            () if live.has_content => Some(Request::reply(number)),
+            () => Some(request),
+        }
+    }
+
+    fn remember_what_plays(&mut self) {
+        for (item, text) in self.playhead.queued() {
+            self.conversation.agent_started(item);
+            self.conversation.agent_said(item, text);
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Core: the named timers of a conversation.
+//!
+//! Owns when each of them runs out. Does not know what running out means; that is decided in
+//! `Dialog::handle_timeout`.
+
+use std::time::Instant;
+
+/// Everything a conversation may be waiting for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Timer {
+    /// Nothing is asked of the model before this.
+    Backoff,
+    /// The last caller may come back until then.
+    CallerGrace,
+    /// A goodbye must be over by then.
+    Close,
+    /// The outgoing queue must have reported its flush by then.
+    Flush,
+    /// The response that was asked for or is being generated must show a sign of life by then.
+    Response,
+    /// The model must have created a response for the committed turn by then.
+    TurnGrace,
+}
+
+const ALL: [Timer; 6] = [
+    Timer::Backoff,
+    Timer::CallerGrace,
+    Timer::Close,
+    Timer::Flush,
+    Timer::Response,
+    Timer::TurnGrace,
+];
+
+/// One optional deadline per timer.
+#[derive(Debug, Default)]
+pub(crate) struct TimerTable {
+    due: [Option<Instant>; ALL.len()],
+}
+
+impl TimerTable {
+    pub(crate) fn set(&mut self, timer: Timer, due: Instant) {
+        self.due[timer as usize] = Some(due);
+    }
+
+    pub(crate) fn stop(&mut self, timer: Timer) {
+        self.due[timer as usize] = None;
+    }
+
+    pub(crate) fn stop_all(&mut self) {
+        *self = Self::default();
+    }
+
+    pub(crate) fn is_set(&self, timer: Timer) -> bool {
+        self.due[timer as usize].is_some()
+    }
+
+    /// The earliest deadline.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.due.iter().flatten().min().copied()
+    }
+
+    /// Takes out one timer that has run out at `now`, the earliest first.
+    pub(crate) fn pop_expired(&mut self, now: Instant) -> Option<Timer> {
+        let due = self.next().filter(|due| *due <= now)?;
+        let timer = ALL
+            .into_iter()
+            .find(|timer| self.due[*timer as usize] == Some(due))?;
+        self.stop(timer);
+        Some(timer)
+    }
+}
