@@ -1,5 +1,6 @@
 //! `room-agent`: a worker that puts a speech-to-speech AI into LiveKit rooms.
 
 pub mod config;
+pub mod media;
 pub mod session;
 pub mod telemetry;

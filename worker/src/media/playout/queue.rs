@@ -1,0 +1,474 @@
+//! Core: what the agent is going to say, and what people have heard of it.
+//!
+//! Owns the queued samples, one segment per item in playing order, the playhead, and the list of
+//! responses that are over: late audio of those is dropped here. *Heard* means handed to the
+//! encoder. Knows no time, no task and no codec; the pump asks for frames when they are due.
+
+use std::{collections::VecDeque, time::Duration};
+
+use dialog::{
+    input::{Heard, Playout},
+    model::{ItemId, ResponseId},
+};
+
+use crate::media::{FRAME_SAMPLES, Frame, Pcm, SAMPLE_RATE, duration};
+
+/// Longest speech that may wait: the model is faster than real time, but five minutes of unheard
+/// speech are a fault. 14 MB.
+const MAX_QUEUED: usize = 5 * 60 * SAMPLE_RATE as usize;
+
+/// Responses that are over are remembered for this many; late audio comes within a second or two.
+const MAX_OVER: usize = 64;
+
+/// The playhead is reported in steps of 100 ms.
+const REPORT_STEP: usize = SAMPLE_RATE as usize / 10;
+
+/// A voice that is cut fades out over 5 ms, which is heard as silence and not as a click.
+const FADE_SAMPLES: usize = SAMPLE_RATE as usize / 200;
+
+/// What became of pushed audio.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pushed {
+    /// It will be played.
+    Queued,
+    /// Its response is over; dropped.
+    Late,
+    /// Too much is waiting; dropped, and the rest of this response will be as well.
+    TooLong,
+}
+
+/// What a frame holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pulled {
+    /// Speech.
+    Audio,
+    /// Silence: nothing to say.
+    Nothing,
+    /// Silence: an item is incomplete and its next samples have not come yet.
+    Underrun,
+}
+
+/// The outgoing queue of one agent.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    // Bounded by `MAX_QUEUED`: more is refused with its whole response.
+    segments: VecDeque<Segment>,
+    /// Samples in all segments.
+    queued: usize,
+    // The newest `MAX_OVER`; the oldest is forgotten.
+    over: VecDeque<ResponseId>,
+    // A handful per item: `Advanced` replaces the one before it.
+    facts: VecDeque<Playout>,
+}
+
+#[derive(Debug)]
+struct Segment {
+    response: ResponseId,
+    item: ItemId,
+    pieces: VecDeque<Pcm>,
+    /// Samples of the first piece that are gone.
+    offset: usize,
+    heard: usize,
+    /// `heard` at the last report.
+    reported: usize,
+    /// No more audio will come.
+    is_complete: bool,
+}
+
+impl Queue {
+    /// Adds audio at the end of its item.
+    pub(crate) fn push(&mut self, response: &ResponseId, item: &ItemId, pcm: Pcm) -> Pushed {
+        if self.over.contains(response) {
+            return Pushed::Late;
+        }
+        let samples = pcm.as_slice().len();
+        if self.queued + samples > MAX_QUEUED {
+            self.end(response.clone());
+            return Pushed::TooLong;
+        }
+        if samples > 0 {
+            self.queued += samples;
+            self.segment(response, item).pieces.push_back(pcm);
+        }
+        Pushed::Queued
+    }
+
+    /// No more audio of this item.
+    pub(crate) fn finish(&mut self, item: &ItemId) {
+        let Some(segment) = self.segments.iter_mut().find(|s| s.item == *item) else {
+            return;
+        };
+        segment.is_complete = true;
+        self.retire();
+    }
+
+    /// Drops everything queued; later audio of `response` will be dropped too.
+    pub(crate) fn flush(&mut self, response: Option<ResponseId>) {
+        if let Some(response) = response {
+            self.end(response);
+        }
+        self.queued = 0;
+        let cut = self
+            .segments
+            .drain(..)
+            .map(|segment| segment.position())
+            .collect();
+        self.facts.push_back(Playout::Flushed { cut });
+    }
+
+    /// Fills `frame` with the next 10 ms of speech, or silence.
+    pub(crate) fn pull(&mut self, frame: &mut Frame) -> Pulled {
+        frame.fill(0);
+        if !self.has(FRAME_SAMPLES) {
+            return if self.segments.is_empty() {
+                Pulled::Nothing
+            } else {
+                Pulled::Underrun
+            };
+        }
+        let mut filled = 0;
+        while filled < FRAME_SAMPLES {
+            let Some(segment) = self.segments.front_mut() else {
+                break;
+            };
+            if segment.heard == 0 {
+                let (response, item) = (segment.response.clone(), segment.item.clone());
+                self.facts.push_back(Playout::Started { response, item });
+            }
+            let taken = segment.take(&mut frame[filled..]);
+            self.queued -= taken;
+            filled += taken;
+            self.retire();
+        }
+        self.report();
+        Pulled::Audio
+    }
+
+    /// Fills `frame` with the beginning of what would have come next, faded to silence. Moves no
+    /// playhead: it belongs to the cut.
+    pub(crate) fn fade(&self, frame: &mut Frame) {
+        frame.fill(0);
+        let Some(segment) = self.segments.front().filter(|segment| segment.heard > 0) else {
+            return;
+        };
+        for (n, sample) in segment.upcoming().take(FADE_SAMPLES).enumerate() {
+            let left = (FADE_SAMPLES - n) as i32;
+            frame[n] = (i32::from(sample) * left / FADE_SAMPLES as i32) as i16;
+        }
+    }
+
+    /// Whether `samples` can be played without waiting; fewer will do when nothing more comes.
+    pub(crate) fn has(&self, samples: usize) -> bool {
+        let is_complete = self
+            .segments
+            .back()
+            .is_some_and(|segment| segment.is_complete);
+        self.queued >= samples || (self.queued > 0 && is_complete)
+    }
+
+    /// The oldest fact not yet told.
+    pub(crate) fn poll_fact(&mut self) -> Option<Playout> {
+        self.facts.pop_front()
+    }
+
+    /// Puts a fact back that could not be told.
+    pub(crate) fn keep_fact(&mut self, fact: Playout) {
+        self.facts.push_front(fact);
+    }
+
+    fn segment(&mut self, response: &ResponseId, item: &ItemId) -> &mut Segment {
+        let known = self
+            .segments
+            .iter()
+            .position(|segment| segment.item == *item);
+        let index = known.unwrap_or_else(|| {
+            self.segments
+                .push_back(Segment::new(response.clone(), item.clone()));
+            self.segments.len() - 1
+        });
+        &mut self.segments[index]
+    }
+
+    fn end(&mut self, response: ResponseId) {
+        if self.over.len() == MAX_OVER {
+            self.over.pop_front();
+        }
+        self.over.push_back(response);
+    }
+
+    /// Removes played items from the front. An item that never completed is over as well once
+    /// another one waits behind it.
+    fn retire(&mut self) {
+        let mut is_drained = false;
+        while let Some(segment) = self.segments.front() {
+            if !segment.pieces.is_empty() || !(segment.is_complete || self.segments.len() > 1) {
+                return;
+            }
+            is_drained = segment.is_complete;
+            let position = segment.position();
+            self.segments.pop_front();
+            self.advance(position);
+        }
+        if is_drained {
+            self.facts.push_back(Playout::Drained);
+        }
+    }
+
+    fn report(&mut self) {
+        let Some(segment) = self.segments.front_mut() else {
+            return;
+        };
+        if segment.heard < segment.reported + REPORT_STEP {
+            return;
+        }
+        segment.reported = segment.heard;
+        let position = segment.position();
+        self.advance(position);
+    }
+
+    fn advance(&mut self, position: Heard) {
+        match self.facts.back_mut() {
+            Some(Playout::Advanced(last)) if last.item == position.item => *last = position,
+            _ => self.facts.push_back(Playout::Advanced(position)),
+        }
+    }
+}
+
+impl Segment {
+    fn new(response: ResponseId, item: ItemId) -> Self {
+        let pieces = VecDeque::new();
+        Self {
+            response,
+            item,
+            pieces,
+            offset: 0,
+            heard: 0,
+            reported: 0,
+            is_complete: false,
+        }
+    }
+
+    /// Copies as much as there is into `out`; returns how much that was.
+    fn take(&mut self, out: &mut [i16]) -> usize {
+        let mut taken = 0;
+        while taken < out.len() {
+            let Some(piece) = self.pieces.front() else {
+                break;
+            };
+            let left = &piece.as_slice()[self.offset..];
+            let count = left.len().min(out.len() - taken);
+            out[taken..taken + count].copy_from_slice(&left[..count]);
+            taken += count;
+            self.offset += count;
+            if count == left.len() {
+                self.pieces.pop_front();
+                self.offset = 0;
+            }
+        }
+        self.heard += taken;
+        taken
+    }
+
+    fn upcoming(&self) -> impl Iterator<Item = i16> {
+        self.pieces
+            .iter()
+            .flat_map(|piece| piece.as_slice())
+            .skip(self.offset)
+            .copied()
+    }
+
+    fn position(&self) -> Heard {
+        let heard: Duration = duration(self.heard);
+        Heard {
+            response: self.response.clone(),
+            item: self.item.clone(),
+            heard,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn response(name: &str) -> ResponseId {
+        ResponseId::new(name)
+    }
+
+    fn item(name: &str) -> ItemId {
+        ItemId::new(name)
+    }
+
+    fn millis(millis: usize, value: i16) -> Pcm {
+        Pcm::from(vec![value; millis * 24])
+    }
+
+    fn heard(of: &str, part: &str, millis: u64) -> Heard {
+        let heard = Duration::from_millis(millis);
+        Heard {
+            response: response(of),
+            item: item(part),
+            heard,
+        }
+    }
+
+    fn facts(queue: &mut Queue) -> Vec<Playout> {
+        std::iter::from_fn(|| queue.poll_fact()).collect()
+    }
+
+    fn pull(queue: &mut Queue) -> (Pulled, Frame) {
+        let mut frame = [9; FRAME_SAMPLES];
+        let pulled = queue.pull(&mut frame);
+        (pulled, frame)
+    }
+
+    #[test]
+    fn items_play_in_order_and_without_a_seam() {
+        let mut queue = Queue::default();
+        queue.push(&response("r"), &item("a"), millis(15, 1));
+        queue.push(&response("r"), &item("b"), millis(5, 2));
+        queue.finish(&item("a"));
+        queue.finish(&item("b"));
+        assert_eq!(pull(&mut queue), (Pulled::Audio, [1; FRAME_SAMPLES]));
+        let (_, second) = pull(&mut queue);
+        assert!(second[..120].iter().all(|s| *s == 1) && second[120..].iter().all(|s| *s == 2));
+        let started = |name| Playout::Started {
+            response: response("r"),
+            item: item(name),
+        };
+        let expected = [
+            started("a"),
+            Playout::Advanced(heard("r", "a", 15)),
+            started("b"),
+            Playout::Advanced(heard("r", "b", 5)),
+            Playout::Drained,
+        ];
+        assert_eq!(facts(&mut queue), expected);
+        assert_eq!(pull(&mut queue).0, Pulled::Nothing);
+    }
+
+    #[test]
+    fn incomplete_item_keeps_its_last_samples_until_a_frame_is_full() {
+        let mut queue = Queue::default();
+        queue.push(&response("r"), &item("a"), millis(5, 1));
+        assert_eq!(pull(&mut queue), (Pulled::Underrun, [0; FRAME_SAMPLES]));
+        queue.push(&response("r"), &item("a"), millis(5, 1));
+        assert_eq!(pull(&mut queue), (Pulled::Audio, [1; FRAME_SAMPLES]));
+        assert_eq!(pull(&mut queue).0, Pulled::Underrun);
+        queue.push(&response("r"), &item("a"), millis(5, 3));
+        queue.finish(&item("a"));
+        let (pulled, last) = pull(&mut queue);
+        assert_eq!(pulled, Pulled::Audio);
+        assert_eq!((last[119], last[120]), (3, 0));
+        assert_eq!(facts(&mut queue).last(), Some(&Playout::Drained));
+    }
+
+    #[test]
+    fn item_that_completes_after_its_last_sample_still_drains() {
+        let mut queue = Queue::default();
+        queue.push(&response("r"), &item("a"), millis(10, 1));
+        pull(&mut queue);
+        assert!(!facts(&mut queue).contains(&Playout::Drained));
+        queue.finish(&item("a"));
+        assert_eq!(facts(&mut queue).last(), Some(&Playout::Drained));
+    }
+
+    #[test]
+    fn flush_tells_what_was_heard_of_every_item() {
+        let mut queue = Queue::default();
+        queue.push(&response("r"), &item("a"), millis(50, 1));
+        queue.push(&response("r"), &item("b"), millis(50, 2));
+        pull(&mut queue);
+        pull(&mut queue);
+        queue.flush(Some(response("r")));
+        let cut = vec![heard("r", "a", 20), heard("r", "b", 0)];
+        assert_eq!(facts(&mut queue).last(), Some(&Playout::Flushed { cut }));
+        assert_eq!(pull(&mut queue), (Pulled::Nothing, [0; FRAME_SAMPLES]));
+    }
+
+    #[test]
+    fn late_audio_of_a_flushed_response_is_dropped_and_other_audio_is_not() {
+        let mut queue = Queue::default();
+        queue.flush(Some(response("old")));
+        assert_eq!(
+            queue.push(&response("old"), &item("a"), millis(10, 1)),
+            Pushed::Late
+        );
+        assert_eq!(
+            queue.push(&response("new"), &item("b"), millis(10, 2)),
+            Pushed::Queued
+        );
+        assert_eq!(pull(&mut queue), (Pulled::Audio, [2; FRAME_SAMPLES]));
+    }
+
+    #[test]
+    fn flush_without_a_response_lets_later_audio_pass() {
+        let mut queue = Queue::default();
+        queue.push(&response("r"), &item("a"), millis(10, 1));
+        queue.flush(None);
+        assert_eq!(
+            queue.push(&response("r"), &item("a"), millis(10, 2)),
+            Pushed::Queued
+        );
+        assert_eq!(pull(&mut queue), (Pulled::Audio, [2; FRAME_SAMPLES]));
+    }
+
+    #[test]
+    fn response_that_never_ends_is_refused_and_what_is_queued_still_plays() {
+        let mut queue = Queue::default();
+        let minute = || Pcm::silence(Duration::from_secs(60));
+        for _ in 0..5 {
+            assert_eq!(
+                queue.push(&response("r"), &item("a"), minute()),
+                Pushed::Queued
+            );
+        }
+        assert_eq!(
+            queue.push(&response("r"), &item("a"), minute()),
+            Pushed::TooLong
+        );
+        assert_eq!(
+            queue.push(&response("r"), &item("a"), millis(1, 1)),
+            Pushed::Late
+        );
+        assert_eq!(pull(&mut queue).0, Pulled::Audio);
+    }
+
+    #[test]
+    fn playhead_is_reported_ten_times_a_second_and_coalesced_when_nobody_reads() {
+        let mut queue = Queue::default();
+        queue.push(
+            &response("r"),
+            &item("a"),
+            Pcm::silence(Duration::from_secs(2)),
+        );
+        let mut reports = 0;
+        for _ in 0..100 {
+            pull(&mut queue);
+            reports += facts(&mut queue)
+                .iter()
+                .filter(|f| matches!(f, Playout::Advanced(_)))
+                .count();
+        }
+        assert_eq!(reports, 10);
+        for _ in 0..50 {
+            pull(&mut queue);
+        }
+        assert_eq!(
+            facts(&mut queue),
+            [Playout::Advanced(heard("r", "a", 1_500))]
+        );
+    }
+
+    #[test]
+    fn cut_voice_fades_within_five_milliseconds() {
+        let mut queue = Queue::default();
+        queue.push(&response("r"), &item("a"), millis(40, 1_000));
+        pull(&mut queue);
+        let mut frame = [7; FRAME_SAMPLES];
+        queue.fade(&mut frame);
+        assert_eq!(frame[0], 1_000);
+        assert!(frame.windows(2).all(|pair| pair[0] >= pair[1]));
+        assert!(frame[FADE_SAMPLES..].iter().all(|sample| *sample == 0));
+    }
+}
