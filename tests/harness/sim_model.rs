@@ -1,0 +1,19 @@
+//! A simulated Realtime model: a real WebSocket server with the provider's rules and a synthetic
+//! voice, so that everything can be tried without a key.
+//!
+//! [`SimModel`] is the handle of a test; the binary `sim-model` serves the same for demo and compose.
+//! It does not understand speech: it recognises a few known sentences and repeats everything else.
+
+mod answer;
+mod buffer;
+mod items;
+mod response;
+mod rules;
+mod script;
+mod server;
+mod session;
+mod vad;
+mod voice;
+
+pub use script::{Fault, Handshake, Script};
+pub use server::{Recorded, Side, SimModel};

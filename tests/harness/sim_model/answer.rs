@@ -1,0 +1,262 @@
+//! Core: what the simulated model answers.
+//!
+//! It reads the conversation since its own last word and finds a few phrases; everything else is
+//! repeated. It calls a tool when the session offers one that fits.
+
+use serde_json::{Value, json};
+
+use super::{
+    items::{Item, Items},
+    voice::{self, Speech},
+};
+
+/// One part of a response, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Part {
+    /// A spoken (or written) message.
+    Say(Speech),
+    /// A tool call.
+    Call {
+        /// Name of the tool.
+        name: String,
+        /// JSON text.
+        arguments: String,
+    },
+}
+
+/// What an answer depends on.
+pub(super) struct Question<'a> {
+    /// Instructions of this response alone.
+    pub(super) instructions: Option<&'a str>,
+    /// The conversation so far.
+    pub(super) items: &'a Items,
+    /// Tools of this response.
+    pub(super) tools: &'a Value,
+    /// Their choice, as on the wire.
+    pub(super) tool_choice: &'a Value,
+}
+
+/// The answer.
+pub(super) fn answer(question: &Question<'_>) -> Vec<Part> {
+    if let Some(instructions) = question.instructions
+        && mentions(instructions, &["goodbye", "good-bye", "farewell"])
+    {
+        return say("agent-goodbye");
+    }
+    match newest_unanswered(question.items) {
+        Some(item) if item.kind() == "function_call_output" => on_outcome(item),
+        Some(item) => on_turn(question, item),
+        None if question.items.iter().any(|item| item.role() == "user") => say("agent-all-right"),
+        None => say("agent-greeting"),
+    }
+}
+
+fn newest_unanswered(items: &Items) -> Option<&Item> {
+    items
+        .iter()
+        .rev()
+        .take_while(|item| item.role() != "assistant" && item.kind() != "function_call")
+        .find(|item| item.role() == "user" || item.kind() == "function_call_output")
+}
+
+fn on_turn(question: &Question<'_>, item: &Item) -> Vec<Part> {
+    let spoken = !item.pcm.is_empty();
+    let words = if spoken {
+        item.words.clone()
+    } else {
+        item.text()
+    };
+    if mentions(&words, &["goodbye"]) {
+        let mut parts = say("agent-goodbye");
+        parts.extend(call(question, &["end_call", "hang_up"]));
+        return parts;
+    }
+    if mentions(&words, &["what time"])
+        && let Some(call) = call(question, &["current_time", "time"])
+    {
+        return vec![call];
+    }
+    if mentions(&words, &["count to twenty"]) {
+        return vec![Part::Say(voice::count_to_twenty())];
+    }
+    if mentions(&words, &["your name"]) {
+        return say("agent-name");
+    }
+    let answer = if spoken {
+        repeat(item)
+    } else {
+        repeat_written(&words)
+    };
+    vec![Part::Say(answer)]
+}
+
+fn repeat(item: &Item) -> Speech {
+    Speech::of("agent-you-said")
+        .then_words(&item.words)
+        .then_sound(&voice::own_words(&item.pcm))
+}
+
+/// Text cannot be spoken, but the numbers in it can.
+fn repeat_written(text: &str) -> Speech {
+    let shown: String = text.chars().take(200).collect();
+    numbers_in(text).into_iter().take(6).fold(
+        Speech::of("agent-you-wrote").then_words(&shown),
+        Speech::then_number,
+    )
+}
+
+fn on_outcome(item: &Item) -> Vec<Part> {
+    let output = item.json["output"].as_str().unwrap_or_default();
+    let lower = output.to_lowercase();
+    if lower.contains("error") || lower.contains("failed") {
+        return say("agent-failed");
+    }
+    if let Some((hour, minute)) = time_in(output) {
+        let speech = Speech::of("agent-it-is").then_words(&format!("{hour}:{minute:02}."));
+        return vec![Part::Say(speech.then_number(hour).then_number(minute))];
+    }
+    say("agent-answered")
+}
+
+fn call(question: &Question<'_>, names: &[&str]) -> Option<Part> {
+    if question.tool_choice == "none" {
+        return None;
+    }
+    let tools = question.tools.as_array()?;
+    let name = tools
+        .iter()
+        .filter_map(|tool| tool["name"].as_str())
+        .find(|n| names.contains(n))?;
+    Some(Part::Call {
+        name: name.to_owned(),
+        arguments: json!({}).to_string(),
+    })
+}
+
+fn say(clip: &str) -> Vec<Part> {
+    vec![Part::Say(Speech::of(clip))]
+}
+
+fn mentions(text: &str, phrases: &[&str]) -> bool {
+    let lower = text.to_lowercase();
+    phrases.iter().any(|phrase| lower.contains(phrase))
+}
+
+fn numbers_in(text: &str) -> Vec<u32> {
+    text.split(|c: char| !c.is_ascii_digit())
+        .filter_map(|digits| digits.parse().ok())
+        .collect()
+}
+
+/// The first `hh:mm` of a text.
+fn time_in(text: &str) -> Option<(u32, u32)> {
+    let number = |digits: &[u8]| {
+        let fits = digits.len() == 2 && digits.iter().all(u8::is_ascii_digit);
+        fits.then(|| u32::from(digits[0] - b'0') * 10 + u32::from(digits[1] - b'0'))
+    };
+    text.as_bytes()
+        .windows(5)
+        .filter(|window| window[2] == b':')
+        .find_map(|window| {
+            let (hour, minute) = (number(&window[..2])?, number(&window[3..])?);
+            (hour < 24 && minute < 60).then_some((hour, minute))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clips::clip;
+
+    fn user_text(text: &str) -> Item {
+        Item::new(json!({"id": "u", "type": "message", "role": "user",
+            "content": [{"type": "input_text", "text": text}]}))
+    }
+
+    fn user_speech(name: &str) -> Item {
+        let mut item = Item::new(json!({"id": "s", "type": "message", "role": "user",
+            "content": [{"type": "input_audio"}]}));
+        item.pcm.clone_from(&clip(name).pcm);
+        item.words = clip(name).words.to_owned();
+        item
+    }
+
+    fn answer_to(items: Vec<Item>, instructions: Option<&str>) -> Vec<Part> {
+        let mut conversation = Items::default();
+        for item in items {
+            conversation.push(item);
+        }
+        answer(&Question {
+            instructions,
+            items: &conversation,
+            tools: &json!([{"name": "current_time"}, {"name": "end_call"}]),
+            tool_choice: &json!("auto"),
+        })
+    }
+
+    fn transcript(parts: &[Part]) -> &str {
+        match parts {
+            [Part::Say(speech), ..] => &speech.transcript,
+            other => panic!("spoken: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_empty_conversation_is_greeted() {
+        assert_eq!(
+            answer_to(vec![], Some("Greet the caller.")),
+            say("agent-greeting")
+        );
+    }
+
+    #[test]
+    fn what_was_said_is_repeated_in_the_callers_own_voice() {
+        let parts = answer_to(vec![user_speech("caller-apples")], None);
+        assert_eq!(
+            transcript(&parts),
+            "You said I would like seven green apples."
+        );
+        let [Part::Say(speech)] = &parts[..] else {
+            panic!("one message")
+        };
+        let heard = crate::ears::transcribe(&speech.pcm, crate::clips::of_callers());
+        assert_eq!(heard.len(), 1);
+        assert_eq!(heard[0].name, "caller-apples");
+    }
+
+    #[test]
+    fn what_was_written_is_answered() {
+        assert_eq!(
+            transcript(&answer_to(vec![user_text("hello 7")], None)),
+            "You wrote hello 7"
+        );
+    }
+
+    #[test]
+    fn the_time_is_asked_of_the_tool_and_then_told() {
+        let question = answer_to(vec![user_speech("caller-time")], None);
+        assert!(matches!(&question[..], [Part::Call { name, .. }] if name == "current_time"));
+        let output = Item::new(
+            json!({"id": "o", "type": "function_call_output", "call_id": "c",
+            "output": "{\"time\":\"2026-11-21T14:05:09Z\"}"}),
+        );
+        assert_eq!(transcript(&answer_to(vec![output], None)), "It is 14:05.");
+    }
+
+    #[test]
+    fn a_goodbye_is_returned_before_the_call_is_ended() {
+        let parts = answer_to(vec![user_text("Goodbye!")], None);
+        assert!(
+            matches!(&parts[..], [Part::Say(_), Part::Call { name, .. }] if name == "end_call")
+        );
+    }
+
+    #[test]
+    fn a_failed_tool_is_admitted() {
+        let output = Item::new(
+            json!({"id": "o", "type": "function_call_output", "call_id": "c",
+            "output": "{\"error\":\"no such city\"}"}),
+        );
+        assert_eq!(answer_to(vec![output], None), say("agent-failed"));
+    }
+}
