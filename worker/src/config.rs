@@ -1,6 +1,171 @@
-//! Adapter: the settings of the worker.
+//! Adapter: the settings of the worker; composes the tables of its parts.
+//!
+//! Owns precedence (flag > environment > file > default), the check that reports every problem at
+//! once, and the printable form without secrets. Each table sits beside the code it configures;
+//! only what needs more than one of them is judged here. Immutable after start.
 
 pub mod duration;
+pub mod engine;
+pub mod parse;
 pub mod secret;
+pub mod source;
 
+use std::{num::NonZeroUsize, path::Path, time::Duration};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use parse::{Problem, Problems};
 pub use secret::Secret;
+pub use source::{Flag, ProcessSource, Source};
+
+use crate::{admin, console, telemetry};
+
+/// The whole tree.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The LiveKit server.
+    pub livekit: LiveKit,
+    /// How many jobs, under which names, and how the worker ends.
+    pub worker: Worker,
+    /// Where agent definitions are.
+    pub agents: Agents,
+    /// The speech model.
+    pub model: serde_json::Map<String, Value>,
+    /// The WebRTC engine.
+    pub engine: engine::Config,
+    /// The listener for probes, metrics and drain.
+    pub admin: admin::Config,
+    /// The listener for the web page.
+    pub console: console::Config,
+    /// Logging.
+    pub log: telemetry::Config,
+}
+
+/// The `[livekit]` table.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LiveKit {
+    /// Address of the server, `ws://`, `wss://`, `http://` or `https://`. Also `LIVEKIT_URL`.
+    #[schemars(extend("format" = "livekit-url"))]
+    pub url: String,
+    /// The API key. Also `LIVEKIT_API_KEY`.
+    pub api_key: Secret,
+    /// The API secret. Also `LIVEKIT_API_SECRET`.
+    pub api_secret: Secret,
+}
+
+/// The `[worker]` table.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Worker {
+    /// Sessions at once, 1 to 10000. Default: 25 per core.
+    #[schemars(range(min = 1, max = 10000))]
+    pub slots: Option<usize>,
+    /// Names under which the worker takes jobs; the empty name takes every new room that asks for
+    /// no agent (automatic dispatch). Also `LIVEKIT_AGENT_NAME`. Default: the empty name.
+    #[schemars(length(min = 1, max = 32), extend("uniqueItems" = true))]
+    pub agent_names: Vec<String>,
+    /// How long sessions may go on after SIGTERM. Keep the grace period of your orchestrator 30 s
+    /// longer. Default: 10m.
+    #[serde(with = "duration")]
+    #[schemars(schema_with = "duration::schema")]
+    pub drain_grace: Duration,
+}
+
+impl Default for Worker {
+    fn default() -> Self {
+        Self {
+            slots: None,
+            agent_names: vec![String::new()],
+            drain_grace: Duration::from_secs(600),
+        }
+    }
+}
+
+impl Worker {
+    /// Sessions at once.
+    pub fn slots(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self.slots.unwrap_or_else(|| SLOTS_PER_CORE * cores())
+    }
+}
+
+/// What one core carries with room to spare when half of the agents speak.
+const SLOTS_PER_CORE: usize = 25;
+
+/// The `[agents]` table.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Agents {
+    /// Directory of agent definitions (`*.toml`). Default: only the built-in `receptionist`.
+    pub dir: Option<String>,
+    /// The definition for jobs that name none. Default: `receptionist`.
+    #[schemars(length(min = 1))]
+    pub default: String,
+}
+
+impl Default for Agents {
+    fn default() -> Self {
+        Self {
+            dir: None,
+            default: "receptionist".to_owned(),
+        }
+    }
+}
+
+/// Settings nothing works without: path, and how else to give it.
+const REQUIRED: &[(&str, &str)] = &[
+    ("livekit.url", "LIVEKIT_URL"),
+    ("livekit.api_key", "LIVEKIT_API_KEY"),
+    ("livekit.api_secret", "LIVEKIT_API_SECRET"),
+];
+
+impl Config {
+    /// Reads and checks everything.
+    ///
+    /// # Errors
+    /// Every problem of every layer at once.
+    pub fn load(
+        source: &dyn Source,
+        file: Option<&Path>,
+        flags: &[Flag],
+    ) -> Result<Self, Problems> {
+        let schema = Self::schema();
+        let mut problems = Vec::new();
+        let tree = source::merge(source, &schema, file, flags, &mut problems);
+        problems.extend(parse::problems(&schema, &tree));
+        problems.extend(missing(&tree));
+        Problems::none_or(problems)?;
+        parse::typed(tree)
+    }
+
+    /// The JSON schema of the file, for editors.
+    pub fn schema() -> Value {
+        parse::schema::<Self>()
+    }
+
+    /// The effective tree as TOML; secrets only say whether they are there.
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).unwrap_or_else(|error| format!("# {error}\n"))
+    }
+}
+
+fn missing(tree: &Value) -> Vec<Problem> {
+    let is_there = |path: &str| {
+        let pointer = format!("/{}", path.replace('.', "/"));
+        // A value of a wrong type is somebody else's problem.
+        tree.pointer(&pointer)
+            .is_some_and(|value| value.as_str() != Some(""))
+            || tree.pointer(&format!("{pointer}_file")).is_some()
+    };
+    let absent = REQUIRED.iter().filter(|(path, _)| !is_there(path));
+    absent
+        .map(|(path, var)| Problem::new(*path, format!("missing; or set {var}")))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,9 @@
 //! `room-agent`: a worker that puts a speech-to-speech AI into LiveKit rooms.
 
+pub mod admin;
+pub mod agents;
 pub mod config;
 pub mod media;
+pub mod console;
 pub mod session;
 pub mod telemetry;

@@ -1,0 +1,238 @@
+//! Agents: the definitions this worker can run, and the one a job asks for.
+//!
+//! Owns the definitions from start to end; they never change while the worker runs. It does not
+//! know rooms or models: what leaves here is a [`Rendered`] agent, ready for a session.
+
+pub mod definition;
+pub mod render;
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use serde_json::Value;
+
+pub use definition::{Definition, Variable};
+pub use render::Rendered;
+
+use crate::config::{
+    parse::{self, Problem, Problems},
+    source::{self, Source},
+};
+
+const BUILT_IN: &str = include_str!("../agents/receptionist.toml");
+
+/// All definitions by name. The built-in `receptionist` is always there, unless the directory has
+/// one of that name.
+#[derive(Clone, Debug)]
+pub struct Agents {
+    by_name: Arc<BTreeMap<String, Definition>>,
+    fallback: String,
+}
+
+impl Agents {
+    /// Reads every `*.toml` of the directory. `fallback` is the definition for jobs that name none.
+    ///
+    /// # Errors
+    /// All problems of all files, each with its file and path.
+    pub fn load(
+        source: &dyn Source,
+        directory: Option<&Path>,
+        fallback: &str,
+    ) -> Result<Self, Problems> {
+        let schema = parse::schema::<Definition>();
+        let mut problems = Vec::new();
+        let mut by_name = BTreeMap::new();
+        for (file, text) in read_all(source, directory, &mut problems) {
+            match definition(&schema, &text) {
+                Err(wrong) => problems.extend(wrong.within(&file).0),
+                Ok(definition) => {
+                    let name = definition.name.clone();
+                    if by_name.insert(name.clone(), definition).is_some() {
+                        problems.push(Problem::new(
+                            file,
+                            format!("a second agent called `{name}`"),
+                        ));
+                    }
+                }
+            }
+        }
+        let built_in = definition(&schema, BUILT_IN).map_err(|p| p.within("receptionist.toml"))?;
+        by_name.entry(built_in.name.clone()).or_insert(built_in);
+        if !by_name.contains_key(fallback) {
+            problems.push(Problem::new(
+                "agents.default",
+                format!("no agent is called `{fallback}`"),
+            ));
+        }
+        Problems::none_or(problems)?;
+        Ok(Self {
+            by_name: Arc::new(by_name),
+            fallback: fallback.to_owned(),
+        })
+    }
+
+    /// Every definition, by name.
+    pub fn all(&self) -> impl Iterator<Item = &Definition> {
+        self.by_name.values()
+    }
+
+    /// The agent a job asks for. Metadata is empty, or JSON: `{"agent": "…", "variables": {…}}`.
+    /// Without `agent` it is the definition called like the registered agent name, or the default.
+    ///
+    /// # Errors
+    /// All problems of the metadata, each with its path. They are safe to report: they repeat no
+    /// value of a variable.
+    pub fn for_job(&self, agent_name: &str, metadata: &str) -> Result<Rendered, Problems> {
+        let metadata = render::Metadata::read(metadata)?;
+        let definition = match &metadata.agent {
+            Some(name) => self
+                .by_name
+                .get(name)
+                .ok_or_else(|| Problems(vec![Problem::new("agent", "no such agent here")]))?,
+            None => self
+                .by_name
+                .get(agent_name)
+                .unwrap_or(&self.by_name[&self.fallback]),
+        };
+        render::render(definition, &metadata.variables)
+    }
+}
+
+fn definition(schema: &Value, text: &str) -> Result<Definition, Problems> {
+    let tree = source::from_toml(text).map_err(|what| Problems(vec![Problem::new("", what)]))?;
+    let tree = Value::Object(tree);
+    Problems::none_or(parse::problems(schema, &tree))?;
+    let mut definition: Definition = parse::typed(tree)?;
+    definition.hash = definition::content_hash(text);
+    Problems::none_or(render::undeclared(&definition))?;
+    Ok(definition)
+}
+
+fn read_all(
+    source: &dyn Source,
+    directory: Option<&Path>,
+    problems: &mut Vec<Problem>,
+) -> Vec<(String, String)> {
+    let Some(directory) = directory else {
+        return Vec::new();
+    };
+    let files = match source.list(directory) {
+        Ok(files) => files,
+        Err(error) => {
+            problems.push(Problem::new("agents.dir", error.kind().to_string()));
+            return Vec::new();
+        }
+    };
+    let mut texts = Vec::new();
+    for path in files
+        .iter()
+        .filter(|path| path.extension().is_some_and(|end| end == "toml"))
+    {
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        match source.read(path) {
+            Ok(text) => texts.push((name, text)),
+            Err(error) => problems.push(Problem::new(name, error.kind().to_string())),
+        }
+    }
+    texts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::source::MapSource;
+
+    fn built_in() -> Agents {
+        Agents::load(&MapSource::default(), None, "receptionist").unwrap()
+    }
+
+    #[test]
+    fn without_a_directory_there_is_a_receptionist() {
+        let agent = built_in().for_job("", "").unwrap();
+        assert_eq!(agent.name, "receptionist");
+        assert!(agent.instructions.contains("receptionist of this house"));
+        assert!(!agent.instructions.contains("{{"));
+        assert_eq!(agent.hash.len(), 12);
+    }
+
+    #[test]
+    fn a_job_names_its_agent_and_fills_in_variables() {
+        let metadata = r#"{"agent": "receptionist", "variables": {"company": "Acme"}}"#;
+        let agent = built_in().for_job("front-desk", metadata).unwrap();
+        assert!(agent.greeting.unwrap().contains("receptionist of Acme"));
+    }
+
+    #[test]
+    fn the_registered_name_chooses_the_definition_of_that_name() {
+        let source = MapSource::default().file(
+            "/agents/echo.toml",
+            "name = \"echo\"\ninstructions = \"Say it again.\"",
+        );
+        let agents = Agents::load(&source, Some(Path::new("/agents")), "receptionist").unwrap();
+        assert_eq!(
+            agents.for_job("echo", "").unwrap().instructions,
+            "Say it again."
+        );
+        assert_eq!(agents.for_job("other", "").unwrap().name, "receptionist");
+    }
+
+    #[test]
+    fn bad_metadata_is_told_with_its_paths_and_without_its_values() {
+        let told = |metadata: &str| built_in().for_job("", metadata).unwrap_err().to_string();
+        assert_eq!(told("hello"), "metadata: not a JSON object");
+        assert_eq!(told("[]"), "metadata: not a JSON object");
+        assert_eq!(told(r#"{"agent": 7}"#), "agent: expected string");
+        assert_eq!(told(r#"{"agent": "nobody"}"#), "agent: no such agent here");
+        assert_eq!(told(r#"{"agnt": "x"}"#), "agnt: unknown key");
+        assert_eq!(
+            told(r#"{"variables": {"company": ["secret"], "shoe": "secret"}}"#),
+            "variables.company: expected text, a number, true or false\n\
+             variables.shoe: unknown variable"
+        );
+    }
+
+    #[test]
+    fn every_problem_of_every_file_is_told_at_once() {
+        let source = MapSource::default()
+            .file(
+                "/a/one.toml",
+                "name = \"one\"\nvoise = \"marin\"\ninstructions = \"Hi {{who}}\"",
+            )
+            .file("/a/two.toml", "name = \"two\"")
+            .file(
+                "/a/three.toml",
+                "name = \"receptionist\"\ninstructions = \"Hi {{who}}\"",
+            )
+            .file("/a/notes.txt", "no agent");
+        let told = Agents::load(&source, Some(Path::new("/a")), "nobody")
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            told,
+            "agents.default: no agent is called `nobody`\n\
+             one.toml.voise: unknown key\n\
+             three.toml.instructions: `{{who}}` is not among the variables\n\
+             two.toml.instructions: missing"
+        );
+    }
+
+    #[test]
+    fn the_example_definitions_are_whole() {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("agents");
+        let source = source::ProcessSource;
+        let agents = Agents::load(&source, Some(&directory), "receptionist").unwrap();
+        let names: Vec<&str> = agents.all().map(|agent| agent.name.as_str()).collect();
+        assert_eq!(names, ["interpreter", "meeting-guest", "receptionist"]);
+        let told = agents
+            .for_job("", r#"{"agent": "interpreter"}"#)
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            told,
+            "variables.first_language: missing\nvariables.second_language: missing"
+        );
+    }
+}

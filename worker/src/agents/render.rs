@@ -1,0 +1,250 @@
+//! Core: definition + the variables of one job → the agent of one session.
+//!
+//! `{{name}}` is replaced by the variable's text, once: what a variable contains is never looked
+//! at again, so a caller's name cannot smuggle in another variable. There is no other syntax.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use super::definition::Definition;
+use crate::config::parse::{Problem, Problems};
+
+/// An agent that is ready for a session. Its texts may hold personal data: `Debug` hides them.
+#[derive(Clone, Default, PartialEq)]
+pub struct Rendered {
+    /// Name of the definition.
+    pub name: String,
+    /// The definition's version.
+    pub version: String,
+    /// The definition's content hash.
+    pub hash: String,
+    /// What the model is told about its task.
+    pub instructions: String,
+    /// What the agent says first, as an instruction to the model; `None` = it waits.
+    pub greeting: Option<String>,
+    /// The provider's name of a voice; `None` = the worker's.
+    pub voice: Option<String>,
+    /// The provider's name of a model; `None` = the worker's.
+    pub model: Option<String>,
+    /// Names of the tools the model may call.
+    pub tools: Vec<String>,
+}
+
+impl fmt::Debug for Rendered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Rendered({} {} {}, ..)",
+            self.name, self.version, self.hash
+        )
+    }
+}
+
+/// What a job says: which agent, and the variables.
+#[derive(Clone, Default, PartialEq)]
+pub(super) struct Metadata {
+    pub(super) agent: Option<String>,
+    pub(super) variables: Map<String, Value>,
+}
+
+impl Metadata {
+    /// Reads a job's metadata; nothing at all is fine.
+    pub(super) fn read(text: &str) -> Result<Self, Problems> {
+        if text.trim().is_empty() {
+            return Ok(Self::default());
+        }
+        let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(text) else {
+            return Err(Problems(vec![Problem::new(
+                "metadata",
+                "not a JSON object",
+            )]));
+        };
+        let mut metadata = Self::default();
+        let mut problems = Vec::new();
+        for (key, value) in fields {
+            match (key.as_str(), value) {
+                ("agent", Value::String(name)) => metadata.agent = Some(name),
+                ("variables", Value::Object(variables)) => metadata.variables = variables,
+                ("agent" | "variables", Value::Null) => {}
+                ("agent", _) => problems.push(Problem::new("agent", "expected string")),
+                ("variables", _) => problems.push(Problem::new("variables", "expected object")),
+                _ => problems.push(Problem::new(short(&key), "unknown key")),
+            }
+        }
+        Problems::none_or(problems)?;
+        Ok(metadata)
+    }
+}
+
+/// Fills in the variables.
+pub(super) fn render(
+    definition: &Definition,
+    variables: &Map<String, Value>,
+) -> Result<Rendered, Problems> {
+    let mut problems = Vec::new();
+    for (name, value) in variables {
+        let path = || format!("variables.{}", short(name));
+        if !definition.variables.contains_key(name) {
+            problems.push(Problem::new(path(), "unknown variable"));
+        } else if plain(value).is_none() {
+            problems.push(Problem::new(
+                path(),
+                "expected text, a number, true or false",
+            ));
+        }
+    }
+    let mut values = Map::new();
+    for (name, variable) in &definition.variables {
+        match (variables.get(name).and_then(plain), &variable.default) {
+            (Some(text), _) => values.insert(name.clone(), Value::String(text)),
+            (None, Some(text)) => values.insert(name.clone(), Value::String(text.clone())),
+            (None, None) if variables.contains_key(name) => continue, // told above
+            (None, None) => {
+                problems.push(Problem::new(format!("variables.{name}"), "missing"));
+                continue;
+            }
+        };
+    }
+    Problems::none_or(problems)?;
+    let fill = |text: &str| fill(text, |name| values.get(name).and_then(Value::as_str));
+    Ok(Rendered {
+        name: definition.name.clone(),
+        version: definition.version.clone(),
+        hash: definition.hash.clone(),
+        instructions: fill(definition.instructions.trim()),
+        greeting: definition.greeting.as_deref().map(fill),
+        voice: definition.voice.clone(),
+        model: definition.model.clone(),
+        tools: definition.tools.clone(),
+    })
+}
+
+/// Placeholders that no variable stands behind.
+pub(super) fn undeclared(definition: &Definition) -> Vec<Problem> {
+    let greeting = definition.greeting.as_deref().unwrap_or_default();
+    let texts = [
+        ("instructions", definition.instructions.as_str()),
+        ("greeting", greeting),
+    ];
+    let mut problems = Vec::new();
+    for (path, text) in texts {
+        for name in pieces(text).filter_map(Piece::variable) {
+            if !definition.variables.contains_key(name) {
+                let what = format!("`{{{{{name}}}}}` is not among the variables");
+                problems.push(Problem::new(path, what));
+            }
+        }
+    }
+    problems
+}
+
+fn plain(value: &Value) -> Option<String> {
+    match value {
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::String(text) => Some(text.clone()),
+        Value::Array(_) | Value::Null | Value::Object(_) => None,
+    }
+}
+
+/// Keys are the caller's text: enough of one to find it, never a flood.
+fn short(key: &str) -> String {
+    key.chars().filter(|c| !c.is_control()).take(40).collect()
+}
+
+fn fill<'a>(text: &str, value: impl Fn(&str) -> Option<&'a str>) -> String {
+    pieces(text)
+        .map(|piece| match piece {
+            Piece::Text(text) => text,
+            Piece::Variable(name) => value(name).unwrap_or_default(),
+        })
+        .collect()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Piece<'a> {
+    Text(&'a str),
+    Variable(&'a str),
+}
+
+impl<'a> Piece<'a> {
+    fn variable(self) -> Option<&'a str> {
+        match self {
+            Self::Text(_) => None,
+            Self::Variable(name) => Some(name),
+        }
+    }
+}
+
+/// Splits at `{{name}}`; braces that hold no name are text.
+fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        match placeholder(rest) {
+            Some((0, name, end)) => {
+                rest = &rest[end..];
+                Some(Piece::Variable(name))
+            }
+            Some((start, ..)) => {
+                let (before, after) = rest.split_at(start);
+                rest = after;
+                Some(Piece::Text(before))
+            }
+            None => Some(Piece::Text(std::mem::take(&mut rest))),
+        }
+    })
+}
+
+/// The first placeholder: where it starts, its name, where it ends.
+fn placeholder(text: &str) -> Option<(usize, &str, usize)> {
+    let mut from = 0;
+    while let Some(open) = text[from..].find("{{").map(|at| from + at) {
+        let inner = open + 2;
+        let close = inner + text[inner..].find("}}")?;
+        let name = text[inner..close].trim();
+        let legal = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if !name.is_empty() && name.chars().all(legal) {
+            return Some((open, name, close + 2));
+        }
+        from = inner;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(text: &str) -> String {
+        fill(text, |name| match name {
+            "who" => Some("Ann {{secret}}"),
+            "secret" => Some("42"),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn placeholders_are_filled_once_and_other_braces_are_text() {
+        assert_eq!(filled("Hi {{who}}!"), "Hi Ann {{secret}}!");
+        assert_eq!(filled("{{ who }}{{secret}}"), "Ann {{secret}}42");
+        assert_eq!(
+            filled("a {b} {{not a name}} {{ {{secret}}"),
+            "a {b} {{not a name}} {{ 42"
+        );
+        assert_eq!(filled("{{who"), "{{who");
+        assert_eq!(filled(""), "");
+    }
+
+    #[test]
+    fn a_rendered_agent_does_not_print_its_texts() {
+        let agent = Rendered {
+            instructions: "Ann owes 5".to_owned(),
+            ..Rendered::default()
+        };
+        assert!(!format!("{agent:?}").contains("Ann"));
+    }
+}

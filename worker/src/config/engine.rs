@@ -1,0 +1,51 @@
+//! Core: process-wide settings of the WebRTC engine, as the operator writes them.
+
+use std::ops::RangeInclusive;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The `[engine]` table.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Offer loopback addresses too: for a LiveKit server on this machine. Default: false.
+    pub loopback: bool,
+    /// UDP ports for media, first to last, such as `40000-40999`; every session takes two.
+    /// Default: the system's choice.
+    #[schemars(extend("format" = "port-range"))]
+    pub udp_ports: Option<String>,
+    /// Names of the network interfaces to use. Default: all.
+    pub interfaces: Vec<String>,
+    /// Threads for sockets, 1 to 64. Default: the engine's choice.
+    #[schemars(range(min = 1, max = 64))]
+    pub io_threads: Option<usize>,
+}
+
+impl Config {
+    /// The ports as a range; `None` = the system's choice.
+    pub fn ports(&self) -> Option<RangeInclusive<u16>> {
+        self.udp_ports.as_deref().and_then(port_range)
+    }
+}
+
+/// Reads `first-last`; both at least 1, in order.
+pub(super) fn port_range(text: &str) -> Option<RangeInclusive<u16>> {
+    let (first, last) = text.split_once('-')?;
+    let (first, last) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+    (first > 0 && first <= last).then_some(first..=last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_a_range_in_order() {
+        assert_eq!(port_range("40000-40999"), Some(40000..=40999));
+        assert_eq!(port_range("7-7"), Some(7..=7));
+        for nonsense in ["", "40000", "2-1", "0-5", "1-70000", "a-b"] {
+            assert_eq!(port_range(nonsense), None, "{nonsense}");
+        }
+    }
+}
