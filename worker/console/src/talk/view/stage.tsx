@@ -17,7 +17,7 @@ export function Stage({ talk }: { talk: Talk }) {
   const orb = useLevel<HTMLDivElement>(hears ? talk.mine : talk.voice, hears && talk.microphone !== 'open');
   const text = mood === 'listening' && talk.microphone !== 'open' ? 'Your microphone is off: type, or turn it on.' : MOODS[mood].text;
   return (
-    <div class="agent" data-mood={mood}>
+    <div class="presence" data-mood={mood}>
       <div class="orb" ref={orb} aria-hidden="true">
         <i class="halo" />
         <i class="core"><b /><b /><b /><b /><b /></i>

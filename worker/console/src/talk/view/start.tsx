@@ -52,7 +52,7 @@ export function Start({ call }: { call: Call }) {
           <input id="name" name="name" autocomplete="name" maxLength={60} value={name} disabled={joining || hopeless}
             onInput={(event) => setName(event.currentTarget.value)} />
           <button type="submit" class="primary" disabled={joining || hopeless} aria-busy={joining}>
-            {joining ? <><span class="spinner" /> Joining…</> : <><Mic /> Join{room ? <> “<span class="cut">{room}</span>”</> : ''}</>}
+            {joining ? <><span class="spinner" /> Joining…</> : <><Mic /> <span class="cut">Join{room && ` “${room}”`}</span></>}
           </button>
         </form>
         <p class="small" role="status">
