@@ -3,6 +3,7 @@
 // `window.__people` is set by the test before this script: { microphone, echo }.
 
 (() => {
+  if (!navigator.mediaDevices) return; // not a page of ours
   const options = window.__people ?? {};
   const MIC_RATE = 48_000;
   const EAR_RATE = 16_000; // every third sample, averaged: enough to recognise speech
