@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::{
     console, demo, paths,
     run::{Failure, run},
-    setup,
+    servers, setup,
 };
 
 /// Starts the stack as the demo does and runs the browser tests against it.
@@ -16,7 +16,10 @@ pub(crate) fn browser() -> Result<(), Failure> {
     tests
         .current_dir(folder())
         .args(["run", "--silent", "test"]);
-    let result = run(tests.env("ROOM_AGENT_LINK", stack.link()));
+    tests.env("ROOM_AGENT_LINK", stack.link());
+    // Tests of the page alone bring their own room with a stand-in agent.
+    tests.env("LIVEKIT_SERVER_BIN", servers::livekit_server()?);
+    let result = run(&mut tests);
     if result.is_err() {
         crate::run::note(format_args!(
             "logs of the stack: {}",
