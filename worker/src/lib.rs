@@ -3,7 +3,8 @@
 pub mod admin;
 pub mod agents;
 pub mod config;
-pub mod media;
 pub mod console;
+pub mod media;
+pub mod model;
 pub mod session;
 pub mod telemetry;

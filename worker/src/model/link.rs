@@ -1,0 +1,230 @@
+//! Task: one session's link to its model over time.
+//!
+//! Connects, hands the connection its lanes, reports up and down, waits, tries again, gives up.
+//! Owns the receiving end of the orders and the state of the outage; the connection of the moment
+//! runs inside it. It does not replay the conversation: the driver does, when it hears `Up`.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use dialog::model::Order;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    AudioOut, LinkEvent, Provider, SessionSettings, Uplink,
+    openai_realtime::{self, Connection, End, Lanes},
+    reconnect::{Failure, Reconnect, Step},
+};
+use crate::telemetry::event::{ModelConnectFailed, ModelLinkExhausted, ModelLinkLost, ModelLinkUp};
+
+/// The clocks of a link; tests turn them faster.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Timings {
+    /// From the first packet to a configured session. 10 s: the provider needs 1 to 3.
+    pub(super) connect: Duration,
+    /// Between pings. 20 s: shorter than any middlebox forgets a connection.
+    pub(super) ping: Duration,
+    /// Longest time without any frame: one ping and 20 s for its pong.
+    pub(super) silence: Duration,
+    /// How long kept audio waits for the driver to replay the conversation.
+    pub(super) replay: Duration,
+    /// For a goodbye, and for the reader to say why the writer failed.
+    pub(super) close: Duration,
+}
+
+impl Default for Timings {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            ping: Duration::from_secs(20),
+            silence: Duration::from_secs(40),
+            replay: Duration::from_secs(1),
+            close: Duration::from_secs(1),
+        }
+    }
+}
+
+pub(super) struct Link {
+    settings: SessionSettings,
+    orders: mpsc::Receiver<Order>,
+    events: mpsc::Sender<LinkEvent>,
+    uplink: Uplink,
+    out: Arc<dyn AudioOut>,
+    timings: Timings,
+    reconnect: Reconnect,
+    /// When the last connection was lost; `None` = none has been there yet.
+    lost_at: Option<Instant>,
+}
+
+/// The driver is gone: there is nobody to do anything for.
+struct Unwanted;
+
+impl Link {
+    pub(super) fn new(
+        settings: SessionSettings,
+        orders: mpsc::Receiver<Order>,
+        events: mpsc::Sender<LinkEvent>,
+        uplink: Uplink,
+        out: Arc<dyn AudioOut>,
+        timings: Timings,
+    ) -> Self {
+        let reconnect = Reconnect::new(Instant::now().into_std(), settings.give_up_after);
+        Self {
+            settings,
+            orders,
+            events,
+            uplink,
+            out,
+            timings,
+            reconnect,
+            lost_at: None,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        let end = self.keep_up().await;
+        self.uplink.close();
+        let Ok(Failure { reason, blame, .. }) = end else {
+            return;
+        };
+        ModelLinkExhausted {
+            reason: &reason,
+            fault: blame,
+        }
+        .emit();
+        // A driver that is gone needs no answer.
+        let _ = self
+            .events
+            .send(LinkEvent::Exhausted { reason, blame })
+            .await;
+    }
+
+    /// Connects again and again until that is pointless.
+    async fn keep_up(&mut self) -> Result<Failure, Unwanted> {
+        loop {
+            let started = Instant::now();
+            let (failure, was_up) = match self.connect().await? {
+                Ok(connection) => (self.serve(connection, started).await?, true),
+                Err(failure) => (failure, false),
+            };
+            let now = Instant::now().into_std();
+            let step = self
+                .reconnect
+                .on_failure(now, failure.clone(), rand::random());
+            if !was_up {
+                report_failed_attempt(&failure, &step, now);
+            }
+            match step {
+                Step::Connect => {}
+                Step::GiveUp(failure) => return Ok(failure),
+                Step::Wait(at) => self.wait(at).await?,
+            }
+        }
+    }
+
+    async fn connect(&mut self) -> Result<Result<Connection, Failure>, Unwanted> {
+        // Off until the conversation is replayed: the model would answer to half of it.
+        let creates_responses = self.lost_at.is_none();
+        let attempt = match self.settings.endpoint.provider() {
+            Provider::OpenaiRealtime => {
+                openai_realtime::connect(&self.settings, creates_responses, self.timings)
+            }
+        };
+        while_wanted(&mut self.orders, &self.events, attempt).await
+    }
+
+    async fn wait(&mut self, until: std::time::Instant) -> Result<(), Unwanted> {
+        while_wanted(&mut self.orders, &self.events, sleep_until(until.into())).await
+    }
+
+    /// Reports the connection, runs it, reports its loss.
+    async fn serve(
+        &mut self,
+        connection: Connection,
+        started: Instant,
+    ) -> Result<Failure, Unwanted> {
+        let now = Instant::now();
+        let is_replay = self.lost_at.is_some();
+        ModelLinkUp {
+            model: connection.model(),
+            took: now - started,
+            after_loss: self.lost_at.map(|lost| now - lost),
+        }
+        .emit();
+        self.reconnect.on_up(now.into_std());
+        self.report_up(&connection).await?;
+        self.uplink.set_up();
+        let lanes = Lanes {
+            orders: &mut self.orders,
+            uplink: &self.uplink,
+            events: &self.events,
+            out: &self.out,
+        };
+        let end = connection
+            .serve(&self.settings, lanes, is_replay, self.timings)
+            .await;
+        self.uplink.set_down();
+        let End::Lost(reason, failure) = end else {
+            return Err(Unwanted);
+        };
+        self.lost_at = Some(Instant::now());
+        ModelLinkLost {
+            reason: &failure.reason,
+            fault: failure.blame,
+        }
+        .emit();
+        self.events
+            .send(LinkEvent::Down { reason })
+            .await
+            .map_err(|_| Unwanted)?;
+        Ok(failure)
+    }
+
+    /// Orders that were given before this moment meant the connection before.
+    async fn report_up(&mut self, connection: &Connection) -> Result<(), Unwanted> {
+        let permit = self.events.reserve().await.map_err(|_| Unwanted)?;
+        while self.orders.try_recv().is_ok() {}
+        permit.send(LinkEvent::Up {
+            capabilities: connection.capabilities().clone(),
+            model: connection.model().to_owned(),
+        });
+        Ok(())
+    }
+}
+
+/// Runs the future unless the driver goes away meanwhile. Orders given now are for a connection
+/// that is gone.
+async fn while_wanted<T>(
+    orders: &mut mpsc::Receiver<Order>,
+    events: &mpsc::Sender<LinkEvent>,
+    work: impl Future<Output = T>,
+) -> Result<T, Unwanted> {
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            biased;
+            order = orders.recv() => match order {
+                Some(_) => tracing::debug!("order dropped: the model link is down"),
+                None => return Err(Unwanted),
+            },
+            () = events.closed() => return Err(Unwanted),
+            done = &mut work => return Ok(done),
+        }
+    }
+}
+
+fn report_failed_attempt(failure: &Failure, step: &Step, now: std::time::Instant) {
+    let retry_in = match step {
+        Step::Connect => Some(Duration::ZERO),
+        Step::GiveUp(_) => None,
+        Step::Wait(at) => Some(at.saturating_duration_since(now)),
+    };
+    ModelConnectFailed {
+        reason: &failure.reason,
+        fault: failure.blame,
+        retry_in,
+    }
+    .emit();
+}

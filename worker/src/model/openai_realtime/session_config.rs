@@ -1,0 +1,140 @@
+//! Core: the settings of one session as `session.update`.
+//!
+//! Everything is said explicitly, also what equals the provider's default, because the documented
+//! defaults and the observed ones differ (silence, voice). `create_response` is on for a first
+//! connection and off while a conversation is replayed; `interrupt_response` is always off, because
+//! a response the provider cancelled cannot be resumed. It sends nothing.
+
+use crate::{
+    media::SAMPLE_RATE,
+    model::{
+        SessionSettings,
+        config::{Eagerness, NoiseReduction, TurnDetection},
+    },
+};
+
+use super::wire::client_event::{
+    AudioPatch, ClientEvent, Format, InputPatch, Kind, OutputPatch, SessionPatch, Tool,
+    TranscriptionPatch, TurnDetectionPatch,
+};
+
+/// `event_id` of the settings of a connection; an error that carries it is a start-up failure.
+pub(super) const CONFIGURE: &str = "configure";
+
+/// `event_id` of later changes.
+const TURN_CONTROL: &str = "turn-control";
+
+/// The whole session, sent once per connection before anything else.
+pub(super) fn configure(settings: &SessionSettings, creates_responses: bool) -> ClientEvent<'_> {
+    let input = InputPatch {
+        format: Some(pcm()),
+        noise_reduction: Some(settings.noise_reduction.map(noise_reduction)),
+        transcription: Some(
+            settings
+                .transcription
+                .as_ref()
+                .map(|wanted| TranscriptionPatch {
+                    model: &wanted.model,
+                    language: wanted.language.as_deref(),
+                }),
+        ),
+        turn_detection: turn_detection(&settings.turn_detection, creates_responses),
+    };
+    let tools = settings
+        .tools
+        .iter()
+        .map(|tool| Tool {
+            kind: "function",
+            name: &tool.name,
+            description: &tool.description,
+            parameters: &tool.parameters,
+        })
+        .collect();
+    ClientEvent::SessionUpdate {
+        event_id: CONFIGURE,
+        session: Box::new(SessionPatch {
+            kind: "realtime",
+            output_modalities: Some(["audio"]),
+            instructions: Some(&settings.instructions),
+            audio: AudioPatch {
+                input,
+                output: Some(OutputPatch {
+                    format: pcm(),
+                    voice: &settings.voice,
+                }),
+            },
+            tools: Some(tools),
+            tool_choice: Some("auto"),
+        }),
+    }
+}
+
+/// Only who creates responses; everything else stays as it is.
+pub(super) fn turn_control(
+    detection: &TurnDetection,
+    creates_responses: bool,
+) -> ClientEvent<'static> {
+    ClientEvent::SessionUpdate {
+        event_id: TURN_CONTROL,
+        session: Box::new(SessionPatch {
+            kind: "realtime",
+            output_modalities: None,
+            instructions: None,
+            audio: AudioPatch {
+                input: InputPatch {
+                    format: None,
+                    noise_reduction: None,
+                    transcription: None,
+                    turn_detection: turn_detection(detection, creates_responses),
+                },
+                output: None,
+            },
+            tools: None,
+            tool_choice: None,
+        }),
+    }
+}
+
+fn pcm() -> Format {
+    Format {
+        kind: "audio/pcm",
+        rate: SAMPLE_RATE,
+    }
+}
+
+fn noise_reduction(wanted: NoiseReduction) -> Kind {
+    let kind = match wanted {
+        NoiseReduction::FarField => "far_field",
+        NoiseReduction::NearField => "near_field",
+    };
+    Kind { kind }
+}
+
+fn turn_detection(wanted: &TurnDetection, creates_responses: bool) -> TurnDetectionPatch {
+    match wanted {
+        TurnDetection::SemanticVad { eagerness } => TurnDetectionPatch::SemanticVad {
+            eagerness: match eagerness {
+                Eagerness::Auto => "auto",
+                Eagerness::High => "high",
+                Eagerness::Low => "low",
+                Eagerness::Medium => "medium",
+            },
+            create_response: creates_responses,
+            interrupt_response: false,
+        },
+        TurnDetection::ServerVad {
+            threshold,
+            prefix_padding,
+            silence,
+        } => TurnDetectionPatch::ServerVad {
+            threshold: *threshold,
+            prefix_padding_ms: prefix_padding.as_millis() as u64,
+            silence_duration_ms: silence.as_millis() as u64,
+            create_response: creates_responses,
+            interrupt_response: false,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

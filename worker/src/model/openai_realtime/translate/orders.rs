@@ -1,0 +1,104 @@
+//! Core: orders → wire events.
+//!
+//! Every event names itself, so that an error can be matched with the order it answers.
+
+use dialog::model::{NewItem, Order, Tag};
+
+use crate::model::{
+    SessionSettings,
+    openai_realtime::{
+        session_config,
+        wire::client_event::{ClientEvent, Item, Metadata, Part, ResponseParams},
+    },
+};
+
+/// Marks the `event_id` of a create; the tag follows.
+const CREATE: &str = "create:";
+
+/// The tag in the `event_id` of an error, when it answers a create.
+pub(in crate::model) fn tag_of_event_id(event_id: &str) -> Option<Tag> {
+    event_id.strip_prefix(CREATE).map(Tag::new)
+}
+
+/// The JSON of one order. `number` makes its `event_id` unique; `None` = an order this provider
+/// does not know.
+pub(in crate::model) fn order_json(
+    order: &Order,
+    number: u64,
+    settings: &SessionSettings,
+) -> Option<String> {
+    let event_id = &format!("o{number}");
+    let event = match order {
+        Order::Cancel { response } => ClientEvent::ResponseCancel {
+            event_id,
+            response_id: response.as_ref().map(|response| response.as_str()),
+        },
+        Order::Create { tag, instructions } => {
+            return Some(create(tag, instructions.as_deref(), settings));
+        }
+        Order::Delete { item } => ClientEvent::ItemDelete {
+            event_id,
+            item_id: item.as_str(),
+        },
+        Order::Item(item) => ClientEvent::ItemCreate {
+            event_id,
+            item: new_item(item)?,
+        },
+        Order::Truncate { item, heard } => ClientEvent::ItemTruncate {
+            event_id,
+            item_id: item.as_str(),
+            content_index: 0,
+            audio_end_ms: u64::try_from(heard.as_millis()).unwrap_or(u64::MAX),
+        },
+        Order::TurnControl { creates_responses } => {
+            session_config::turn_control(&settings.turn_detection, *creates_responses)
+        }
+        _ => return None,
+    };
+    Some(event.to_json())
+}
+
+/// Instructions of a response replace those of the session (API reference, `response.create`), so
+/// the session's stand in front of them: the agent stays itself while it greets.
+fn create(tag: &Tag, instructions: Option<&str>, settings: &SessionSettings) -> String {
+    let instructions = instructions.map(|wanted| {
+        if settings.instructions.is_empty() {
+            wanted.to_owned()
+        } else {
+            format!("{}\n\n{wanted}", settings.instructions)
+        }
+    });
+    let event = ClientEvent::ResponseCreate {
+        event_id: &format!("{CREATE}{tag}"),
+        response: ResponseParams {
+            instructions,
+            metadata: Metadata {
+                client_event_id: tag.as_str(),
+            },
+        },
+    };
+    event.to_json()
+}
+
+fn new_item(item: &NewItem) -> Option<Item<'_>> {
+    let item = match item {
+        NewItem::AgentText(text) => Item::Message {
+            role: "assistant",
+            content: [Part::OutputText { text }],
+        },
+        NewItem::FunctionOutput { call, output } => Item::FunctionCallOutput {
+            call_id: call.as_str(),
+            output,
+        },
+        NewItem::SystemText(text) => Item::Message {
+            role: "system",
+            content: [Part::InputText { text }],
+        },
+        NewItem::UserText(text) => Item::Message {
+            role: "user",
+            content: [Part::InputText { text }],
+        },
+        _ => return None,
+    };
+    Some(item)
+}

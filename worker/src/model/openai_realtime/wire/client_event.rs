@@ -1,0 +1,214 @@
+//! Adapter: what we send, in the provider's names.
+//!
+//! Every event carries an `event_id`, so that an error can name what it answers. A field that is
+//! `None` is left out ("leave as it is"); `Some(None)` is written as `null` ("off").
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::audio::AudioEncoder;
+use crate::media::Pcm;
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "type")]
+pub(in crate::model) enum ClientEvent<'a> {
+    #[serde(rename = "conversation.item.create")]
+    ItemCreate { event_id: &'a str, item: Item<'a> },
+    #[serde(rename = "conversation.item.delete")]
+    ItemDelete { event_id: &'a str, item_id: &'a str },
+    #[serde(rename = "conversation.item.truncate")]
+    ItemTruncate {
+        event_id: &'a str,
+        item_id: &'a str,
+        content_index: u32,
+        audio_end_ms: u64,
+    },
+    #[serde(rename = "response.cancel")]
+    ResponseCancel {
+        event_id: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        response_id: Option<&'a str>,
+    },
+    #[serde(rename = "response.create")]
+    ResponseCreate {
+        event_id: &'a str,
+        response: ResponseParams<'a>,
+    },
+    #[serde(rename = "session.update")]
+    SessionUpdate {
+        event_id: &'a str,
+        session: Box<SessionPatch<'a>>,
+    },
+}
+
+impl ClientEvent<'_> {
+    pub(in crate::model) fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("every field is a string, a number or JSON already")
+    }
+}
+
+/// `input_audio_buffer.append`, written by hand: one allocation for a frame, nothing to escape.
+pub(in crate::model) fn append_json(
+    event_number: u64,
+    frames: &[Pcm],
+    encoder: &mut AudioEncoder,
+) -> String {
+    const HEAD: &str = r#"{"type":"input_audio_buffer.append","event_id":"a"#;
+    const MIDDLE: &str = r#"","audio":""#;
+    const TAIL: &str = r#""}"#;
+    const DIGITS: usize = 20;
+    let samples = frames.iter().map(|frame| frame.as_slice().len()).sum();
+    let mut json = String::with_capacity(
+        HEAD.len() + DIGITS + MIDDLE.len() + AudioEncoder::encoded_len(samples) + TAIL.len(),
+    );
+    json.push_str(HEAD);
+    json.push_str(&event_number.to_string());
+    json.push_str(MIDDLE);
+    encoder.encode(frames, &mut json);
+    json.push_str(TAIL);
+    json
+}
+
+#[derive(Debug, Serialize)]
+pub(in crate::model) struct ResponseParams<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::model) instructions: Option<String>,
+    pub(in crate::model) metadata: Metadata<'a>,
+}
+
+#[derive(Debug, Serialize)]
+pub(in crate::model) struct Metadata<'a> {
+    pub(in crate::model) client_event_id: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(in crate::model) enum Item<'a> {
+    FunctionCallOutput {
+        call_id: &'a str,
+        output: &'a str,
+    },
+    Message {
+        role: &'static str,
+        content: [Part<'a>; 1],
+    },
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(in crate::model) enum Part<'a> {
+    InputText { text: &'a str },
+    OutputText { text: &'a str },
+}
+
+#[derive(Debug, Serialize)]
+pub(in crate::model) struct SessionPatch<'a> {
+    #[serde(rename = "type")]
+    pub(in crate::model) kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::model) output_modalities: Option<[&'static str; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::model) instructions: Option<&'a str>,
+    pub(in crate::model) audio: AudioPatch<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::model) tools: Option<Vec<Tool<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::model) tool_choice: Option<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+pub(in crate::model) struct AudioPatch<'a> {
+    pub(in crate::model) input: InputPatch<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::model) output: Option<OutputPatch<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+pub(in crate::model) struct InputPatch<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::model) format: Option<Format>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::model) noise_reduction: Option<Option<Kind>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::model) transcription: Option<Option<TranscriptionPatch<'a>>>,
+    pub(in crate::model) turn_detection: TurnDetectionPatch,
+}
+
+#[derive(Debug, Serialize)]
+pub(in crate::model) struct OutputPatch<'a> {
+    pub(in crate::model) format: Format,
+    pub(in crate::model) voice: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+pub(in crate::model) struct Format {
+    #[serde(rename = "type")]
+    pub(in crate::model) kind: &'static str,
+    pub(in crate::model) rate: u32,
+}
+
+#[derive(Debug, Serialize)]
+pub(in crate::model) struct Kind {
+    #[serde(rename = "type")]
+    pub(in crate::model) kind: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+pub(in crate::model) struct TranscriptionPatch<'a> {
+    pub(in crate::model) model: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::model) language: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(in crate::model) enum TurnDetectionPatch {
+    SemanticVad {
+        eagerness: &'static str,
+        create_response: bool,
+        interrupt_response: bool,
+    },
+    ServerVad {
+        threshold: f64,
+        prefix_padding_ms: u64,
+        silence_duration_ms: u64,
+        create_response: bool,
+        interrupt_response: bool,
+    },
+}
+
+#[derive(Debug, Serialize)]
+pub(in crate::model) struct Tool<'a> {
+    #[serde(rename = "type")]
+    pub(in crate::model) kind: &'static str,
+    pub(in crate::model) name: &'a str,
+    pub(in crate::model) description: &'a str,
+    pub(in crate::model) parameters: &'a Value,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_append_is_the_json_that_serde_would_write() {
+        let frames = [Pcm::from(vec![1, 2, 3]), Pcm::from(vec![-1])];
+        let json = append_json(7, &frames, &mut AudioEncoder::default());
+        let value: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(
+            value,
+            serde_json::json!({
+                "type": "input_audio_buffer.append",
+                "event_id": "a7",
+                "audio": "AQACAAMA//8=",
+            })
+        );
+    }
+
+    #[test]
+    fn an_append_is_allocated_once() {
+        let frames = [Pcm::from(vec![0; 480])];
+        let json = append_json(u64::MAX, &frames, &mut AudioEncoder::default());
+        assert_eq!(json.capacity(), json.len());
+    }
+}

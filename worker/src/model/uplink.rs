@@ -1,0 +1,98 @@
+//! Handle: the audio lane from the ears to the model.
+//!
+//! A ring that is bounded by duration and drops its oldest audio when it is full: 1 s while the
+//! link is up, the last 10 s while it is down. Appending never waits. It does not encode anything:
+//! the connection's writer takes out all that has come together, so frames merge only when the
+//! socket is behind.
+
+mod ring;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::{
+    media::Pcm,
+    telemetry::event::{AudioDropped, AudioStage},
+};
+use ring::Ring;
+
+/// Takes audio for the model. Clones share one ring.
+#[derive(Clone)]
+pub struct Uplink {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    ring: Mutex<Ring>,
+    ready: Notify,
+}
+
+impl Uplink {
+    /// A lane whose link is not up yet.
+    pub(super) fn new() -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                ring: Mutex::new(Ring::new()),
+                ready: Notify::new(),
+            }),
+        }
+    }
+
+    /// Adds audio at the end; never waits. When the ring is full the oldest audio goes, counted.
+    pub fn append(&self, pcm: Pcm) {
+        let dropped = self.shared.ring.lock().push(pcm);
+        self.shared.ready.notify_one();
+        if dropped > 0 {
+            AudioDropped {
+                stage: AudioStage::Uplink,
+                frames: dropped,
+            }
+            .emit();
+        }
+    }
+
+    /// Frames dropped since the start.
+    pub fn dropped(&self) -> u64 {
+        self.shared.ring.lock().dropped()
+    }
+
+    /// Returns when there is audio to take. Cancel-safe.
+    pub(super) async fn ready(&self) {
+        loop {
+            // Registered before the look, so that no append in between is missed.
+            let notified = self.shared.ready.notified();
+            if !self.shared.ring.lock().is_empty() {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// Moves the oldest frames into `frames`, at most this much audio (and at least one frame).
+    pub(super) fn take(&self, at_most: Duration, frames: &mut Vec<Pcm>) {
+        self.shared.ring.lock().take(at_most, frames);
+    }
+
+    /// A connection is there: what was kept will be taken, new audio is bounded tightly.
+    pub(super) fn set_up(&self) {
+        self.shared.ring.lock().set_up();
+    }
+
+    /// The connection is gone: keep the last seconds.
+    pub(super) fn set_down(&self) {
+        self.shared.ring.lock().set_down();
+    }
+
+    /// Nobody will take anything any more.
+    pub(super) fn close(&self) {
+        self.shared.ring.lock().close();
+    }
+}
+
+impl fmt::Debug for Uplink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Uplink(..)")
+    }
+}

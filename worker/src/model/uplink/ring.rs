@@ -1,0 +1,202 @@
+//! Core: audio frames in order, bounded by duration, oldest dropped first.
+//!
+//! It knows neither tasks nor time; the bound follows the state of the link. Audio kept during an
+//! outage is not cut when the link comes back: the tight bound returns once it has been taken.
+
+use std::{collections::VecDeque, time::Duration};
+
+use crate::media::Pcm;
+
+/// While the link is up. 1 s: older audio would only make the model answer late.
+const UP_LIMIT: Duration = Duration::from_secs(1);
+
+/// While the link is down. 10 s: a question asked during a reconnect is not lost.
+const DOWN_LIMIT: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Up, with kept audio still to be taken.
+    CatchingUp,
+    Closed,
+    Down,
+    Up,
+}
+
+#[derive(Debug)]
+pub(super) struct Ring {
+    frames: VecDeque<Pcm>,
+    /// Sum of their durations.
+    held: Duration,
+    state: State,
+    dropped: u64,
+}
+
+impl Ring {
+    pub(super) fn new() -> Self {
+        Self {
+            frames: VecDeque::new(),
+            held: Duration::ZERO,
+            state: State::Down,
+            dropped: 0,
+        }
+    }
+
+    /// Adds a frame and tells how many had to go for it.
+    pub(super) fn push(&mut self, frame: Pcm) -> u64 {
+        if self.state == State::Closed {
+            self.dropped += 1;
+            return 1;
+        }
+        if frame.duration().is_zero() {
+            return 0;
+        }
+        self.held += frame.duration();
+        self.frames.push_back(frame);
+        let mut dropped = 0;
+        while self.held > self.limit() && self.frames.len() > 1 {
+            self.pop();
+            dropped += 1;
+        }
+        self.dropped += dropped;
+        dropped
+    }
+
+    pub(super) fn take(&mut self, at_most: Duration, into: &mut Vec<Pcm>) {
+        let mut taken = Duration::ZERO;
+        while let Some(next) = self.frames.front() {
+            taken += next.duration();
+            if taken > at_most && !into.is_empty() {
+                break;
+            }
+            into.extend(self.pop());
+        }
+        if self.state == State::CatchingUp && self.held <= UP_LIMIT {
+            self.state = State::Up;
+        }
+    }
+
+    pub(super) fn set_up(&mut self) {
+        if self.state != State::Closed {
+            self.state = if self.held > UP_LIMIT {
+                State::CatchingUp
+            } else {
+                State::Up
+            };
+        }
+    }
+
+    pub(super) fn set_down(&mut self) {
+        if self.state != State::Closed {
+            self.state = State::Down;
+        }
+    }
+
+    pub(super) fn close(&mut self) {
+        self.state = State::Closed;
+        self.frames = VecDeque::new();
+        self.held = Duration::ZERO;
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    fn limit(&self) -> Duration {
+        match self.state {
+            State::CatchingUp | State::Down => DOWN_LIMIT,
+            State::Closed => Duration::ZERO,
+            State::Up => UP_LIMIT,
+        }
+    }
+
+    fn pop(&mut self) -> Option<Pcm> {
+        let frame = self.frames.pop_front()?;
+        self.held = self.held.saturating_sub(frame.duration());
+        Some(frame)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 20 ms whose samples all hold `name`.
+    fn frame(name: usize) -> Pcm {
+        Pcm::from(vec![name as i16; 480])
+    }
+
+    fn names(frames: &[Pcm]) -> Vec<i16> {
+        frames.iter().map(|frame| frame.as_slice()[0]).collect()
+    }
+
+    fn take_all(ring: &mut Ring) -> Vec<i16> {
+        let mut frames = Vec::new();
+        while !ring.is_empty() {
+            ring.take(Duration::from_secs(60), &mut frames);
+        }
+        names(&frames)
+    }
+
+    #[test]
+    fn while_up_only_the_last_second_is_kept() {
+        let mut ring = Ring::new();
+        ring.set_up();
+        let dropped: u64 = (0..60).map(|name| ring.push(frame(name))).sum();
+        assert_eq!(dropped, 10);
+        assert_eq!(take_all(&mut ring), (10..60).collect::<Vec<_>>());
+        assert_eq!(ring.dropped(), 10);
+    }
+
+    #[test]
+    fn while_down_the_last_ten_seconds_are_kept_and_survive_the_way_up() {
+        let mut ring = Ring::new();
+        (0..600).for_each(|name| {
+            ring.push(frame(name));
+        });
+        ring.set_up();
+        ring.push(frame(600));
+        assert_eq!(take_all(&mut ring), (101..=600).collect::<Vec<_>>());
+        (0..60).for_each(|name| {
+            ring.push(frame(name));
+        });
+        assert_eq!(take_all(&mut ring).len(), 50, "the tight bound is back");
+    }
+
+    #[test]
+    fn taking_is_bounded_but_always_gets_something() {
+        let mut ring = Ring::new();
+        (0..5).for_each(|name| {
+            ring.push(frame(name));
+        });
+        let mut frames = Vec::new();
+        ring.take(Duration::from_millis(50), &mut frames);
+        assert_eq!(names(&frames), [0, 1]);
+        frames.clear();
+        ring.take(Duration::from_millis(1), &mut frames);
+        assert_eq!(names(&frames), [2]);
+    }
+
+    #[test]
+    fn one_frame_that_is_longer_than_the_bound_is_still_passed_on() {
+        let mut ring = Ring::new();
+        ring.set_up();
+        assert_eq!(ring.push(Pcm::from(vec![0; 24_000 * 3])), 0);
+        assert!(!ring.is_empty());
+    }
+
+    #[test]
+    fn a_closed_lane_keeps_nothing() {
+        let mut ring = Ring::new();
+        ring.push(frame(1));
+        ring.close();
+        assert!(ring.is_empty());
+        assert_eq!(ring.push(frame(2)), 1);
+        ring.set_up();
+        assert_eq!(ring.push(frame(3)), 1);
+        assert!(ring.is_empty());
+    }
+}
