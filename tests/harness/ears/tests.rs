@@ -99,3 +99,59 @@ fn a_hole_in_a_sentence_is_a_gap_and_a_jump_is_a_click() {
     pcm[30_000] = 20_000;
     assert!(!clicks(&pcm).is_empty());
 }
+
+/// What is left of a recording after a call: Opus at 24 kHz in packets of 20 ms, decoded at
+/// 48 kHz and halved again; every `lost`-th packet is missing and concealed.
+fn through_opus(pcm: &[i16], lost: Option<usize>) -> Vec<i16> {
+    let mut encoder =
+        opus::Encoder::new(SAMPLE_RATE, opus::Channels::Mono, opus::Application::Voip)
+            .expect("an encoder");
+    encoder
+        .set_bitrate(opus::Bitrate::Bits(24_000))
+        .expect("a bit rate");
+    let mut decoder = opus::Decoder::new(48_000, opus::Channels::Mono).expect("a decoder");
+    let mut heard = Vec::new();
+    for (at, frame) in pcm.chunks(480).enumerate() {
+        let mut frame = frame.to_vec();
+        frame.resize(480, 0);
+        let packet = encoder.encode_vec(&frame, 1_000).expect("a packet");
+        let is_lost = lost.is_some_and(|each| at % each == each - 1);
+        let mut decoded = [0i16; 960];
+        decoder
+            .decode(if is_lost { &[] } else { &packet }, &mut decoded, false)
+            .expect("a frame");
+        let mean = |pair: &[i16]| ((i32::from(pair[0]) + i32::from(pair[1])) / 2) as i16;
+        heard.extend(decoded.chunks(2).map(mean));
+    }
+    heard
+}
+
+#[test]
+fn every_sentence_survives_opus_resampling_and_another_gain() {
+    for wanted in of_callers() {
+        let heard = scaled(&through_opus(&between_silences(wanted.name), None), 0.4);
+        let found = best_of(&heard, of_callers()).expect("heard");
+        assert_eq!(found.name, wanted.name);
+        assert!(found.at.abs_diff(Duration::from_millis(400)) <= Duration::from_millis(40));
+        assert!(found.score > 0.85, "{found:?}");
+    }
+}
+
+#[test]
+fn a_sentence_with_concealed_losses_is_still_recognised() {
+    for wanted in of_callers() {
+        let heard = through_opus(&between_silences(wanted.name), Some(12));
+        assert_eq!(
+            best_of(&heard, of_callers()).map(|heard| heard.name),
+            Some(wanted.name)
+        );
+    }
+}
+
+#[test]
+fn silence_after_opus_is_silence() {
+    let heard = through_opus(&between_silences("caller-wait"), None);
+    let end = Duration::from_millis(400) + clip("caller-wait").duration();
+    assert!(silent_from(&heard).abs_diff(end) <= Duration::from_millis(100));
+    assert_eq!(clicks(&heard), []);
+}

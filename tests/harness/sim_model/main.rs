@@ -73,7 +73,7 @@ impl Arguments {
         let nonsense = self.nonsense_after.map(Fault::Nonsense);
         drop.or(stall)
             .or(nonsense)
-            .or(self.fail.clone().map(Fault::Fail))
+            .or_else(|| self.fail.clone().map(Fault::Fail))
     }
 }
 

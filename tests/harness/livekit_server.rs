@@ -1,0 +1,195 @@
+//! The real LiveKit server as a child process, on ports of its own, inside loopback.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use livekit_api::{
+    access_token::{AccessToken, VideoGrants},
+    services::{agent_dispatch::AgentDispatchClient, room::RoomClient},
+};
+use livekit_protocol as proto;
+
+use crate::{
+    child::{Child, Lines, Scratch, free_ports},
+    eventually::{eventually_async, expect},
+    scrape,
+};
+
+/// The API key of every test server.
+pub const API_KEY: &str = "testkey";
+/// Its secret. Long enough for the server, and a marker: it must show up in no log of ours.
+pub const API_SECRET: &str = "test-secret-that-no-log-may-show-0123456789";
+
+/// A running server; dropping it ends it.
+pub struct LivekitServer {
+    child: Child,
+    address: SocketAddr,
+    _scratch: Scratch,
+}
+
+impl LivekitServer {
+    /// Starts the server and waits until it is ready.
+    ///
+    /// # Panics
+    /// When there is no such program or it does not get ready.
+    pub async fn start() -> Self {
+        let (port, udp) = free_ports().expect("free ports");
+        let (tcp, _) = free_ports().expect("free ports");
+        let scratch = Scratch::new("livekit").expect("a scratch directory");
+        let config = scratch
+            .write("livekit.yaml", &config(port, tcp, udp))
+            .expect("written");
+        let arguments = ["--config".into(), config.into_os_string()];
+        let child =
+            Child::start("livekit-server", &binary(), arguments, &[]).expect("livekit-server");
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let server = Self {
+            child,
+            address,
+            _scratch: scratch,
+        };
+        eventually_async(
+            "livekit-server is ready",
+            Duration::from_secs(20),
+            || async {
+                match scrape::get(address, "/").await {
+                    Ok(page) => expect(page.status == 200, format!("status {}", page.status)),
+                    Err(error) => Err(format!("{error}\n{}", server.child.lines().tail())),
+                }
+            },
+        )
+        .await;
+        server
+    }
+
+    /// Where workers and people connect.
+    pub fn url(&self) -> String {
+        format!("ws://{}", self.address)
+    }
+
+    /// Its log so far.
+    pub fn lines(&self) -> &Lines {
+        self.child.lines()
+    }
+
+    /// The server API for rooms.
+    pub fn rooms(&self) -> RoomClient {
+        RoomClient::with_api_key(&self.http_url(), API_KEY, API_SECRET)
+    }
+
+    /// The server API for agent dispatches.
+    pub fn dispatches(&self) -> AgentDispatchClient {
+        AgentDispatchClient::with_api_key(&self.http_url(), API_KEY, API_SECRET)
+    }
+
+    fn http_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+/// What a person may do.
+#[derive(Clone, Debug)]
+pub struct Pass {
+    /// Who.
+    pub identity: String,
+    /// Which room.
+    pub room: String,
+    /// Present without being seen.
+    pub hidden: bool,
+    /// `standard`, `agent` …; participants of other kinds are no people.
+    pub kind: &'static str,
+    /// Agents called into the room when it is created, with their metadata.
+    pub agents: Vec<(String, String)>,
+}
+
+impl Pass {
+    /// An ordinary caller.
+    pub fn of(identity: &str, room: &str) -> Self {
+        Self {
+            identity: identity.to_owned(),
+            room: room.to_owned(),
+            hidden: false,
+            kind: "standard",
+            agents: Vec::new(),
+        }
+    }
+
+    /// Signs it.
+    ///
+    /// # Panics
+    /// When the token library refuses its own claims.
+    pub fn token(&self) -> String {
+        let grants = VideoGrants {
+            room_join: true,
+            room: self.room.clone(),
+            hidden: self.hidden,
+            agent: self.kind == "agent",
+            ..VideoGrants::default()
+        };
+        let token = AccessToken::with_api_key(API_KEY, API_SECRET)
+            .with_identity(&self.identity)
+            .with_name(&self.identity)
+            .with_kind(self.kind)
+            .with_grants(grants);
+        let dispatch = |(name, metadata): &(String, String)| proto::RoomAgentDispatch {
+            agent_name: name.clone(),
+            metadata: metadata.clone(),
+            ..Default::default()
+        };
+        let agents: Vec<_> = self.agents.iter().map(dispatch).collect();
+        let token = if agents.is_empty() {
+            token
+        } else {
+            token.with_room_config(proto::RoomConfiguration {
+                agents,
+                ..Default::default()
+            })
+        };
+        token.to_jwt().expect("the claims can be signed")
+    }
+}
+
+fn config(port: u16, tcp: u16, udp: u16) -> String {
+    format!(
+        r#"port: {port}
+bind_addresses: ["127.0.0.1"]
+rtc:
+  node_ip: 127.0.0.1
+  use_external_ip: false
+  udp_port: {udp}
+  tcp_port: {tcp}
+  enable_loopback_candidate: true
+  interfaces: {{ includes: [lo] }}
+  stun_servers: ["127.0.0.1:3478"]
+keys: {{ {API_KEY}: "{API_SECRET}" }}
+logging: {{ level: info, json: true, pion_level: error }}
+room:
+  auto_create: true
+  empty_timeout: 30
+  departure_timeout: 5
+"#
+    )
+}
+
+/// From the environment, the path, or where the task runner builds it.
+fn binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("LIVEKIT_SERVER_BIN") {
+        return path.into();
+    }
+    let on_path = std::env::var_os("PATH").and_then(|path| {
+        let candidates = std::env::split_paths(&path).map(|dir| dir.join("livekit-server"));
+        candidates.into_iter().find(|candidate| candidate.is_file())
+    });
+    on_path.unwrap_or_else(|| target_dir().join("xtask/bin/livekit-server"))
+}
+
+/// Where cargo puts what it builds: this very test binary lies in `<target>/<profile>/deps`.
+pub(crate) fn target_dir() -> PathBuf {
+    let test = std::env::current_exe().unwrap_or_default();
+    test.ancestors()
+        .nth(3)
+        .map_or_else(|| "target".into(), PathBuf::from)
+}

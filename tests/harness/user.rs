@@ -1,0 +1,470 @@
+//! A scripted person in a room: speaks clips, records what is heard, types and reads.
+//!
+//! Built on the official room library over our engine, as the worker is; the browser tests do the
+//! same with another engine.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, Once, PoisonError},
+    time::{Duration, Instant},
+};
+
+use livekit::{
+    DisconnectReason, ParticipantKind, SendTextOptions, StreamReader, TextStreamReader,
+    options::TrackPublishOptions,
+    prelude::*,
+    webrtc::{
+        audio_frame::AudioFrame,
+        audio_source::{AudioSourceOptions, RtcAudioSource, native::NativeAudioSource},
+    },
+};
+use tokio::{sync::mpsc, task::JoinSet};
+
+use crate::{
+    clips::{self, SAMPLE_RATE, duration_of},
+    ears,
+    eventually::eventually,
+    livekit_server::Pass,
+};
+
+mod recording;
+
+pub use recording::Recording;
+
+/// A person in a room; dropping it makes it vanish as a closed laptop does.
+pub struct User {
+    room: Arc<Room>,
+    microphone: Option<Microphone>,
+    notes: Notes,
+    _tasks: JoinSet<()>,
+}
+
+struct Microphone {
+    source: NativeAudioSource,
+    publication: LocalTrackPublication,
+}
+
+/// What a person noticed.
+#[derive(Clone, Default)]
+struct Notes(Arc<Mutex<Noticed>>);
+
+#[derive(Default)]
+struct Noticed {
+    recordings: HashMap<String, Recording>,
+    lines: Vec<Line>,
+    states: Vec<(Instant, String)>,
+    disconnected: Option<DisconnectReason>,
+}
+
+/// A piece of transcript, as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Identity of who spoke.
+    pub speaker: String,
+    /// `lk.segment_id`.
+    pub segment: String,
+    /// The text of this stream.
+    pub text: String,
+    /// `lk.transcription_final`.
+    pub is_final: bool,
+}
+
+/// When something was said, as the speaker knows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Said {
+    /// The first sample left.
+    pub started: Instant,
+    /// The last sample left.
+    pub ended: Instant,
+}
+
+/// A clip that was heard.
+#[derive(Clone, Debug)]
+pub struct Sound {
+    /// Which one.
+    pub name: &'static str,
+    /// When it began.
+    pub started: Instant,
+    /// When it was over.
+    pub ended: Instant,
+    /// How alike it was, 0 to 1.
+    pub score: f32,
+}
+
+/// Sound in the microphone's queue: more would make a person late.
+const QUEUE: u32 = 100;
+
+impl User {
+    /// Joins with a microphone.
+    ///
+    /// # Panics
+    /// When the room cannot be joined.
+    pub async fn join(url: &str, pass: &Pass) -> Self {
+        let mut user = Self::join_silently(url, pass).await;
+        user.open_microphone().await;
+        user
+    }
+
+    /// Joins without a microphone.
+    ///
+    /// # Panics
+    /// When the room cannot be joined.
+    pub async fn join_silently(url: &str, pass: &Pass) -> Self {
+        configure_engine();
+        let (room, events) = Room::connect(url, &pass.token(), RoomOptions::default())
+            .await
+            .expect("joined");
+        let room = Arc::new(room);
+        let notes = Notes::default();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(watch(events, notes.clone()));
+        Self {
+            room,
+            microphone: None,
+            notes,
+            _tasks: tasks,
+        }
+    }
+
+    /// Publishes a microphone.
+    ///
+    /// # Panics
+    /// When it cannot be published.
+    pub async fn open_microphone(&mut self) {
+        let source = NativeAudioSource::new(AudioSourceOptions::default(), SAMPLE_RATE, 1, QUEUE);
+        let track = LocalAudioTrack::create_audio_track(
+            "microphone",
+            RtcAudioSource::Native(source.clone()),
+        );
+        let options = TrackPublishOptions {
+            source: TrackSource::Microphone,
+            ..Default::default()
+        };
+        let local = self.room.local_participant();
+        let publication = local
+            .publish_track(LocalTrack::Audio(track), options)
+            .await
+            .expect("published");
+        self.microphone = Some(Microphone {
+            source,
+            publication,
+        });
+    }
+
+    /// Says a clip, in real time; returns when the last sample has left.
+    ///
+    /// # Panics
+    /// When there is no microphone or no such clip.
+    pub async fn say(&self, clip: &str) -> Said {
+        self.play(&clips::clip(clip).pcm).await
+    }
+
+    /// Plays any sound into the microphone, in real time.
+    ///
+    /// # Panics
+    /// When there is no microphone.
+    pub async fn play(&self, pcm: &[i16]) -> Said {
+        let microphone = self.microphone.as_ref().expect("a microphone was opened");
+        let started = Instant::now();
+        for chunk in pcm.chunks(SAMPLE_RATE as usize / 100) {
+            let mut data = chunk.to_vec();
+            data.resize(SAMPLE_RATE as usize / 100, 0);
+            let frame = AudioFrame {
+                samples_per_channel: data.len() as u32,
+                data: data.into(),
+                sample_rate: SAMPLE_RATE,
+                num_channels: 1,
+            };
+            microphone
+                .source
+                .capture_frame(&frame)
+                .await
+                .expect("the source takes 10 ms frames");
+        }
+        let ended = started + duration_of(pcm.len());
+        tokio::time::sleep_until(ended.into()).await;
+        Said { started, ended }
+    }
+
+    /// Mutes the microphone, as the button on a page does.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn mute(&self) {
+        self.microphone
+            .as_ref()
+            .expect("a microphone was opened")
+            .publication
+            .mute();
+    }
+
+    /// Unmutes it.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn unmute(&self) {
+        self.microphone
+            .as_ref()
+            .expect("a microphone was opened")
+            .publication
+            .unmute();
+    }
+
+    /// Types a line.
+    ///
+    /// # Panics
+    /// When it cannot be sent.
+    pub async fn write(&self, text: &str) {
+        let options = SendTextOptions::new_with_topic("lk.chat");
+        self.room
+            .local_participant()
+            .send_text(text, options)
+            .await
+            .expect("sent");
+    }
+
+    /// Leaves as one does who clicks on leave.
+    ///
+    /// # Panics
+    /// When the room cannot be left.
+    pub async fn leave(self) {
+        self.room.close().await.expect("left");
+    }
+
+    /// Waits until an agent is in the room; its identity comes back.
+    ///
+    /// # Panics
+    /// When none comes in time.
+    pub async fn meets_agent(&self, within: Duration) -> String {
+        eventually("an agent is in the room", within, || {
+            self.agents()
+                .into_iter()
+                .next()
+                .ok_or_else(|| "nobody".to_owned())
+        })
+        .await
+    }
+
+    /// Identities of all agents in the room.
+    pub fn agents(&self) -> Vec<String> {
+        let others = self.room.remote_participants();
+        let agents = others
+            .values()
+            .filter(|other| other.kind() == ParticipantKind::Agent);
+        agents.map(|agent| agent.identity().to_string()).collect()
+    }
+
+    /// The agent's attributes; empty when there is no agent.
+    pub fn agent_attributes(&self) -> HashMap<String, String> {
+        let others = self.room.remote_participants();
+        let agent = others
+            .values()
+            .find(|other| other.kind() == ParticipantKind::Agent);
+        agent.map(RemoteParticipant::attributes).unwrap_or_default()
+    }
+
+    /// Waits until the agent shows this state.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub async fn sees_state(&self, state: &str, within: Duration) {
+        eventually(&format!("the agent is {state}"), within, || {
+            let now = self.agent_attributes().get("lk.agent.state").cloned();
+            if now.as_deref() == Some(state) {
+                Ok(())
+            } else {
+                Err(format!("{now:?}"))
+            }
+        })
+        .await;
+    }
+
+    /// Every state of the agent so far, in order.
+    pub fn states(&self) -> Vec<String> {
+        self.notes
+            .lock()
+            .states
+            .iter()
+            .map(|(_, state)| state.clone())
+            .collect()
+    }
+
+    /// Everything heard of the agents so far. Empty when nothing was.
+    pub fn recording(&self) -> Recording {
+        let notes = self.notes.lock();
+        let newest = notes
+            .recordings
+            .values()
+            .max_by_key(|recording| recording.started);
+        newest.cloned().unwrap_or_default()
+    }
+
+    /// Waits until this clip of the agent (or of the person it repeats) is heard, beginning after
+    /// that moment.
+    ///
+    /// # Panics
+    /// When it is not heard in time; the message says what was heard instead.
+    pub async fn hears(&self, clip: &str, since: Instant, within: Duration) -> Sound {
+        let clip = clips::clip(clip);
+        let deadline = Instant::now() + within;
+        loop {
+            let recording = self.recording().since(since);
+            if let Some(heard) = ears::find(&recording.pcm, clip) {
+                let started = recording.started + heard.at;
+                let ended = started + clip.duration();
+                return Sound {
+                    name: heard.name,
+                    started,
+                    ended,
+                    score: heard.score,
+                };
+            }
+            if Instant::now() > deadline {
+                let length = duration_of(recording.pcm.len());
+                panic!(
+                    "{} not heard within {within:?}; in {length:?} of sound: {:?}",
+                    clip.name,
+                    self.transcript_of(since)
+                );
+            }
+            tokio::time::sleep(LISTENING_TICK).await;
+        }
+    }
+
+    /// Every clip heard since then, in order.
+    pub fn transcript_of(&self, since: Instant) -> Vec<Sound> {
+        let recording = self.recording().since(since);
+        let all = clips::of_agent().chain(clips::of_callers());
+        let sound = |heard: ears::Heard| {
+            let started = recording.started + heard.at;
+            let ended = started + clips::clip(heard.name).duration();
+            Sound {
+                name: heard.name,
+                started,
+                ended,
+                score: heard.score,
+            }
+        };
+        ears::transcribe(&recording.pcm, all)
+            .into_iter()
+            .map(sound)
+            .collect()
+    }
+
+    /// Waits until nothing has been heard for that long, and tells since when it is silent.
+    ///
+    /// # Panics
+    /// When it does not get silent in time.
+    pub async fn hears_silence(&self, lasting: Duration, within: Duration) -> Instant {
+        eventually("the agent is silent", within, || {
+            let recording = self.recording();
+            let silent = ears::silent_from(&recording.pcm);
+            let lasted = duration_of(recording.pcm.len()).saturating_sub(silent);
+            let seen = format!("{lasted:?} of silence");
+            if lasted >= lasting {
+                Ok(recording.started + silent)
+            } else {
+                Err(seen)
+            }
+        })
+        .await
+    }
+
+    /// Transcripts so far, in order of arrival.
+    pub fn lines(&self) -> Vec<Line> {
+        self.notes.lock().lines.clone()
+    }
+
+    /// Waits for a final transcript of this speaker that holds these words.
+    ///
+    /// # Panics
+    /// When it does not come in time.
+    pub async fn reads(&self, speaker: &str, words: &str, within: Duration) -> Line {
+        eventually(&format!("a transcript with {words:?}"), within, || {
+            let lines = self.lines();
+            let found = lines
+                .iter()
+                .find(|line| line.is_final && line.speaker == speaker && line.text.contains(words));
+            found.cloned().ok_or_else(|| format!("{lines:?}"))
+        })
+        .await
+    }
+
+    /// Why this person is no longer in the room, if so.
+    pub fn disconnected(&self) -> Option<DisconnectReason> {
+        self.notes.lock().disconnected
+    }
+}
+
+/// Looking for a clip costs more than a look at a flag.
+const LISTENING_TICK: Duration = Duration::from_millis(150);
+
+impl Notes {
+    fn lock(&self) -> MutexGuard<'_, Noticed> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Everything stays inside loopback.
+fn configure_engine() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let settings = libwebrtc::ext::Settings {
+            include_loopback: true,
+            ..libwebrtc::ext::Settings::default()
+        };
+        libwebrtc::ext::configure(settings).expect("no room was joined before");
+    });
+}
+
+async fn watch(mut events: mpsc::UnboundedReceiver<RoomEvent>, notes: Notes) {
+    let mut tasks = JoinSet::new();
+    while let Some(event) = events.recv().await {
+        match event {
+            RoomEvent::TrackSubscribed {
+                track: RemoteTrack::Audio(track),
+                participant,
+                ..
+            } if participant.kind() == ParticipantKind::Agent => {
+                let identity = participant.identity().to_string();
+                tasks.spawn(recording::record(track, identity, notes.clone()));
+            }
+            RoomEvent::TextStreamOpened {
+                reader,
+                topic,
+                participant_identity,
+            } => {
+                if topic == "lk.transcription"
+                    && let Some(reader) = reader.take()
+                {
+                    let speaker = participant_identity.to_string();
+                    tasks.spawn(read_line(reader, speaker, notes.clone()));
+                }
+            }
+            RoomEvent::ParticipantAttributesChanged {
+                changed_attributes, ..
+            } => {
+                if let Some(state) = changed_attributes.get("lk.agent.state") {
+                    notes.lock().states.push((Instant::now(), state.clone()));
+                }
+            }
+            RoomEvent::Disconnected { reason } => notes.lock().disconnected = Some(reason),
+            _ => {}
+        }
+    }
+}
+
+async fn read_line(reader: TextStreamReader, speaker: String, notes: Notes) {
+    let attributes = reader.info().attributes();
+    let attribute = |name: &str| attributes.get(name).cloned().unwrap_or_default();
+    let segment = attribute("lk.segment_id");
+    let is_final = attribute("lk.transcription_final") == "true";
+    if let Ok(text) = reader.read_all().await {
+        notes.lock().lines.push(Line {
+            speaker,
+            segment,
+            text,
+            is_final,
+        });
+    }
+}
