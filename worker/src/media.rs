@@ -5,9 +5,18 @@
 //! sample waits for a decision; decisions reach audio only as gate and flush.
 
 pub mod clock;
+mod ear;
+pub mod ingress;
+mod opus;
 pub mod playout;
+pub mod tap;
 
-use std::time::Duration;
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
 
 pub use clock::MediaClock;
 
@@ -61,9 +70,38 @@ impl From<Pcm> for Vec<i16> {
     }
 }
 
-impl std::fmt::Debug for Pcm {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Pcm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Pcm({:?})", self.duration())
+    }
+}
+
+/// One Opus packet of a remote track, as it arrived.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Packet {
+    /// Extended: does not wrap within one stream.
+    pub(crate) sequence: u64,
+    /// Its start on the 48 kHz RTP clock; wraps.
+    pub(crate) timestamp: u32,
+    /// When it was read from the socket.
+    pub(crate) arrival: Instant,
+    /// In dBov, when the sender told.
+    pub(crate) audio_level: Option<i8>,
+    /// How long it sounds, on the RTP clock.
+    pub(crate) ticks: u32,
+    /// The Opus packet.
+    pub(crate) payload: Bytes,
+}
+
+impl fmt::Debug for Packet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Packet({} at {}, {} B)",
+            self.sequence,
+            self.timestamp,
+            self.payload.len()
+        )
     }
 }
 

@@ -74,8 +74,9 @@ impl PlayoutHandle {
 
     /// Drops everything queued, at once. Later audio of `response` will be dropped too; `None` =
     /// only what is queued. What sounds right now fades out over 5 ms in the packet at hand.
-    pub fn flush(&self, response: Option<ResponseId>) {
-        self.shared.act(|pump, _, out| pump.flush(response, out));
+    pub fn flush(&self, response: Option<&ResponseId>) {
+        self.shared
+            .act(|pump, _, out| pump.flush(response.cloned(), out));
     }
 }
 
@@ -196,7 +197,7 @@ mod tests {
         let (playout, mut facts) = start(source, &clock);
         let (response, item) = ids();
         playout.push(&response, &item, Pcm::from(vec![8; 24_000]));
-        playout.flush(Some(response.clone()));
+        playout.flush(Some(&response));
         frames.try_iter().for_each(drop);
         playout.push(&response, &item, Pcm::from(vec![8; 24_000]));
         assert!(matches!(facts.recv().await, Some(Playout::Started { .. })));

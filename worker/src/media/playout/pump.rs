@@ -5,7 +5,7 @@
 //! the far end fades cleanly; then the pump sleeps and costs nothing. It has no clock and no thread
 //! of its own: whoever drives it says what time it is.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use dialog::model::{ItemId, ResponseId};
 
@@ -169,12 +169,10 @@ impl Pump {
     }
 }
 
-/// Longest time between a flush and the end of the silence that follows it.
-#[cfg(test)]
-const TAIL: Duration = Duration::from_millis(10 * TAIL_FRAMES as u64);
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     /// A pump on a virtual clock, with everything it handed over and when.
@@ -349,7 +347,7 @@ mod tests {
         bench.run_to(10_000);
         let last = bench.take_sent().last().map(|(at, _)| *at);
         assert!(
-            last.is_some_and(|at| at <= 30 + TAIL.as_millis() as u64 + 20),
+            last.is_some_and(|at| at <= 30 + u64::from(TAIL_FRAMES) * 10 + 20),
             "{last:?}"
         );
     }

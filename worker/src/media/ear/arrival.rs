@@ -1,0 +1,449 @@
+//! Core: from packets as they arrive to a gapless time line, without holding back what is in order.
+//!
+//! In order → now. A gap → what is behind it waits a little, then the hole is rebuilt, concealed or
+//! left silent. Nothing came → silence in real time, so that the model hears a pause as a pause.
+//! Owns the order and the time line of one track; it does not decode, and it is no jitter buffer:
+//! the model has no loudspeaker whose clock must be fed. Durations are ticks of the 48 kHz RTP clock.
+
+mod lateness;
+mod wait;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+
+use self::{lateness::Lateness, wait::GapWait};
+use crate::media::Packet;
+
+/// Ticks of one millisecond.
+const MILLI: u32 = 48;
+/// Codec frames come in multiples of 2.5 ms.
+const CODEC_STEP: u32 = 120;
+/// Silence is written in steps of 20 ms.
+const SILENCE_STEP: Duration = Duration::from_millis(20);
+/// After a packet of silence the next one may be 400 ms away: silence begins one packet later.
+const HANG_QUIET: Duration = Duration::from_millis(20);
+/// After speech three packets may be missing before it counts as a pause.
+const HANG_SPEECH: Duration = Duration::from_millis(60);
+/// The time line may run ahead of real time by this much before it is a debt: one packet.
+const SLACK: u64 = 20 * MILLI as u64;
+/// From here on a pause is so long that its length may be corrected: every turn has ended.
+const LONG_PAUSE: Duration = Duration::from_secs(1);
+/// Correction per step of silence.
+const CORRECTION: u64 = 10 * MILLI as u64;
+/// Concealment beyond 100 ms sounds like a machine; silence follows.
+const MAX_CONCEAL: u32 = 100 * MILLI;
+/// More missing than this is not a gap but another stream.
+const MAX_GAP: u32 = 1_000 * MILLI;
+const MAX_GAP_PACKETS: u64 = 500;
+/// An old packet whose RTP time is this far away belongs to another stream: 10 s.
+const FOREIGN: u32 = 10_000 * MILLI;
+/// Packets that may wait behind a gap: more than `MAX` of [`GapWait`] brings at any packet length.
+const MAX_STORED: usize = 64;
+/// Filled holes whose packets may still come.
+const MAX_HOLES: usize = 4;
+/// Payloads up to this size carry no sound (Opus DTX).
+const DTX_BYTES: usize = 3;
+/// What a microphone measures in a quiet room stays below this, in dBov.
+const QUIET_LEVEL: i8 = -60;
+
+/// Ticks in `duration`, rounded down.
+fn ticks(duration: Duration) -> u64 {
+    (duration.as_nanos() * u128::from(MILLI) / 1_000_000) as u64
+}
+
+/// What to do next for the time line; durations in ticks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Carry on from what was decoded last.
+    Conceal { ticks: u32 },
+    /// Decode this packet.
+    Decode(Packet),
+    /// Rebuild what was before `next` from the redundancy in it.
+    Rebuild { next: Bytes, ticks: u32 },
+    /// Forget the decoder's past.
+    Reset,
+    /// Write zeros.
+    Silence { ticks: u32 },
+}
+
+/// Counters since the last question.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Duplicates, and packets that came after their hole was filled.
+    pub(crate) dropped: u64,
+    /// Packets that never came in time.
+    pub(crate) concealed: u64,
+    /// The longest wait for a gap.
+    pub(crate) waited: Option<Duration>,
+}
+
+/// The time line of one track.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    began: Instant,
+    /// Everything handed out since `began`, silence included.
+    delivered: u64,
+    /// `None` before the first packet.
+    stream: Option<Stream>,
+    // Packets behind a gap, by sequence number. At `MAX_STORED` the gap is given up.
+    stored: BTreeMap<u64, Packet>,
+    // The newest `MAX_HOLES`; the oldest is forgotten.
+    holes: VecDeque<Hole>,
+    silence: Silence,
+    wait: GapWait,
+    lateness: Lateness,
+    // Drained after every call.
+    actions: VecDeque<Action>,
+    counts: Counts,
+    dropped_last: bool,
+}
+
+/// Where the next packet of a contiguous stream belongs.
+#[derive(Debug)]
+struct Stream {
+    sequence: u64,
+    timestamp: u32,
+    /// The last packet was silence.
+    is_quiet: bool,
+}
+
+/// A hole that was filled without its packets.
+#[derive(Debug)]
+struct Hole {
+    first: u64,
+    end: u64,
+    since: Instant,
+}
+
+/// Silence that stands for packets that did not come.
+#[derive(Debug)]
+struct Silence {
+    /// Up to here the time line is covered.
+    covered: Instant,
+    /// When the running silence began; `None` = packets are coming.
+    since: Option<Instant>,
+    /// Ticks covered by silence since the last packet.
+    ticks: u64,
+}
+
+impl Arrival {
+    /// Begins to listen: there is silence until the first packet comes.
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            began: now,
+            delivered: 0,
+            stream: None,
+            stored: BTreeMap::new(),
+            holes: VecDeque::new(),
+            silence: Silence {
+                covered: now,
+                since: Some(now),
+                ticks: 0,
+            },
+            wait: GapWait::new(now),
+            lateness: Lateness::new(now),
+            actions: VecDeque::new(),
+            counts: Counts::default(),
+            dropped_last: false,
+        }
+    }
+
+    /// Takes in one packet, in whatever order it came.
+    pub(crate) fn on_packet(&mut self, packet: Packet) {
+        let Some(stream) = &self.stream else {
+            return self.realign(packet);
+        };
+        let ahead = packet.sequence.wrapping_sub(stream.sequence).cast_signed();
+        let apart = packet
+            .timestamp
+            .wrapping_sub(stream.timestamp)
+            .cast_signed()
+            .unsigned_abs();
+        if ahead.unsigned_abs() > MAX_GAP_PACKETS || (ahead < 0 && apart > FOREIGN) {
+            return self.realign(packet);
+        }
+        if ahead < 0 || self.stored.contains_key(&packet.sequence) {
+            return self.on_stale(&packet);
+        }
+        self.lateness.on_packet(packet.arrival, packet.timestamp);
+        if ahead > 0 {
+            return self.store(packet);
+        }
+        if let Some(since) = self.gap_since() {
+            self.wait.on_late(
+                packet.arrival,
+                packet.arrival.saturating_duration_since(since),
+            );
+        }
+        self.deliver(packet);
+        self.deliver_contiguous();
+    }
+
+    /// Acts on everything that is due.
+    pub(crate) fn on_timeout(&mut self, now: Instant) {
+        while self.gap_deadline(now).is_some_and(|due| due <= now) {
+            self.give_up(now);
+        }
+        if self.silence_deadline().is_some_and(|due| due <= now) {
+            self.write_silence(now);
+        }
+    }
+
+    /// When [`Self::on_timeout`] wants to be called.
+    pub(crate) fn deadline(&mut self, now: Instant) -> Option<Instant> {
+        self.gap_deadline(now).or_else(|| self.silence_deadline())
+    }
+
+    /// The next thing to do; drain to `None` after every call.
+    pub(crate) fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// Whether 10 ms of decoded silence are to be dropped to catch up with real time; at most every
+    /// second one is.
+    pub(crate) fn drops_quiet(&mut self, now: Instant, ticks: u32) -> bool {
+        let drops = !self.dropped_last && self.debt(now) >= u64::from(ticks);
+        self.dropped_last = drops;
+        if drops {
+            self.delivered -= u64::from(ticks);
+        }
+        drops
+    }
+
+    /// Ticks by which the time line is ahead of real time, beyond one packet: audio that came late,
+    /// after silence had taken its place.
+    pub(crate) fn debt(&self, now: Instant) -> u64 {
+        self.delivered.saturating_sub(self.elapsed(now) + SLACK)
+    }
+
+    /// Counters since the last question.
+    pub(crate) fn take_counts(&mut self) -> Counts {
+        std::mem::take(&mut self.counts)
+    }
+
+    /// The last thing heard was speech.
+    pub(crate) fn is_speaking(&self) -> bool {
+        self.silence.since.is_none() && self.stream.as_ref().is_some_and(|s| !s.is_quiet)
+    }
+
+    /// Starts the time line of another stream with this packet.
+    fn realign(&mut self, packet: Packet) {
+        if self.stream.is_some() {
+            self.actions.push_back(Action::Reset);
+        }
+        self.stored.clear();
+        self.holes.clear();
+        self.lateness.reset();
+        self.lateness.on_packet(packet.arrival, packet.timestamp);
+        let (sequence, timestamp) = (packet.sequence, packet.timestamp);
+        self.stream = Some(Stream {
+            sequence,
+            timestamp,
+            is_quiet: true,
+        });
+        self.deliver(packet);
+    }
+
+    fn on_stale(&mut self, packet: &Packet) {
+        self.counts.dropped += 1;
+        let hole = self
+            .holes
+            .iter()
+            .find(|hole| (hole.first..hole.end).contains(&packet.sequence));
+        if let Some(hole) = hole {
+            self.wait.on_late(
+                packet.arrival,
+                packet.arrival.saturating_duration_since(hole.since),
+            );
+        }
+    }
+
+    fn store(&mut self, packet: Packet) {
+        let now = packet.arrival;
+        self.stored.insert(packet.sequence, packet);
+        if self.stored.len() >= MAX_STORED {
+            self.give_up(now);
+        }
+    }
+
+    /// Hands out a packet whose turn it is; a jump of its RTP time is a pause of the sender.
+    fn deliver(&mut self, packet: Packet) {
+        let Some(stream) = &mut self.stream else {
+            return;
+        };
+        let jump = packet
+            .timestamp
+            .wrapping_sub(stream.timestamp)
+            .cast_signed();
+        *stream = Stream {
+            sequence: packet.sequence + 1,
+            timestamp: packet.timestamp.wrapping_add(packet.ticks),
+            is_quiet: is_quiet(&packet),
+        };
+        if jump < 0 {
+            self.actions.push_back(Action::Reset);
+        } else {
+            self.fill_pause(u64::from(jump.unsigned_abs()), &packet);
+        }
+        let covered = self.silence.covered.max(packet.arrival);
+        self.silence = Silence {
+            covered,
+            since: None,
+            ticks: 0,
+        };
+        self.delivered += u64::from(packet.ticks);
+        self.actions.push_back(Action::Decode(packet));
+    }
+
+    /// Writes the part of a sender's pause that silence has not covered yet, as far as real time
+    /// allows.
+    fn fill_pause(&mut self, jump: u64, next: &Packet) {
+        let room = (self.elapsed(next.arrival) + SLACK)
+            .saturating_sub(self.delivered + u64::from(next.ticks));
+        let missing = jump
+            .saturating_sub(self.silence.ticks)
+            .min(room)
+            .min(u64::from(MAX_GAP));
+        self.silent(missing);
+    }
+
+    fn deliver_contiguous(&mut self) {
+        while let Some(entry) = self.stored.first_entry() {
+            if self
+                .stream
+                .as_ref()
+                .is_none_or(|stream| *entry.key() != stream.sequence)
+            {
+                return;
+            }
+            let packet = entry.remove();
+            self.deliver(packet);
+        }
+    }
+
+    /// The missing packet did not come in time: fills the hole and goes on behind it.
+    fn give_up(&mut self, now: Instant) {
+        let since = self.gap_since();
+        let Some((_, next)) = self.stored.pop_first() else {
+            return;
+        };
+        let (Some(since), Some(stream)) = (since, &mut self.stream) else {
+            return;
+        };
+        let count = next.sequence - stream.sequence;
+        let missing = next.timestamp.wrapping_sub(stream.timestamp).cast_signed();
+        let was_quiet = stream.is_quiet;
+        self.holes.push_back(Hole {
+            first: stream.sequence,
+            end: next.sequence,
+            since,
+        });
+        if self.holes.len() > MAX_HOLES {
+            self.holes.pop_front();
+        }
+        stream.sequence = next.sequence;
+        stream.timestamp = next.timestamp;
+        let waited = now.saturating_duration_since(since);
+        self.counts.waited = self.counts.waited.max(Some(waited));
+        self.counts.concealed += count;
+        match u32::try_from(missing) {
+            Ok(missing) if missing <= MAX_GAP => self.fill_hole(missing, was_quiet, &next),
+            _ => self.actions.push_back(Action::Reset),
+        }
+        self.deliver(next);
+        self.deliver_contiguous();
+    }
+
+    /// Concealed, then silent, then rebuilt: as long as the hole, less what silence covered already.
+    fn fill_hole(&mut self, missing: u32, was_quiet: bool, next: &Packet) {
+        let hole = u64::from(missing).saturating_sub(self.silence.ticks) as u32;
+        let rebuilt = hole.min(next.ticks) / CODEC_STEP * CODEC_STEP;
+        let before = hole - rebuilt;
+        let concealed = if was_quiet {
+            0
+        } else {
+            before.min(MAX_CONCEAL) / CODEC_STEP * CODEC_STEP
+        };
+        if concealed > 0 {
+            self.delivered += u64::from(concealed);
+            self.actions.push_back(Action::Conceal { ticks: concealed });
+        }
+        self.silent(u64::from(before - concealed));
+        if rebuilt > 0 {
+            self.delivered += u64::from(rebuilt);
+            self.actions.push_back(Action::Rebuild {
+                next: next.payload.clone(),
+                ticks: rebuilt,
+            });
+        }
+    }
+
+    /// Covers the time since the last packet or the last step: all of it, so that a late start
+    /// never lengthens a turn. What the time line is ahead is left out; what it is behind is added,
+    /// little by little, in long pauses only.
+    fn write_silence(&mut self, now: Instant) {
+        let elapsed = ticks(now.saturating_duration_since(self.silence.covered)) & !1;
+        let since = *self.silence.since.get_or_insert(self.silence.covered);
+        self.silence.covered +=
+            Duration::from_nanos((elapsed * 1_000_000).div_ceil(u64::from(MILLI)));
+        self.silence.ticks += elapsed;
+        let (real, line) = (self.elapsed(now), self.delivered + elapsed);
+        let surplus = line.saturating_sub(real + SLACK).min(elapsed);
+        let is_long = now.saturating_duration_since(since) >= LONG_PAUSE;
+        let deficit = if is_long {
+            real.saturating_sub(line).min(CORRECTION)
+        } else {
+            0
+        };
+        self.silent(elapsed - surplus + deficit);
+    }
+
+    fn silent(&mut self, ticks: u64) {
+        // Whole samples at 24 kHz.
+        let ticks = ticks as u32 & !1;
+        if ticks == 0 {
+            return;
+        }
+        self.delivered += u64::from(ticks);
+        self.actions.push_back(Action::Silence { ticks });
+    }
+
+    /// When the first packet behind the present gap came.
+    fn gap_since(&self) -> Option<Instant> {
+        // Bounded by `MAX_STORED` and empty on a path that loses nothing.
+        self.stored.values().map(|packet| packet.arrival).min()
+    }
+
+    fn gap_deadline(&mut self, now: Instant) -> Option<Instant> {
+        self.gap_since()
+            .map(|since| since + self.wait.duration(now))
+    }
+
+    fn silence_deadline(&self) -> Option<Instant> {
+        if !self.stored.is_empty() {
+            return None;
+        }
+        let hang = match (&self.silence.since, &self.stream) {
+            (Some(_), _) | (_, None) => SILENCE_STEP,
+            (None, Some(stream)) if stream.is_quiet => HANG_QUIET + self.lateness.p95(),
+            (None, Some(_)) => HANG_SPEECH + self.lateness.p95(),
+        };
+        Some(self.silence.covered + hang)
+    }
+
+    fn elapsed(&self, now: Instant) -> u64 {
+        ticks(now.saturating_duration_since(self.began))
+    }
+}
+
+fn is_quiet(packet: &Packet) -> bool {
+    packet.payload.len() <= DTX_BYTES
+        || packet.audio_level.is_some_and(|level| level <= QUIET_LEVEL)
+}
+
+#[cfg(test)]
+mod tests;

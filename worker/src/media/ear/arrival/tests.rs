@@ -1,0 +1,425 @@
+//! The rules of the arrival path in virtual time.
+
+use super::*;
+
+const PACKET: u32 = 960;
+const SPEECH: &[u8] = &[1; 60];
+const DTX: &[u8] = &[1; 1];
+
+/// One track: packets are fed at their arrival, timeouts fire exactly when they are due.
+struct Track {
+    arrival: Arrival,
+    start: Instant,
+    now: Instant,
+    out: Vec<(Duration, Action)>,
+    /// Ticks of everything in `out`.
+    total: u64,
+    counts: Counts,
+}
+
+impl Track {
+    fn new() -> Self {
+        let start = Instant::now();
+        let counts = Counts::default();
+        Self {
+            arrival: Arrival::new(start),
+            start,
+            now: start,
+            out: Vec::new(),
+            total: 0,
+            counts,
+        }
+    }
+
+    fn drain(&mut self) {
+        while let Some(action) = self.arrival.poll_action() {
+            self.total += u64::from(length(&action));
+            self.out.push((self.now - self.start, action));
+        }
+        let counts = self.arrival.take_counts();
+        self.counts.dropped += counts.dropped;
+        self.counts.concealed += counts.concealed;
+        self.counts.waited = self.counts.waited.max(counts.waited);
+    }
+
+    fn run_to(&mut self, at: Duration) {
+        let end = self.start + at;
+        while let Some(due) = self.arrival.deadline(self.now).filter(|due| *due < end) {
+            self.now = due.max(self.now);
+            self.arrival.on_timeout(self.now);
+            self.drain();
+        }
+        self.now = end;
+    }
+
+    fn feed(&mut self, at: Duration, sequence: u64, timestamp: u32, payload: &'static [u8]) {
+        self.run_to(at);
+        self.arrival.on_packet(Packet {
+            sequence,
+            timestamp,
+            arrival: self.now,
+            audio_level: None,
+            ticks: PACKET,
+            payload: Bytes::from_static(payload),
+        });
+        self.drain();
+    }
+
+    /// Packet `n` of an even stream, `late` behind its time.
+    fn even(&mut self, n: u32, late: u64, payload: &'static [u8]) {
+        let at = millis(u64::from(n) * 20 + 20 + late);
+        self.feed(
+            at,
+            1_000 + u64::from(n),
+            n.wrapping_mul(PACKET).wrapping_sub(9_600),
+            payload,
+        );
+    }
+
+    fn decoded(&self) -> Vec<u64> {
+        let sequence = |(_, action): &(Duration, Action)| match action {
+            Action::Decode(packet) => Some(packet.sequence - 1_000),
+            _ => None,
+        };
+        self.out.iter().filter_map(sequence).collect()
+    }
+
+    /// Everything but packets and the silence before the first one.
+    fn repairs(&self) -> Vec<Action> {
+        let first = self
+            .out
+            .iter()
+            .position(|(_, action)| matches!(action, Action::Decode(_)));
+        self.out[first.unwrap_or(0)..]
+            .iter()
+            .map(|(_, action)| action.clone())
+            .filter(|action| !matches!(action, Action::Decode(_)))
+            .collect()
+    }
+
+    fn delivered(&self) -> Duration {
+        Duration::from_micros(self.total * 1_000 / 48)
+    }
+
+    /// Silence after the last speech packet reaches `window` at this time: when a model would end
+    /// the turn.
+    fn turn_ends(&self, window: Duration) -> Option<Duration> {
+        let is_speech = |action: &Action| matches!(action, Action::Decode(packet) if packet.payload.len() > DTX_BYTES);
+        let last = self.out.iter().rposition(|(_, action)| is_speech(action))?;
+        let mut silent = 0;
+        for (at, action) in &self.out[last + 1..] {
+            silent += length(action);
+            if ticks(window) <= u64::from(silent) {
+                return Some(*at);
+            }
+        }
+        None
+    }
+}
+
+fn length(action: &Action) -> u32 {
+    match action {
+        Action::Decode(packet) => packet.ticks,
+        Action::Conceal { ticks } | Action::Silence { ticks } => *ticks,
+        Action::Rebuild { ticks, .. } => *ticks,
+        Action::Reset => 0,
+    }
+}
+
+fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// A fair coin without a dependency, the same in every run.
+fn dice(seed: &mut u64) -> u64 {
+    *seed = seed
+        .wrapping_mul(6_364_136_223_846_793_005)
+        .wrapping_add(1_442_695_040_888_963_407);
+    *seed >> 33
+}
+
+#[test]
+fn packets_in_order_are_delivered_on_arrival() {
+    let mut track = Track::new();
+    for n in 0..500 {
+        track.even(n, 0, SPEECH);
+        let (at, action) = track.out.last().cloned().unwrap();
+        assert!(matches!(action, Action::Decode(_)));
+        assert_eq!(at, millis(u64::from(n) * 20 + 20));
+    }
+    assert_eq!(track.repairs(), []);
+    assert!(track.delivered().abs_diff(millis(500 * 20)) <= millis(20));
+}
+
+#[test]
+fn jitter_alone_changes_nothing() {
+    let mut track = Track::new();
+    let mut seed = 7;
+    for n in 0..500 {
+        // Never out of order: less than a packet.
+        track.even(n, dice(&mut seed) % 20, SPEECH);
+    }
+    assert_eq!(track.repairs(), []);
+}
+
+#[test]
+fn packet_that_comes_within_the_wait_is_put_in_its_place() {
+    let mut track = Track::new();
+    (0..10).for_each(|n| track.even(n, 0, SPEECH));
+    track.even(11, 0, SPEECH);
+    assert_eq!(
+        track.decoded().last(),
+        Some(&9),
+        "what is behind the gap waits"
+    );
+    track.even(10, 25, SPEECH);
+    assert_eq!(track.decoded(), (0..12).collect::<Vec<_>>());
+    assert_eq!(track.repairs(), []);
+}
+
+#[test]
+fn wait_converges_on_a_path_that_reorders() {
+    let mut track = Track::new();
+    for n in 0..1_000 {
+        // Every twentieth packet is overtaken by the next one and comes 5 ms behind it.
+        match n % 20 {
+            10 => {}
+            11 => {
+                track.even(11 + n - n % 20, 0, SPEECH);
+                track.even(10 + n - n % 20, 25, SPEECH);
+            }
+            _ => track.even(n, if n % 20 == 12 { 6 } else { 0 }, SPEECH),
+        }
+    }
+    assert_eq!(track.decoded(), (0..1_000).collect::<Vec<_>>());
+    assert_eq!(track.repairs(), []);
+    assert_eq!(track.arrival.wait.duration(track.now), millis(10));
+}
+
+#[test]
+fn lost_packet_is_rebuilt_from_the_next_one_after_the_wait() {
+    let mut track = Track::new();
+    (0..10).for_each(|n| track.even(n, 0, SPEECH));
+    track.even(11, 0, SPEECH);
+    track.run_to(millis(11 * 20 + 20 + 31));
+    let next = Bytes::from_static(SPEECH);
+    assert_eq!(
+        track.repairs(),
+        [Action::Rebuild {
+            next,
+            ticks: PACKET
+        }]
+    );
+    assert_eq!(track.decoded().last(), Some(&11));
+    assert_eq!(track.counts.waited, Some(millis(30)));
+    track.even(10, 60, SPEECH);
+    assert_eq!(track.counts.dropped, 1, "its hole is filled");
+}
+
+#[test]
+fn long_burst_of_loss_is_concealed_then_silent_then_rebuilt() {
+    let mut track = Track::new();
+    (0..10).for_each(|n| track.even(n, 0, SPEECH));
+    // Nothing for 200 ms, and silence not yet begun: the packets come as one late bunch.
+    track.arrival.silence.covered += millis(300);
+    track.even(20, 0, SPEECH);
+    track.run_to(millis(20 * 20 + 20 + 31));
+    let next = Bytes::from_static(SPEECH);
+    let expected = [
+        Action::Conceal { ticks: 100 * 48 },
+        Action::Silence { ticks: 80 * 48 },
+        Action::Rebuild {
+            next,
+            ticks: PACKET,
+        },
+    ];
+    assert_eq!(track.repairs(), expected);
+}
+
+#[test]
+fn hole_is_filled_only_as_far_as_silence_did_not_do_it() {
+    let mut track = Track::new();
+    (0..10).for_each(|n| track.even(n, 0, SPEECH));
+    track.even(20, 0, SPEECH);
+    track.run_to(millis(1_000));
+    let total: u32 = track.repairs().iter().map(length).sum();
+    let real = ticks(millis(1_000 - 200)) as u32;
+    assert!(
+        total.abs_diff(real - PACKET) <= 20 * MILLI,
+        "{total} for {real}"
+    );
+}
+
+#[test]
+fn turn_ends_on_time_when_the_sender_goes_quiet() {
+    for payload in [SPEECH, DTX] {
+        let mut track = Track::new();
+        (0..50).for_each(|n| track.even(n, 0, SPEECH));
+        // One packet every 400 ms from now on, or none at all.
+        if payload == DTX {
+            for n in [50_u32, 70, 90, 110] {
+                let place = u64::from((n - 50) / 20);
+                let at = millis(u64::from(n) * 20 + 20);
+                track.feed(at, 1_050 + place, (n * PACKET).wrapping_sub(9_600), DTX);
+            }
+        }
+        track.run_to(millis(3_000));
+        let ends = track.turn_ends(millis(500)).unwrap();
+        let real = millis(50 * 20 + 500);
+        assert!(
+            ends >= real && ends <= real + millis(20),
+            "{ends:?} for {real:?}"
+        );
+    }
+}
+
+#[test]
+fn muted_track_is_silent_in_real_time() {
+    let mut track = Track::new();
+    (0..50).for_each(|n| track.even(n, 0, SPEECH));
+    track.run_to(millis(1_000 + 60_000));
+    let silence: Vec<_> = track.repairs().iter().map(length).collect();
+    let total =
+        Duration::from_micros(silence.iter().map(|t| u64::from(*t)).sum::<u64>() * 1_000 / 48);
+    assert!(total.abs_diff(millis(60_000)) <= millis(40), "{total:?}");
+    assert!(silence.iter().all(|ticks| *ticks <= 180 * MILLI));
+    assert!(silence[1..].iter().all(|ticks| *ticks == PACKET));
+}
+
+#[test]
+fn silence_begins_with_the_subscription() {
+    let mut track = Track::new();
+    track.run_to(millis(1_001));
+    assert_eq!(track.delivered(), millis(1_000));
+}
+
+#[test]
+fn stall_loses_nothing_and_is_paid_back_in_the_next_silence() {
+    let mut track = Track::new();
+    (0..100).for_each(|n| track.even(n, 0, SPEECH));
+    for n in 100..115 {
+        let late = u64::from(114 - n) * 20;
+        track.even(n, late, SPEECH);
+    }
+    assert_eq!(track.decoded(), (0..115).collect::<Vec<_>>());
+    assert!(track.arrival.debt(track.now) > ticks(millis(200)));
+    let quiet_at = track.now + millis(1_000);
+    track.run_to(quiet_at - track.start);
+    assert_eq!(track.arrival.debt(track.now), 0);
+    assert!(track.delivered().abs_diff(track.now - track.start) <= millis(40));
+}
+
+#[test]
+fn debt_is_also_paid_from_decoded_silence_at_most_every_second_frame() {
+    let mut track = Track::new();
+    (0..100).for_each(|n| track.even(n, 0, SPEECH));
+    (100..115).for_each(|n| track.even(n, u64::from(114 - n) * 20, SPEECH));
+    let before = track.arrival.debt(track.now);
+    let dropped: Vec<_> = (0..6)
+        .map(|_| track.arrival.drops_quiet(track.now, 480))
+        .collect();
+    assert_eq!(dropped, [true, false, true, false, true, false]);
+    assert_eq!(track.arrival.debt(track.now), before - 3 * 480);
+}
+
+#[test]
+fn time_line_follows_real_time_whatever_the_senders_clock_does() {
+    for ppm in [-200_i64, 200] {
+        let mut track = Track::new();
+        // Half an hour: 4 s of speech, 6 s of nothing.
+        let at = |n: u64| millis(20).mul_f64(n as f64 / (1.0 + ppm as f64 * 1e-6));
+        let spoken = (0..90_000_u64).filter(|n| n % 500 < 200);
+        for (sequence, n) in (0..).zip(spoken) {
+            track.feed(at(n + 1), sequence, n as u32 * PACKET, SPEECH);
+            let real = track.now - track.start;
+            let apart = track.delivered().abs_diff(real);
+            assert!(apart <= millis(40), "{ppm} ppm: {apart:?} at {real:?}");
+        }
+        assert!(
+            track
+                .repairs()
+                .iter()
+                .all(|action| matches!(action, Action::Silence { .. }))
+        );
+    }
+}
+
+#[test]
+fn timestamps_may_wrap_in_mid_speech() {
+    let mut track = Track::new();
+    (0..40).for_each(|n| track.even(n, 0, SPEECH));
+    assert_eq!(track.repairs(), [], "the tenth packet has RTP time zero");
+}
+
+#[test]
+fn duplicates_are_dropped_and_counted() {
+    let mut track = Track::new();
+    for n in 0..50 {
+        track.even(n, 0, SPEECH);
+        track.even(n, 1, SPEECH);
+        track.even(n.saturating_sub(5), 101, SPEECH);
+    }
+    assert_eq!(track.decoded(), (0..50).collect::<Vec<_>>());
+    assert_eq!(track.counts.dropped, 100);
+}
+
+#[test]
+fn another_stream_is_followed_at_once() {
+    let mut track = Track::new();
+    (0..10).for_each(|n| track.even(n, 0, SPEECH));
+    for (n, sequence) in [1_003_u64, 90_000, 5].into_iter().enumerate() {
+        let timestamp = 3_000_000_000_u32.wrapping_mul(n as u32 + 1);
+        track.feed(millis(220 + n as u64 * 20), sequence, timestamp, SPEECH);
+        assert!(matches!(track.out.last(), Some((_, Action::Decode(_)))));
+    }
+    assert_eq!(
+        track.repairs(),
+        [Action::Reset, Action::Reset, Action::Reset]
+    );
+}
+
+#[test]
+fn more_than_a_second_of_loss_is_not_concealed() {
+    let mut track = Track::new();
+    (0..10).for_each(|n| track.even(n, 0, SPEECH));
+    track.even(10 + 60, 0, SPEECH);
+    track.run_to(millis(10 * 20 + 60 * 20 + 100));
+    let repairs = track.repairs();
+    assert!(repairs.contains(&Action::Reset));
+    assert!(
+        !repairs
+            .iter()
+            .any(|a| matches!(a, Action::Conceal { .. } | Action::Rebuild { .. }))
+    );
+}
+
+/// Property: whatever the order inside the wait, the output is that of the stream in order.
+#[test]
+fn any_order_within_the_wait_gives_the_output_of_the_ordered_stream() {
+    for seed in 1..400 {
+        let mut state = seed;
+        let mut arrivals: Vec<(u64, u32)> = (0..120_u32)
+            .map(|n| (u64::from(n) * 20 + 20 + dice(&mut state) % 29, n))
+            .collect();
+        arrivals.sort_unstable();
+        let mut track = Track::new();
+        for (at, n) in arrivals {
+            track.run_to(millis(at));
+            // The wait itself is learned; here it is held at its start value.
+            track.arrival.wait = GapWait::new(track.now);
+            track.even(n, at - u64::from(n) * 20 - 20, SPEECH);
+        }
+        track.run_to(millis(120 * 20 + 55));
+        let first = track.decoded().first().copied().unwrap_or_default();
+        assert_eq!(
+            track.decoded(),
+            (first..120).collect::<Vec<_>>(),
+            "seed {seed}"
+        );
+        assert!(
+            first <= 2,
+            "seed {seed}: what came before the first packet is not waited for"
+        );
+        assert_eq!(track.repairs(), [], "seed {seed}");
+    }
+}
