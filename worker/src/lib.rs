@@ -6,5 +6,7 @@ pub mod config;
 pub mod console;
 pub mod media;
 pub mod model;
+pub mod dispatch;
+pub mod media;
 pub mod session;
 pub mod telemetry;

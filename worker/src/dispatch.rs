@@ -1,0 +1,491 @@
+//! Dispatcher: which jobs are mine.
+//!
+//! One task that owns the slots and answers every offer from memory; one child task per agent name
+//! that keeps it registered. It hands assignments to jobs and tells the server how they go. It does
+//! not run sessions and never waits: an offer that is answered late is lost for everybody.
+
+pub mod admission;
+pub mod agent_protocol;
+pub mod connection;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    admission::{Admission, Load, Offer},
+    agent_protocol::{Assignment, FromServer, JobStatus},
+    connection::{Connection, Outgoing, Report, Settings},
+};
+use crate::telemetry::event::{
+    Answer, AssignmentMissed, OfferAnswered, SlotsChanged, Unregistered,
+};
+
+/// Servers forget what they know about a worker's load unless they hear it again.
+const STATUS_EVERY: Duration = Duration::from_millis(2500);
+/// Servers give up on an answer after about 3 s and ask nobody else; then a no helps more.
+const OLDEST_OFFER: Duration = Duration::from_secs(2);
+/// How long the connections may take to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(2);
+/// Control messages per queue. Orders to us wait; ours to others are dropped when full, and told.
+const QUEUE: usize = 256;
+
+/// What jobs has to do.
+#[derive(Debug)]
+pub enum JobOrder {
+    /// Run a session for this job.
+    Start(Assignment),
+    /// The server wants this job to end.
+    Terminate {
+        /// The job.
+        job: String,
+    },
+}
+
+/// What can be seen of the dispatcher.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct View {
+    /// Agent names and whether each is registered now.
+    pub registrations: Vec<(String, bool)>,
+    /// The slots.
+    pub load: Load,
+    /// No job is taken because the worker drains.
+    pub is_draining: bool,
+    /// The server refused our key: the worker cannot do anything.
+    pub is_refused: bool,
+}
+
+impl View {
+    /// Every agent name is registered.
+    pub fn is_registered(&self) -> bool {
+        !self.registrations.is_empty() && self.registrations.iter().all(|(_, up)| *up)
+    }
+}
+
+#[derive(Debug)]
+enum Order {
+    Drain,
+    Ended {
+        job: String,
+    },
+    Finish {
+        done: oneshot::Sender<()>,
+    },
+    ModelRefused(bool),
+    Status {
+        job: String,
+        agent_name: String,
+        status: JobStatus,
+        written: oneshot::Sender<()>,
+    },
+}
+
+/// Talks to the dispatcher.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    orders: mpsc::Sender<Order>,
+    view: watch::Receiver<View>,
+}
+
+impl Handle {
+    /// Tells the server how a job goes; returns when the message was written, or cannot be.
+    pub async fn job_status(&self, job: &str, agent_name: &str, status: JobStatus) {
+        let (written, is_written) = oneshot::channel();
+        let (job, agent_name) = (job.to_owned(), agent_name.to_owned());
+        self.order(Order::Status {
+            job,
+            agent_name,
+            status,
+            written,
+        })
+        .await;
+        let _ = is_written.await;
+    }
+
+    /// The session is over: its slot is free.
+    pub async fn ended(&self, job: &str) {
+        self.order(Order::Ended {
+            job: job.to_owned(),
+        })
+        .await;
+    }
+
+    /// No further job is taken; running ones stay connected to the server.
+    pub async fn drain(&self) {
+        self.order(Order::Drain).await;
+    }
+
+    /// While the model refuses us no job is taken.
+    pub async fn model_refused(&self, refused: bool) {
+        self.order(Order::ModelRefused(refused)).await;
+    }
+
+    /// Closes the connections; to be called when the last job was reported.
+    pub async fn finish(&self) {
+        let (done, is_done) = oneshot::channel();
+        self.order(Order::Finish { done }).await;
+        let _ = is_done.await;
+    }
+
+    /// The dispatcher as it is now, and later.
+    pub fn view(&self) -> watch::Receiver<View> {
+        self.view.clone()
+    }
+
+    async fn order(&self, order: Order) {
+        // Fails only when the dispatcher has finished; then there is nobody left to tell.
+        let _ = self.orders.send(order).await;
+    }
+}
+
+/// Starts the dispatcher. Jobs must always read its orders: at most one per slot waits there.
+pub fn start(
+    tasks: &mut JoinSet<()>,
+    settings: &Settings,
+    agent_names: &[String],
+    slots: usize,
+) -> (Handle, mpsc::Receiver<JobOrder>) {
+    let (orders, order_inbox) = mpsc::channel(QUEUE);
+    let (jobs, job_orders) = mpsc::channel(slots + QUEUE);
+    let stop = CancellationToken::new();
+    let mut connections = JoinSet::new();
+    let (reports, report_inbox) = mpsc::channel(QUEUE);
+    let registrations = agent_names
+        .iter()
+        .enumerate()
+        .map(|(index, name)| {
+            let (outgoing, outgoing_inbox) = mpsc::channel(QUEUE);
+            let (own_reports, mut own_inbox) = mpsc::channel(QUEUE);
+            let connection = Connection {
+                settings: settings.clone(),
+                agent_name: name.clone(),
+                outgoing: outgoing_inbox,
+                reports: own_reports,
+                stop: stop.clone(),
+            };
+            connections.spawn(connection.run());
+            let reports = reports.clone();
+            connections.spawn(async move {
+                while let Some(report) = own_inbox.recv().await {
+                    if reports.send((index, report)).await.is_err() {
+                        return;
+                    }
+                }
+            });
+            Registration {
+                agent_name: name.clone(),
+                outgoing,
+                is_up: false,
+            }
+        })
+        .collect();
+    let admission = Admission::new(slots);
+    let (view, view_reader) = watch::channel(View::default());
+    let dispatcher = Dispatcher {
+        admission,
+        registrations,
+        is_refused: false,
+        told: Load::default(),
+        orders: order_inbox,
+        reports: report_inbox,
+        jobs,
+        view,
+        stop,
+        connections,
+    };
+    tasks.spawn(dispatcher.run());
+    (
+        Handle {
+            orders,
+            view: view_reader,
+        },
+        job_orders,
+    )
+}
+
+struct Registration {
+    agent_name: String,
+    outgoing: mpsc::Sender<Outgoing>,
+    is_up: bool,
+}
+
+struct Dispatcher {
+    admission: Admission,
+    registrations: Vec<Registration>,
+    is_refused: bool,
+    /// The load every server was told last.
+    told: Load,
+    orders: mpsc::Receiver<Order>,
+    reports: mpsc::Receiver<(usize, Report)>,
+    jobs: mpsc::Sender<JobOrder>,
+    view: watch::Sender<View>,
+    stop: CancellationToken,
+    connections: JoinSet<()>,
+}
+
+enum Event {
+    Expiry,
+    Order(Order),
+    Released,
+    Report(usize, Report),
+    Tick,
+}
+
+impl Dispatcher {
+    async fn run(mut self) {
+        let mut ticks = interval(STATUS_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.publish();
+        loop {
+            let event = self.next_event(&mut ticks).await;
+            match event {
+                Event::Expiry => self.on_expiry(),
+                Event::Order(Order::Finish { done }) => {
+                    self.close().await;
+                    let _ = done.send(());
+                    return;
+                }
+                Event::Order(order) => self.on_order(order),
+                Event::Released => return self.close().await,
+                Event::Report(index, report) => self.on_report(index, report),
+                Event::Tick => self.tell_load(),
+            }
+            self.publish();
+        }
+    }
+
+    async fn next_event(&mut self, ticks: &mut tokio::time::Interval) -> Event {
+        let expiry = self.admission.next_expiry().map(Instant::from_std);
+        let expired = async {
+            match expiry {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            Some((index, report)) = self.reports.recv() => Event::Report(index, report),
+            order = self.orders.recv() => order.map_or(Event::Released, Event::Order),
+            () = expired => Event::Expiry,
+            _ = ticks.tick() => Event::Tick,
+        }
+    }
+
+    fn on_report(&mut self, index: usize, report: Report) {
+        match report {
+            Report::Down => self.set_up(index, false),
+            Report::Message(message, read_at) => self.on_message(index, message, read_at),
+            Report::Refused => self.is_refused = true,
+            Report::Up => {
+                self.set_up(index, true);
+                // At once: until then the server believes that we have nothing to do.
+                self.tell_load_to(index);
+            }
+        }
+    }
+
+    fn set_up(&mut self, index: usize, up: bool) {
+        let was_up = std::mem::replace(&mut self.registrations[index].is_up, up);
+        if was_up && !up {
+            Unregistered.emit();
+        }
+    }
+
+    fn on_message(&mut self, index: usize, message: FromServer, read_at: Instant) {
+        match message {
+            FromServer::Assignment(assignment) => self.on_assignment(index, assignment),
+            FromServer::Offer(offer) => self.on_offer(index, offer, read_at),
+            FromServer::Termination { job } => self.tell_jobs(JobOrder::Terminate { job }),
+            FromServer::GoAway | FromServer::Pong | FromServer::Registered { .. } => {}
+        }
+    }
+
+    fn on_offer(&mut self, index: usize, mut offer: Offer, read_at: Instant) {
+        // The registration says whose job it is; servers need not repeat it.
+        offer
+            .agent_name
+            .clone_from(&self.registrations[index].agent_name);
+        let now = Instant::now();
+        let is_late = now.duration_since(read_at) > OLDEST_OFFER;
+        let answer = if is_late {
+            Answer::Full
+        } else {
+            self.admission.offer(now.into_std(), &offer)
+        };
+        self.send(
+            index,
+            agent_protocol::availability(&offer, answer),
+            false,
+            None,
+        );
+        OfferAnswered {
+            job: &offer.job,
+            answer,
+            took: read_at.elapsed(),
+        }
+        .emit();
+        self.load_changed();
+    }
+
+    fn on_assignment(&mut self, index: usize, mut assignment: Assignment) {
+        assignment
+            .offer
+            .agent_name
+            .clone_from(&self.registrations[index].agent_name);
+        if self.admission.assigned(&assignment.offer) {
+            self.tell_jobs(JobOrder::Start(assignment));
+        } else {
+            let refused = JobStatus::Failed("this worker cannot take the job now".to_owned());
+            let frame = agent_protocol::job_status(&assignment.offer.job, &refused);
+            self.send(index, frame, true, None);
+        }
+        self.load_changed();
+    }
+
+    fn on_expiry(&mut self) {
+        for job in self.admission.expire(Instant::now().into_std()) {
+            AssignmentMissed { job: &job }.emit();
+        }
+        self.load_changed();
+    }
+
+    fn on_order(&mut self, order: Order) {
+        match order {
+            Order::Drain => self.admission.drain(),
+            Order::Ended { job } => {
+                self.admission.ended(&job);
+            }
+            Order::Finish { .. } => {}
+            Order::ModelRefused(refused) => self.admission.set_model_refused(refused),
+            Order::Status {
+                job,
+                agent_name,
+                status,
+                written,
+            } => {
+                let frame = agent_protocol::job_status(&job, &status);
+                let home = self
+                    .registrations
+                    .iter()
+                    .position(|r| r.agent_name == agent_name);
+                if let Some(index) = home {
+                    self.send(index, frame, true, Some(written));
+                }
+                return;
+            }
+        }
+        self.load_changed();
+    }
+
+    fn tell_jobs(&self, order: JobOrder) {
+        // One order per slot fits beside a burst of terminations; jobs only starts and stops.
+        if self.jobs.try_send(order).is_err() {
+            tracing::error!("jobs does not take orders");
+        }
+    }
+
+    fn load_changed(&mut self) {
+        if self.admission.load() != self.told {
+            self.tell_load();
+        }
+    }
+
+    fn tell_load(&mut self) {
+        let load = self.admission.load();
+        self.told = load;
+        SlotsChanged {
+            active: load.active,
+            used: load.used,
+            slots: load.slots,
+        }
+        .emit();
+        for index in 0..self.registrations.len() {
+            self.tell_load_to(index);
+        }
+    }
+
+    fn tell_load_to(&self, index: usize) {
+        if self.registrations[index].is_up {
+            self.send(
+                index,
+                agent_protocol::worker_status(self.admission.load()),
+                false,
+                None,
+            );
+        }
+    }
+
+    fn send(
+        &self,
+        index: usize,
+        frame: Vec<u8>,
+        survives: bool,
+        written: Option<oneshot::Sender<()>>,
+    ) {
+        let registration = &self.registrations[index];
+        let outgoing = Outgoing {
+            frame,
+            survives,
+            written,
+        };
+        if registration.outgoing.try_send(outgoing).is_err() {
+            // The socket takes nothing for so long that its own deadlines will end it.
+            tracing::warn!(
+                agent_name = registration.agent_name,
+                "message to the server dropped"
+            );
+        }
+    }
+
+    fn publish(&self) {
+        let view = View {
+            registrations: self
+                .registrations
+                .iter()
+                .map(|registration| (registration.agent_name.clone(), registration.is_up))
+                .collect(),
+            load: self.admission.load(),
+            is_draining: self.admission.is_draining(),
+            is_refused: self.is_refused,
+        };
+        self.view.send_if_modified(|old| {
+            let changed = *old != view;
+            *old = view;
+            changed
+        });
+    }
+
+    /// Lets what is queued leave, then hangs up.
+    async fn close(mut self) {
+        for registration in &self.registrations {
+            if !registration.is_up {
+                continue;
+            }
+            let (written, is_written) = oneshot::channel();
+            let frame = agent_protocol::worker_status(Load {
+                is_full: true,
+                ..self.told
+            });
+            let outgoing = Outgoing {
+                frame,
+                survives: false,
+                written: Some(written),
+            };
+            if registration.outgoing.try_send(outgoing).is_ok() {
+                let _ = timeout(GOODBYE, is_written).await;
+            }
+        }
+        self.stop.cancel();
+        self.reports.close();
+        let _ = timeout(GOODBYE, async {
+            while self.connections.join_next().await.is_some() {}
+        })
+        .await;
+    }
+}
