@@ -103,7 +103,11 @@ fn definition(schema: &Value, text: &str) -> Result<Definition, Problems> {
     Problems::none_or(parse::problems(schema, &tree))?;
     let mut definition: Definition = parse::typed(tree)?;
     definition.hash = definition::content_hash(text);
-    Problems::none_or(render::undeclared(&definition))?;
+    let mut problems = render::undeclared(&definition);
+    if let Some(turns) = &definition.turn_detection {
+        problems.extend(turns.problems("turn_detection"));
+    }
+    Problems::none_or(problems)?;
     Ok(definition)
 }
 

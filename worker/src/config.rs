@@ -20,7 +20,7 @@ pub use parse::{Problem, Problems};
 pub use secret::Secret;
 pub use source::{Flag, ProcessSource, Source};
 
-use crate::{admin, console, telemetry};
+use crate::{admin, console, model, telemetry};
 
 /// The whole tree.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
@@ -33,7 +33,7 @@ pub struct Config {
     /// Where agent definitions are.
     pub agents: Agents,
     /// The speech model.
-    pub model: serde_json::Map<String, Value>,
+    pub model: model::Config,
     /// The WebRTC engine.
     pub engine: engine::Config,
     /// The listener for probes, metrics and drain.
@@ -116,12 +116,33 @@ impl Default for Agents {
     }
 }
 
-/// Settings nothing works without: path, and how else to give it.
-const REQUIRED: &[(&str, &str)] = &[
-    ("livekit.url", "LIVEKIT_URL"),
-    ("livekit.api_key", "LIVEKIT_API_KEY"),
-    ("livekit.api_secret", "LIVEKIT_API_SECRET"),
-];
+/// What the settings are read for; each needs others to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Taking jobs: server and model.
+    Work,
+    /// Talking to the server only.
+    Server,
+    /// Talking to a worker on this machine.
+    Local,
+}
+
+impl Purpose {
+    /// Paths, and how else to give them.
+    fn required(self) -> &'static [(&'static str, &'static str)] {
+        const ALL: &[(&str, &str)] = &[
+            ("livekit.url", "LIVEKIT_URL"),
+            ("livekit.api_key", "LIVEKIT_API_KEY"),
+            ("livekit.api_secret", "LIVEKIT_API_SECRET"),
+            ("model.api_key", "OPENAI_API_KEY"),
+        ];
+        match self {
+            Self::Work => ALL,
+            Self::Server => &ALL[..3],
+            Self::Local => &[],
+        }
+    }
+}
 
 impl Config {
     /// Reads and checks everything.
@@ -132,12 +153,14 @@ impl Config {
         source: &dyn Source,
         file: Option<&Path>,
         flags: &[Flag],
+        purpose: Purpose,
     ) -> Result<Self, Problems> {
         let schema = Self::schema();
         let mut problems = Vec::new();
         let tree = source::merge(source, &schema, file, flags, &mut problems);
         problems.extend(parse::problems(&schema, &tree));
-        problems.extend(missing(&tree));
+        problems.extend(missing(&tree, purpose));
+        problems.extend(beyond_schema(&tree, &problems));
         Problems::none_or(problems)?;
         parse::typed(tree)
     }
@@ -153,7 +176,7 @@ impl Config {
     }
 }
 
-fn missing(tree: &Value) -> Vec<Problem> {
+fn missing(tree: &Value, purpose: Purpose) -> Vec<Problem> {
     let is_there = |path: &str| {
         let pointer = format!("/{}", path.replace('.', "/"));
         // A value of a wrong type is somebody else's problem.
@@ -161,9 +184,31 @@ fn missing(tree: &Value) -> Vec<Problem> {
             .is_some_and(|value| value.as_str() != Some(""))
             || tree.pointer(&format!("{pointer}_file")).is_some()
     };
-    let absent = REQUIRED.iter().filter(|(path, _)| !is_there(path));
+    let absent = purpose
+        .required()
+        .iter()
+        .filter(|(path, _)| !is_there(path));
     absent
         .map(|(path, var)| Problem::new(*path, format!("missing; or set {var}")))
+        .collect()
+}
+
+/// What the parts check by themselves, even while other parts are wrong.
+fn beyond_schema(tree: &Value, told: &[Problem]) -> Vec<Problem> {
+    let model = tree
+        .get("model")
+        .cloned()
+        .unwrap_or_else(|| Value::Object(Default::default()));
+    let is_told = |path: &str| path == "model.api_key" || told.iter().any(|p| p.path == path);
+    let problems = match parse::typed::<model::Config>(model) {
+        Ok(model) => Problems(model.problems()).within("model").0,
+        // Usually told by the schema, with a better path.
+        Err(_) if told.iter().any(|problem| problem.path.starts_with("model")) => Vec::new(),
+        Err(problems) => problems.within("model").0,
+    };
+    problems
+        .into_iter()
+        .filter(|problem| !is_told(&problem.path))
         .collect()
 }
 

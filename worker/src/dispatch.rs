@@ -162,23 +162,15 @@ pub fn start(
         .enumerate()
         .map(|(index, name)| {
             let (outgoing, outgoing_inbox) = mpsc::channel(QUEUE);
-            let (own_reports, mut own_inbox) = mpsc::channel(QUEUE);
             let connection = Connection {
                 settings: settings.clone(),
                 agent_name: name.clone(),
                 outgoing: outgoing_inbox,
-                reports: own_reports,
+                index,
+                reports: reports.clone(),
                 stop: stop.clone(),
             };
             connections.spawn(connection.run());
-            let reports = reports.clone();
-            connections.spawn(async move {
-                while let Some(report) = own_inbox.recv().await {
-                    if reports.send((index, report)).await.is_err() {
-                        return;
-                    }
-                }
-            });
             Registration {
                 agent_name: name.clone(),
                 outgoing,
@@ -314,7 +306,7 @@ impl Dispatcher {
         let now = Instant::now();
         let is_late = now.duration_since(read_at) > OLDEST_OFFER;
         let answer = if is_late {
-            Answer::Full
+            Answer::Late
         } else {
             self.admission.offer(now.into_std(), &offer)
         };

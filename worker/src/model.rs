@@ -28,7 +28,7 @@ pub use config::{
     Config, Dialect, Eagerness, NoiseReduction, Provider, Transcription, TurnDetection,
 };
 pub use endpoint::{Endpoint, EndpointError};
-pub use reconnect::Retry;
+pub use reconnect::{Retry, is_fatal};
 pub use uplink::Uplink;
 pub use usage::Totals;
 

@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::model::{NoiseReduction, Transcription, TurnDetection};
+
 /// One agent definition: a file of the agents directory.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -41,7 +43,13 @@ pub struct Definition {
     pub variables: BTreeMap<String, Variable>,
     /// How the end of a user turn is found. Absent = `[model.turn_detection]`.
     #[serde(default)]
-    pub turn_detection: Option<serde_json::Value>,
+    pub turn_detection: Option<TurnDetection>,
+    /// Text of what users say. Absent = `[model.transcription]`.
+    #[serde(default)]
+    pub transcription: Option<Transcription>,
+    /// Provider-side filter on the users' audio. Absent = `[model] noise_reduction`.
+    #[serde(default)]
+    pub noise_reduction: Option<NoiseReduction>,
     /// First twelve hexadecimal digits of the file's SHA-256; made by the loader.
     #[serde(skip)]
     pub hash: String,

@@ -8,7 +8,10 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::definition::Definition;
-use crate::config::parse::{Problem, Problems};
+use crate::{
+    config::parse::{Problem, Problems},
+    model::{NoiseReduction, Transcription, TurnDetection},
+};
 
 /// An agent that is ready for a session. Its texts may hold personal data: `Debug` hides them.
 #[derive(Clone, Default, PartialEq)]
@@ -29,6 +32,12 @@ pub struct Rendered {
     pub model: Option<String>,
     /// Names of the tools the model may call.
     pub tools: Vec<String>,
+    /// How the end of a user turn is found; `None` = the worker's way.
+    pub turn_detection: Option<TurnDetection>,
+    /// Text of what users say; `None` = the worker's way.
+    pub transcription: Option<Transcription>,
+    /// Provider-side filter on the users' audio; `None` = the worker's.
+    pub noise_reduction: Option<NoiseReduction>,
 }
 
 impl fmt::Debug for Rendered {
@@ -117,6 +126,9 @@ pub(super) fn render(
         voice: definition.voice.clone(),
         model: definition.model.clone(),
         tools: definition.tools.clone(),
+        turn_detection: definition.turn_detection.clone(),
+        transcription: definition.transcription.clone(),
+        noise_reduction: definition.noise_reduction,
     })
 }
 

@@ -165,12 +165,21 @@ fn describe(error: &ValidationError<'_>) -> Vec<Problem> {
 
 /// A choice failed: name the words it is between, or explain the branch that comes closest.
 fn alternatives(path: String, branches: &[Vec<ValidationError<'static>>]) -> Vec<Problem> {
-    let words: Vec<String> = branches
+    let chosen: Vec<_> = branches
         .iter()
-        .flatten()
-        .filter_map(expected_word)
+        .filter(|errors| !is_other_choice(errors))
         .collect();
-    if !words.is_empty() {
+    if chosen.is_empty() {
+        let named = branches
+            .iter()
+            .flatten()
+            .find(|error| expected_word(error).is_some());
+        let path = named.map_or(path, |error| dotted(error.instance_path().as_str()));
+        let words: Vec<String> = branches
+            .iter()
+            .flatten()
+            .filter_map(expected_word)
+            .collect();
         return vec![Problem::new(
             path,
             format!("expected one of {}", words.join(", ")),
@@ -182,14 +191,19 @@ fn alternatives(path: String, branches: &[Vec<ValidationError<'static>>]) -> Vec
                 if kind.as_str() == "null")
         })
     };
-    let closest = branches
-        .iter()
+    let closest = chosen
+        .into_iter()
         .filter(|errors| !expects_nothing(errors))
         .min_by_key(|errors| errors.len());
     match closest {
         Some(errors) => errors.iter().flat_map(describe).collect(),
         None => vec![Problem::new(path, "not one of the possible forms")],
     }
+}
+
+/// The branch is for another word than the one that was given.
+fn is_other_choice(errors: &[ValidationError<'_>]) -> bool {
+    errors.iter().any(|error| expected_word(error).is_some())
 }
 
 fn expected_word(error: &ValidationError<'_>) -> Option<String> {

@@ -9,6 +9,7 @@ fn keys() -> MapSource {
         .var("LIVEKIT_URL", "ws://localhost:7880")
         .var("LIVEKIT_API_KEY", "devkey")
         .var("LIVEKIT_API_SECRET", "hush-hush")
+        .var("OPENAI_API_KEY", "sk-hush")
 }
 
 fn load(source: &MapSource) -> Result<Config, Problems> {
@@ -16,7 +17,7 @@ fn load(source: &MapSource) -> Result<Config, Problems> {
         .files
         .contains_key("/c.toml")
         .then(|| Path::new("/c.toml"));
-    Config::load(source, file, &[])
+    Config::load(source, file, &[], Purpose::Work)
 }
 
 fn told(source: &MapSource) -> String {
@@ -39,6 +40,7 @@ fn flag_beats_mirrored_beats_conventional_beats_file() {
     let file = "[livekit]\nurl = \"ws://file\"\n[worker]\nslots = 3\nagent_names = [\"file\"]\n";
     let source = MapSource::default().file("/c.toml", file);
     let source = source
+        .var("OPENAI_API_KEY", "o")
         .var("LIVEKIT_API_KEY", "k")
         .var("LIVEKIT_API_SECRET", "s");
     let config = load(&source).unwrap();
@@ -66,7 +68,8 @@ fn flag_beats_mirrored_beats_conventional_beats_file() {
     assert_eq!(config.worker.agent_names, ["a", "b"]);
 
     let flags = [("worker.slots".to_owned(), "9".to_owned())];
-    let config = Config::load(&source, Some(Path::new("/c.toml")), &flags).unwrap();
+    let config =
+        Config::load(&source, Some(Path::new("/c.toml")), &flags, Purpose::Server).unwrap();
     assert_eq!(config.worker.slots(), 9);
 }
 
@@ -83,6 +86,13 @@ fn all_problems_are_told_at_once_with_their_paths() {
         [log]
         format = "xml"
         level = "loud"
+        [model]
+        url = "https://api"
+        give_up_after = "2h"
+        [model.turn_detection]
+        mode = "server_vad"
+        silence = "1ms"
+        volume = 3
         [engine]
         loopback = 1
         udp_ports = "9-1"
@@ -105,6 +115,9 @@ fn all_problems_are_told_at_once_with_their_paths() {
          livekit.url: expected a URL that begins with ws://, wss://, http:// or https://\n\
          log.format: expected one of `json`, `text`\n\
          log.level: expected a level (error, warn, info, debug, trace) or a filter\n\
+         model.api_key: missing; or set OPENAI_API_KEY\n\
+         model.turn_detection.volume: unknown key\n\
+         model.url: expected a URL that begins with ws:// or wss://\n\
          worker.agent_names: expected array\n\
          worker.drain_grace: expected a duration with a unit, such as 500ms or 10m\n\
          worker.slots: must be 1 or more\n\
@@ -118,7 +131,8 @@ fn nothing_at_all_names_everything_that_is_missing() {
         told(&MapSource::default()),
         "livekit.api_key: missing; or set LIVEKIT_API_KEY\n\
          livekit.api_secret: missing; or set LIVEKIT_API_SECRET\n\
-         livekit.url: missing; or set LIVEKIT_URL"
+         livekit.url: missing; or set LIVEKIT_URL\n\
+         model.api_key: missing; or set OPENAI_API_KEY"
     );
 }
 
@@ -136,7 +150,8 @@ fn a_wrong_value_is_never_repeated() {
 #[test]
 fn a_file_that_cannot_be_read_is_told_beside_the_rest() {
     let source = MapSource::default();
-    let problems = Config::load(&source, Some(Path::new("/none.toml")), &[]).unwrap_err();
+    let problems =
+        Config::load(&source, Some(Path::new("/none.toml")), &[], Purpose::Work).unwrap_err();
     assert!(
         problems
             .to_string()
@@ -197,12 +212,18 @@ fn the_example_file_is_the_default_tree() {
             None => format!("{line}\n"),
         })
         .collect();
-    let every = load(&keys().file("/c.toml", &uncommented)).unwrap();
+    let secrets = [
+        "livekit-api-key",
+        "livekit-api-secret",
+        "openai-api-key",
+        "proxy",
+    ];
+    let source = secrets.iter().fold(keys(), |source, name| {
+        source.file(&format!("/run/secrets/{name}"), "from a file")
+    });
+    let every = load(&source.file("/c.toml", &uncommented)).unwrap();
     let shown: toml::Table = toml::from_str(&uncommented).unwrap();
-    for path in leaves(&Config::schema(), "")
-        .into_iter()
-        .filter(|path| path != "model")
-    {
+    for path in leaves(&Config::schema(), "") {
         let mut value = Some(&toml::Value::Table(shown.clone())).cloned();
         for key in path.split('.') {
             value = value.and_then(|v| v.get(key).cloned());
@@ -228,4 +249,53 @@ fn leaves(schema: &Value, path: &str) -> Vec<String> {
         .iter()
         .flat_map(|(name, inner)| leaves(inner, &join(name)))
         .collect()
+}
+
+#[test]
+fn a_choice_is_explained_by_the_branch_that_was_meant() {
+    let told = |text: &str| told(&keys().file("/c.toml", text));
+    assert_eq!(
+        told("[model.turn_detection]\nmode = \"nobody_vad\"\n"),
+        "model.turn_detection.mode: expected one of `semantic_vad`, `server_vad`"
+    );
+    assert_eq!(
+        told("[model.turn_detection]\nmode = \"semantic_vad\"\nsilence = \"1s\"\n"),
+        "model.turn_detection.silence: unknown key"
+    );
+    assert_eq!(
+        told("[model]\ngive_up_after = \"2h\"\n[worker]\nslots = 0\n"),
+        "model.give_up_after: expected 1s to 10m\nworker.slots: must be 1 or more"
+    );
+}
+
+#[test]
+fn each_purpose_asks_only_for_what_it_needs() {
+    let server = MapSource::default()
+        .var("LIVEKIT_URL", "ws://localhost:7880")
+        .var("LIVEKIT_API_KEY", "devkey")
+        .var("LIVEKIT_API_SECRET", "secret");
+    assert_eq!(
+        told(&server),
+        "model.api_key: missing; or set OPENAI_API_KEY"
+    );
+    assert!(Config::load(&server, None, &[], Purpose::Server).is_ok());
+    assert!(Config::load(&MapSource::default(), None, &[], Purpose::Local).is_ok());
+}
+
+#[test]
+fn the_committed_schemas_are_current() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
+    let schemas = [
+        ("config.schema.json", Config::schema()),
+        (
+            "agent.schema.json",
+            parse::schema::<crate::agents::Definition>(),
+        ),
+    ];
+    for (name, schema) in schemas {
+        let current = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
+        let committed = std::fs::read_to_string(directory.join(name)).unwrap_or_default();
+        let command = "run `room-agent schema --write worker/schemas`";
+        assert!(committed == current, "{name} is out of date: {command}");
+    }
 }

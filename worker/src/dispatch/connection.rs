@@ -86,8 +86,10 @@ pub(super) struct Connection {
     pub(super) agent_name: String,
     /// Written by the dispatcher, 256; when full, it drops and says so.
     pub(super) outgoing: mpsc::Receiver<Outgoing>,
-    /// Read by the dispatcher, which never waits for us.
-    pub(super) reports: mpsc::Sender<Report>,
+    /// How the dispatcher calls us.
+    pub(super) index: usize,
+    /// Read by the dispatcher, which never waits for us; 256, shared: when full, we wait.
+    pub(super) reports: mpsc::Sender<(usize, Report)>,
     /// The worker needs no registration any more.
     pub(super) stop: CancellationToken,
 }
@@ -116,14 +118,14 @@ impl Connection {
                 Lost::Stopped => return,
                 Lost::Refused | Lost::Unusable(_) if !registered && !was_registered => {
                     self.tell(&lost, None);
-                    let _ = self.reports.send(Report::Refused).await;
+                    let _ = self.reports.send((self.index, Report::Refused)).await;
                     return;
                 }
                 lost => {
                     let wait = backoff(failures);
                     failures = failures.saturating_add(1);
                     self.tell(&lost, Some(wait));
-                    if self.reports.send(Report::Down).await.is_err() {
+                    if self.reports.send((self.index, Report::Down)).await.is_err() {
                         return;
                     }
                     let stop = self.stop.clone();
@@ -231,7 +233,7 @@ impl Connection {
                 left_over.push(outgoing);
             }
         }
-        if self.reports.send(Report::Up).await.is_err() {
+        if self.reports.send((self.index, Report::Up)).await.is_err() {
             return Lost::Stopped;
         }
         for outgoing in left_over {
@@ -292,7 +294,10 @@ impl Connection {
             Ok(FromServer::GoAway) => Err(Lost::GoAway),
             Ok(message) => {
                 let report = Report::Message(message, read_at);
-                self.reports.send(report).await.map_err(|_| Lost::Stopped)
+                self.reports
+                    .send((self.index, report))
+                    .await
+                    .map_err(|_| Lost::Stopped)
             }
         }
     }

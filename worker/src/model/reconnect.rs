@@ -31,7 +31,7 @@ const FATAL_CODES: &[&str] = &[
 ];
 
 /// Whether this provider code can never heal by itself.
-pub(super) fn is_fatal(code: &str) -> bool {
+pub fn is_fatal(code: &str) -> bool {
     FATAL_CODES.contains(&code)
 }
 

@@ -28,14 +28,14 @@ words! {
     Answer {
         /// A slot was reserved.
         Accepted = "accepted",
-        /// Its metadata could not be understood; the job is taken and failed with the reason.
-        BadMetadata = "bad_metadata",
         /// The worker is draining.
         Draining = "draining",
         /// This room already has an agent of this name, here.
         Duplicate = "duplicate",
         /// No slot is free.
         Full = "full",
+        /// It had waited too long to be worth a yes.
+        Late = "late",
         /// The model refused our key; waiting for a probe to succeed.
         ModelRefused = "model_refused",
         /// The offer names no room or no id.
