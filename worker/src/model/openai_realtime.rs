@@ -12,7 +12,7 @@ mod socket;
 mod translate;
 mod wire;
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use dialog::model::Capabilities;
 use futures_util::{SinkExt, StreamExt};
@@ -35,13 +35,16 @@ pub(super) async fn connect(
     creates_responses: bool,
     timings: Timings,
 ) -> Result<Connection, Failure> {
-    within(timings.connect, async {
-        let mut socket = socket::open(&settings.endpoint, &settings.model).await?;
-        let model = introduction(&mut socket).await?;
-        configure(&mut socket, settings, creates_responses).await?;
-        let model = model.unwrap_or_else(|| settings.model.clone());
-        Ok(Connection::new(socket, model, CAPABILITIES))
-    })
+    within(
+        timings.connect,
+        Box::pin(async {
+            let mut socket = socket::open(&settings.endpoint, &settings.model).await?;
+            let model = introduction(&mut socket).await?;
+            configure(&mut socket, settings, creates_responses).await?;
+            let model = model.unwrap_or_else(|| settings.model.clone());
+            Ok(Connection::new(socket, model, CAPABILITIES))
+        }),
+    )
     .await
 }
 
@@ -60,22 +63,25 @@ pub(super) async fn probe(
     model: &str,
     timings: Timings,
 ) -> Result<(), Failure> {
-    within(timings.connect, async {
-        let mut socket = socket::open(endpoint, model).await?;
-        introduction(&mut socket).await?;
-        // The answer is known; whether the goodbye arrives does not matter.
-        let _ = timeout(timings.close, socket.close(None)).await;
-        Ok(())
-    })
+    within(
+        timings.connect,
+        Box::pin(async {
+            let mut socket = socket::open(endpoint, model).await?;
+            introduction(&mut socket).await?;
+            // The answer is known; whether the goodbye arrives does not matter.
+            let _ = timeout(timings.close, socket.close(None)).await;
+            Ok(())
+        }),
+    )
     .await
 }
 
+/// The attempt is on the heap: it holds a TLS handshake, which the link needs only now and then.
 async fn within<T>(
     limit: Duration,
-    attempt: impl Future<Output = Result<T, ConnectError>>,
+    attempt: Pin<Box<impl Future<Output = Result<T, ConnectError>>>>,
 ) -> Result<T, Failure> {
-    // On the heap: the attempt holds a TLS handshake, and the future of the link would too.
-    let answer = timeout(limit, Box::pin(attempt)).await;
+    let answer = timeout(limit, attempt).await;
     answer
         .unwrap_or(Err(ConnectError::Timeout))
         .map_err(|error| error.failure())
@@ -144,6 +150,3 @@ fn not_understood() {
     }
     .emit();
 }
-
-#[cfg(test)]
-mod tests;

@@ -59,39 +59,30 @@ fn is_piece(event: &Event) -> bool {
 
 /// Adds the later piece to the earlier one of the same item, or gives it back.
 fn merge(earlier: &mut Event, later: Event) -> Option<Event> {
-    match (earlier, later) {
-        (
-            Event::AudioReceived {
-                response,
-                item,
-                duration,
-            },
-            Event::AudioReceived {
-                response: later,
-                item: same,
-                duration: more,
-            },
-        ) if *item == same && *response == later => {
-            *duration += more;
-            None
-        }
-        (
-            Event::TranscriptDelta {
-                response,
-                item,
-                text,
-            },
-            Event::TranscriptDelta {
-                response: later,
-                item: same,
-                text: more,
-            },
-        ) if *item == same && *response == later => {
-            text.push_str(&more);
-            None
-        }
-        (_, later) => Some(later),
+    if !is_same_item(earlier, &later) {
+        return Some(later);
     }
+    if let Event::AudioReceived { duration, .. } = earlier {
+        let Event::AudioReceived { duration: more, .. } = later else {
+            return Some(later);
+        };
+        *duration += more;
+    } else if let Event::TranscriptDelta { text, .. } = earlier {
+        let Event::TranscriptDelta { text: more, .. } = later else {
+            return Some(later);
+        };
+        text.push_str(&more);
+    }
+    None
+}
+
+fn is_same_item(earlier: &Event, later: &Event) -> bool {
+    let ids = |event: &Event| match event {
+        Event::AudioReceived { response, item, .. }
+        | Event::TranscriptDelta { response, item, .. } => Some((response.clone(), item.clone())),
+        _ => None,
+    };
+    ids(later).is_some_and(|ids_of_later| ids(earlier) == Some(ids_of_later))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 
 mod orders;
 
-use std::{borrow::Cow, collections::VecDeque};
+use std::collections::VecDeque;
 
 use dialog::model::{CallId, Event, ItemId, ResponseId, ResponseStatus, Tag};
 
@@ -251,15 +251,10 @@ impl Translator {
     }
 
     /// The ids of a delta; those of the item being spoken are shared, not copied.
-    fn ids(&self, response: &Cow<'_, str>, item: &Cow<'_, str>) -> (ResponseId, ItemId) {
+    fn ids(&self, response: &str, item: &str) -> (ResponseId, ItemId) {
         match self.speaking.back() {
-            Some((r, i)) if r.as_str() == response.as_ref() && i.as_str() == item.as_ref() => {
-                (r.clone(), i.clone())
-            }
-            _ => (
-                ResponseId::new(response.as_ref()),
-                ItemId::new(item.as_ref()),
-            ),
+            Some((r, i)) if r.as_str() == response && i.as_str() == item => (r.clone(), i.clone()),
+            _ => (ResponseId::new(response), ItemId::new(item)),
         }
     }
 }

@@ -164,7 +164,9 @@ impl Reader {
         self.translator.translate(event, &mut facts);
         let mut end = None;
         for fact in facts.drain(..) {
-            end = end.or(self.on_fact(fact));
+            if let Some(reason) = self.on_fact(fact) {
+                end.get_or_insert(reason);
+            }
         }
         self.facts = facts;
         end
