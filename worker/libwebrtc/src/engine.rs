@@ -3,17 +3,39 @@
 //! One engine per process, made with the first connection. Types of str0m are named only here and
 //! below. Nothing in it knows rooms, agents or the model.
 
-use std::sync::OnceLock;
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+};
 
-use crate::ext::Settings;
+use crate::{RtcError, ext::Settings};
 
 pub(crate) mod callbacks;
 pub(crate) mod capabilities;
 pub(crate) mod channels;
+mod connection;
+mod events;
+mod gather;
+mod link;
+mod liveness;
+mod negotiation;
+#[cfg(test)]
+mod pair_tests;
 pub(crate) mod peer;
+mod sdp_text;
+mod sender;
+mod shard;
+mod stats;
+mod status;
 pub(crate) mod tap;
 pub(crate) mod track;
 pub(crate) mod transceivers;
+
+use link::Link;
+use shard::Shard;
 
 static SETTINGS: OnceLock<Settings> = OnceLock::new();
 
@@ -22,7 +44,54 @@ pub(crate) fn configure(settings: Settings) -> Result<(), Settings> {
     SETTINGS.set(settings)
 }
 
-/// The settings in force; asking for them fixes them.
-pub(crate) fn settings() -> &'static Settings {
-    SETTINGS.get_or_init(Settings::default)
+/// The I/O threads of the process.
+pub(crate) struct Engine {
+    settings: &'static Settings,
+    shards: Vec<Arc<Shard>>,
+    /// Number of the next connection.
+    next: AtomicU64,
+}
+
+impl Engine {
+    /// The engine; the first call makes it and fixes the settings.
+    pub(crate) fn get() -> Result<&'static Self, RtcError> {
+        static ENGINE: OnceLock<Option<Engine>> = OnceLock::new();
+        let engine = ENGINE.get_or_init(|| match Self::start() {
+            Ok(engine) => Some(engine),
+            Err(error) => {
+                tracing::error!(%error, "no I/O threads");
+                None
+            }
+        });
+        engine
+            .as_ref()
+            .ok_or_else(|| RtcError::internal("the engine has no I/O threads"))
+    }
+
+    fn start() -> std::io::Result<Self> {
+        let settings = SETTINGS.get_or_init(Settings::default);
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        let threads = settings.io_threads.unwrap_or(processors / 4).max(1);
+        let shards = (0..threads).map(Shard::start).collect::<Result<_, _>>()?;
+        Ok(Self {
+            settings,
+            shards,
+            next: AtomicU64::new(0),
+        })
+    }
+
+    /// Makes a connection. With `hidden` our own addresses are not used.
+    fn open(&self, hidden: bool) -> Result<Arc<Link>, RtcError> {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let shard = self.shards[id as usize % self.shards.len()].clone();
+        let mut sockets = match hidden {
+            true => Vec::new(),
+            false => gather::sockets(self.settings)
+                .map_err(|error| RtcError::internal(format!("no socket: {error}")))?,
+        };
+        shard
+            .register(id, &mut sockets)
+            .map_err(|error| RtcError::internal(format!("no socket: {error}")))?;
+        Ok(Link::open(id, shard, sockets))
+    }
 }

@@ -68,6 +68,21 @@ pub(crate) struct PeerCallbacks {
     pub(crate) track: Slot<pc::OnTrack>,
 }
 
+impl PeerCallbacks {
+    /// Lets go of everything the callbacks own.
+    pub(crate) fn clear(&self) {
+        self.connection_state.set(None);
+        self.data_channel.set(None);
+        self.candidate.set(None);
+        self.candidate_error.set(None);
+        self.ice_state.set(None);
+        self.gathering_state.set(None);
+        self.negotiation_needed.set(None);
+        self.signaling_state.set(None);
+        self.track.set(None);
+    }
+}
+
 /// The callbacks of a data channel.
 #[derive(Default)]
 pub(crate) struct ChannelCallbacks {

@@ -9,8 +9,10 @@ use parking_lot::Mutex;
 
 use super::tap::Taps;
 use crate::{
-    audio::source::CaptureSource, media_stream_track::RtcTrackState,
-    native::packet_trailer::PacketTrailerHandler, video_source::native::NativeVideoSource,
+    audio::{rtp::AudioPacket, source::CaptureSource},
+    media_stream_track::RtcTrackState,
+    native::packet_trailer::PacketTrailerHandler,
+    video_source::native::NativeVideoSource,
 };
 
 /// What both kinds have in common.
@@ -78,6 +80,11 @@ pub(crate) struct RemoteAudio {
 impl RemoteAudio {
     pub(crate) fn taps(&self) -> &Taps {
         &self.taps
+    }
+
+    /// A packet came, in order of arrival. Must not block: the connection waits.
+    pub(crate) fn on_packet(&self, packet: AudioPacket) {
+        self.taps.push(&packet);
     }
 }
 

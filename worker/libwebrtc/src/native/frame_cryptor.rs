@@ -162,14 +162,16 @@ struct FrameCryptorShared {
 }
 
 impl FrameCryptor {
-    /// A cryptor for a sender. It does not encrypt; the sender sends in the clear.
+    /// A cryptor for a sender. It does not encrypt, so the sender sends nothing from now on rather
+    /// than something in the clear.
     pub fn new_for_rtp_sender(
         _peer_factory: &PeerConnectionFactory,
         participant_id: String,
         _algorithm: EncryptionAlgorithm,
         _key_provider: KeyProvider,
-        _sender: RtpSender,
+        sender: RtpSender,
     ) -> Self {
+        sender.inner.block_sending();
         Self::refusing(participant_id)
     }
 

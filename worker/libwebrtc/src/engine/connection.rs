@@ -1,0 +1,470 @@
+//! Core: one connection. Owns str0m's `Rtc` and everything negotiated; no socket, no clock, no
+//! thread. Time comes in as `now`; what is to be sent and told goes out through [`Outbox`].
+//!
+//! The law of str0m is the law here: after every mutation [`Connection::advance`] drains it.
+
+use std::{
+    sync::{Arc, Weak},
+    time::{Duration, Instant},
+};
+
+use str0m::{
+    Candidate, Event as RtcEvent, IceConnectionState as Str0mIce, Input, Output, Rtc,
+    channel::ChannelId,
+    format::Codec,
+    media::{Frequency, MediaData, MediaTime, Mid, Pt},
+    net::{Protocol, Receive, Transmit},
+};
+
+use super::{
+    channels::{ChannelShared, ChannelTable},
+    events::Event,
+    link::Link,
+    liveness::{Liveness, Verdict},
+    negotiation::Negotiation,
+    sender::Outgoing,
+    stats::{Side, StatsBook},
+    status::Status,
+    transceivers::TransceiverShared,
+};
+use crate::{
+    RtcError,
+    audio::rtp::AudioPacket,
+    data_channel::DataChannelState,
+    media_stream_track::MediaStreamTrack,
+    peer_connection::{IceConnectionState, PeerConnectionState},
+};
+
+/// Memory all channels of a connection may fill with unsent messages. `livekit` keeps to 2 MiB
+/// per kind by itself; this is the limit for everybody else.
+const CHANNEL_BUFFER: usize = 16 * 1024 * 1024;
+/// Retransmissions of a STUN check: str0m gives a path up after about 5.5 s instead of 21.5 s.
+const STUN_RETRANSMITS: usize = 4;
+/// How often str0m counts; feeds `get_stats` and the loss the encoder is told.
+const STATS_INTERVAL: Duration = Duration::from_secs(2);
+/// Rounds of "drain, and if it wants to go on at once, let it". More would be a loop.
+const ADVANCE_ROUNDS: usize = 16;
+
+/// What a connection wants done.
+#[derive(Default)]
+pub(crate) struct Outbox {
+    pub(crate) transmits: Vec<Transmit>,
+    pub(crate) events: Vec<Event>,
+}
+
+/// One connection.
+pub(crate) struct Connection {
+    pub(super) rtc: Rtc,
+    pub(super) link: Weak<Link>,
+    pub(super) status: Arc<Status>,
+    pub(super) out: Outbox,
+    pub(super) negotiation: Negotiation,
+    pub(super) transceivers: Vec<Arc<TransceiverShared>>,
+    pub(super) channels: ChannelTable,
+    pub(super) stats: StatsBook,
+    pub(super) local_candidates: Vec<Candidate>,
+    pub(super) liveness: Liveness,
+    /// Beyond repair: the peer closed, its certificate changed, or str0m gave up.
+    pub(super) broken: bool,
+    /// Both descriptions are there, or a restart began: the clock of [`Liveness`] is to start.
+    pub(super) search_begins: bool,
+    deadline: Instant,
+}
+
+impl Connection {
+    pub(crate) fn new(now: Instant, link: Weak<Link>, status: Arc<Status>) -> Self {
+        let mut config = Rtc::builder()
+            .clear_codecs()
+            .enable_opus(true, false)
+            // A video section needs one codec to be valid; what comes is thrown away.
+            .enable_vp8(true)
+            // Every packet at once and in order of arrival: the tap and the jitter buffer have
+            // their own ideas of waiting.
+            .set_reordering_size_audio(0)
+            .set_reordering_timeout_audio(None)
+            .set_sctp_max_buffered_amount(CHANNEL_BUFFER)
+            .set_stats_interval(Some(STATS_INTERVAL));
+        config.set_max_stun_retransmits(STUN_RETRANSMITS);
+        Self {
+            rtc: config.build(now),
+            link,
+            status,
+            out: Outbox::default(),
+            negotiation: Negotiation::default(),
+            transceivers: Vec::new(),
+            channels: ChannelTable::default(),
+            stats: StatsBook::default(),
+            local_candidates: Vec::new(),
+            liveness: Liveness::default(),
+            broken: false,
+            search_begins: false,
+            deadline: now,
+        }
+    }
+
+    // --- driving
+
+    /// When [`on_time`](Self::on_time) is due.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// A datagram came.
+    pub(crate) fn on_datagram(
+        &mut self,
+        now: Instant,
+        source: std::net::SocketAddr,
+        destination: std::net::SocketAddr,
+        datagram: &[u8],
+    ) {
+        let Ok(receive) = Receive::new(Protocol::Udp, source, destination, datagram) else {
+            self.stats.strangers += 1;
+            return;
+        };
+        let input = Input::Receive(now, receive);
+        if !self.rtc.accepts(&input) {
+            self.stats.strangers += 1;
+            return;
+        }
+        self.stats.datagrams_received += 1;
+        self.liveness.heard(now);
+        if let Err(error) = self.rtc.handle_input(input) {
+            self.give_up("a datagram could not be handled", &error);
+        }
+    }
+
+    /// The deadline came.
+    pub(crate) fn on_time(&mut self, now: Instant) {
+        if let Err(error) = self.rtc.handle_input(Input::Timeout(now)) {
+            self.give_up("a timeout could not be handled", &error);
+        }
+    }
+
+    /// Drains str0m and settles everything that follows from what happened.
+    pub(crate) fn advance(&mut self, now: Instant) {
+        if std::mem::take(&mut self.search_begins) {
+            self.liveness.start(now);
+        }
+        let mut due = self.drain(now);
+        for _ in 0..ADVANCE_ROUNDS {
+            if due > now || self.broken {
+                break;
+            }
+            self.on_time(now);
+            due = self.drain(now);
+        }
+        self.report_buffered();
+        self.settle_states(now);
+        let alarm = self.liveness.deadline(now);
+        self.deadline = alarm.map_or(due, |alarm| alarm.min(due));
+    }
+
+    fn drain(&mut self, now: Instant) -> Instant {
+        loop {
+            match self.rtc.poll_output() {
+                Ok(Output::Timeout(due)) => return due,
+                Ok(Output::Transmit(transmit)) => self.out.transmits.push(transmit),
+                Ok(Output::Event(event)) => self.on_event(now, event),
+                Err(error) => {
+                    self.give_up("the connection cannot go on", &error);
+                    return now + Duration::from_secs(3_600);
+                }
+            }
+        }
+    }
+
+    fn give_up(&mut self, what: &'static str, error: &dyn std::error::Error) {
+        tracing::warn!(error = %error, "{what}");
+        self.broken = true;
+    }
+
+    fn on_event(&mut self, now: Instant, event: RtcEvent) {
+        match event {
+            RtcEvent::Connected => self.liveness.connected(),
+            RtcEvent::IceConnectionStateChange(state) => self.on_ice(now, state),
+            RtcEvent::MediaData(data) => self.on_media(data),
+            RtcEvent::ChannelOpen(id, label) => self.on_channel_open(id, label),
+            RtcEvent::ChannelData(data) => self.on_message(data.id, data.data, data.binary),
+            RtcEvent::ChannelClose(id) => {
+                self.channels.on_close(id, &mut self.out.events);
+                self.open_channels();
+            }
+            RtcEvent::PeerStats(stats) => self.stats.on_peer(stats),
+            RtcEvent::MediaIngressStats(stats) => self.stats.on_ingress(stats),
+            RtcEvent::MediaEgressStats(stats) => {
+                self.tell_loss(stats.mid, stats.loss);
+                self.stats.on_egress(stats);
+            }
+            RtcEvent::Closed => {
+                tracing::debug!("the peer closed the connection");
+                self.broken = true;
+            }
+            _ => {}
+        }
+    }
+
+    // --- states
+
+    fn on_ice(&mut self, now: Instant, state: Str0mIce) {
+        let works = matches!(state, Str0mIce::Connected | Str0mIce::Completed);
+        // Looking for a path anew (a restart) is not losing it: the old one carries on.
+        if works || state == Str0mIce::Disconnected {
+            self.liveness.path(now, works);
+        }
+        let state = match state {
+            Str0mIce::New => IceConnectionState::New,
+            Str0mIce::Checking => IceConnectionState::Checking,
+            Str0mIce::Connected => IceConnectionState::Connected,
+            Str0mIce::Completed => IceConnectionState::Completed,
+            Str0mIce::Disconnected => IceConnectionState::Disconnected,
+        };
+        self.set_ice_state(state);
+    }
+
+    fn set_ice_state(&mut self, state: IceConnectionState) {
+        if self.status.ice.replace(state) {
+            self.out.events.push(Event::IceState(state));
+        }
+    }
+
+    fn settle_states(&mut self, now: Instant) {
+        let state = match self.liveness.verdict(now) {
+            _ if self.broken => PeerConnectionState::Failed,
+            Verdict::Idle => PeerConnectionState::New,
+            Verdict::Connecting => PeerConnectionState::Connecting,
+            Verdict::Alive => PeerConnectionState::Connected,
+            Verdict::Silent => PeerConnectionState::Disconnected,
+            Verdict::Dead => PeerConnectionState::Failed,
+        };
+        if !self.status.connection.replace(state) {
+            return;
+        }
+        tracing::debug!(?state, "connection state");
+        self.out.events.push(Event::ConnectionState(state));
+        if state == PeerConnectionState::Failed {
+            self.set_ice_state(IceConnectionState::Failed);
+        }
+    }
+
+    /// The end: says goodbye to the peer. Nothing may be asked of the connection afterwards.
+    pub(crate) fn close(&mut self, now: Instant) {
+        if let Err(error) = self.rtc.close() {
+            tracing::debug!(%error, "no goodbye");
+        }
+        self.drain(now);
+        self.channels.close_all(&mut self.out.events);
+    }
+
+    // --- media
+
+    /// Our addresses. To be called before anything is negotiated.
+    pub(crate) fn add_local(&mut self, address: std::net::SocketAddr) {
+        match Candidate::host(address, "udp") {
+            Ok(candidate) => {
+                self.rtc.add_local_candidate(candidate.clone());
+                self.local_candidates.push(candidate);
+            }
+            Err(error) => tracing::debug!(%error, "address not usable"),
+        }
+    }
+
+    /// False when the section does not send.
+    pub(crate) fn write_audio(&mut self, now: Instant, mid: Mid, packet: &Outgoing<'_>) -> bool {
+        if *self.status.connection.get() != PeerConnectionState::Connected {
+            return false;
+        }
+        let Some(writer) = self.rtc.writer(mid) else {
+            return false;
+        };
+        let opus = |params: &&str0m::format::PayloadParams| params.spec().codec == Codec::Opus;
+        let Some(pt) = writer.payload_params().find(opus).map(|params| params.pt()) else {
+            return false;
+        };
+        self.write(now, mid, pt, packet)
+    }
+
+    fn write(&mut self, now: Instant, mid: Mid, pt: Pt, packet: &Outgoing<'_>) -> bool {
+        let Some(writer) = self.rtc.writer(mid) else {
+            return false;
+        };
+        let time = MediaTime::new(packet.time, Frequency::FORTY_EIGHT_KHZ);
+        let written = writer
+            .start_of_talkspurt(packet.marker)
+            .audio_level(packet.level, packet.level > SPEECH_LEVEL)
+            .write(pt, now, time, packet.payload);
+        if let Err(error) = &written {
+            tracing::debug!(%error, "packet not written");
+        }
+        written.is_ok()
+    }
+
+    fn on_media(&mut self, data: MediaData) {
+        if data.params.spec().codec != Codec::Opus {
+            return;
+        }
+        let of_section = |t: &&Arc<TransceiverShared>| t.str0m_mid() == Some(data.mid);
+        let Some(transceiver) = self.transceivers.iter().find(of_section) else {
+            return;
+        };
+        let MediaStreamTrack::Audio(track) = transceiver.remote_track() else {
+            return;
+        };
+        let Some(remote) = track.inner.remote() else {
+            return;
+        };
+        remote.on_packet(AudioPacket {
+            sequence: **data.seq_range.start(),
+            timestamp: data.time.numer() as u32,
+            arrival: data.network_time,
+            marker: data.audio_start_of_talk_spurt,
+            audio_level: data.ext_vals.audio_level,
+            payload: bytes::Bytes::from_owner(data.data),
+        });
+    }
+
+    fn tell_loss(&self, mid: Mid, loss: Option<f32>) {
+        let percent = (loss.unwrap_or(0.0).clamp(0.0, 1.0) * 100.0).ceil() as u8;
+        let of_section = |t: &&Arc<TransceiverShared>| t.str0m_mid() == Some(mid);
+        if let Some(transceiver) = self.transceivers.iter().find(of_section) {
+            transceiver.set_loss(percent);
+        }
+    }
+
+    pub(crate) fn add_transceiver(&mut self, transceiver: Arc<TransceiverShared>) {
+        self.transceivers.push(transceiver);
+        self.need_negotiation();
+    }
+
+    pub(crate) fn all_transceivers(&self) -> Vec<Arc<TransceiverShared>> {
+        self.transceivers.clone()
+    }
+
+    pub(crate) fn need_negotiation(&mut self) {
+        self.out.events.push(Event::NegotiationNeeded);
+    }
+
+    // --- data channels
+
+    /// Takes a channel the application made.
+    pub(crate) fn add_channel(&mut self, channel: Arc<ChannelShared>) -> Result<(), RtcError> {
+        self.channels.add(channel)?;
+        if !self.negotiation.has_data() {
+            self.need_negotiation();
+        }
+        self.open_channels();
+        Ok(())
+    }
+
+    /// Gives str0m the channels it can have now: those that wait, once there is an association.
+    pub(super) fn open_channels(&mut self) {
+        if !self.negotiation.has_data() {
+            return;
+        }
+        let rtc = &mut self.rtc;
+        self.channels
+            .to_open(|config| rtc.direct_api().create_data_channel(config));
+    }
+
+    fn on_channel_open(&mut self, id: ChannelId, label: String) {
+        if self.negotiation.is_stand_in(&label) {
+            return;
+        }
+        let stream = self.rtc.direct_api().sctp_stream_id_by_channel_id(id);
+        let config = self
+            .rtc
+            .channel(id)
+            .and_then(|channel| channel.config().cloned());
+        let link = self.link.clone();
+        let make = || ChannelShared::new(label, ChannelShared::init_of(config.as_ref()), link);
+        self.channels
+            .on_open(id, stream, make, &mut self.out.events);
+    }
+
+    fn on_message(&mut self, id: ChannelId, data: Vec<u8>, binary: bool) {
+        let Some(channel) = self.channels.by_handle(id) else {
+            return;
+        };
+        self.stats.on_message(channel, data.len());
+        self.out
+            .events
+            .push(Event::Message(channel.clone(), data, binary));
+    }
+
+    /// False when the message was not taken.
+    pub(crate) fn send_message(
+        &mut self,
+        channel: &ChannelShared,
+        data: &[u8],
+        binary: bool,
+    ) -> bool {
+        if channel.state() != DataChannelState::Open {
+            return false;
+        }
+        let Some(id) = self.channels.handle(channel) else {
+            return false;
+        };
+        let Some(mut writer) = self.rtc.channel(id) else {
+            return false;
+        };
+        match writer.write(binary, data) {
+            Ok(true) => {
+                self.stats.on_sent_message(channel, data.len());
+                true
+            }
+            Ok(false) => false,
+            Err(error) => {
+                tracing::debug!(%error, "message not written");
+                false
+            }
+        }
+    }
+
+    pub(crate) fn close_channel(&mut self, channel: &ChannelShared) {
+        if let Some(id) = self.channels.close(channel, &mut self.out.events) {
+            self.rtc.direct_api().close_data_channel(id);
+        }
+    }
+
+    fn report_buffered(&mut self) {
+        let Self {
+            rtc, channels, out, ..
+        } = self;
+        let unacknowledged = |id| {
+            rtc.channel(id)
+                .map_or(0, |mut channel| channel.buffered_amount() as u64)
+        };
+        channels.report_buffered(unacknowledged, &mut out.events);
+    }
+
+    // --- statistics
+
+    pub(crate) fn section_stats(
+        &self,
+        mid: Option<Mid>,
+        side: Side,
+    ) -> Vec<crate::stats::RtcStats> {
+        let of_section = |t: &&Arc<TransceiverShared>| mid.is_some() && t.str0m_mid() == mid;
+        let sections = self.transceivers.iter().filter(of_section);
+        self.stats.sections(sections, side)
+    }
+
+    pub(crate) fn all_stats(&self) -> Vec<crate::stats::RtcStats> {
+        self.stats.everything(self)
+    }
+
+    /// Beyond repair, says who drives us.
+    pub(crate) fn fail(&mut self) {
+        self.broken = true;
+    }
+
+    pub(crate) fn refuse_if_broken(&self) -> Result<(), RtcError> {
+        match self.broken {
+            true => Err(RtcError::invalid_state("the connection has failed")),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Packets above this level say "voice" in the level header; servers that rank speakers use the
+/// level itself. −50 dBov lies between a quiet room and quiet speech.
+const SPEECH_LEVEL: i8 = -50;

@@ -1,0 +1,177 @@
+//! Core: is the peer still there? str0m has no "failed", and a peer that vanished says nothing, so
+//! the time since anything was heard decides. Google's engine takes about the same times.
+
+use std::time::{Duration, Instant};
+
+/// Silence after which the connection counts as disconnected. Peers check the path every 2–3 s,
+/// so two checks in a row were lost.
+pub(crate) const SILENT: Duration = Duration::from_secs(5);
+/// Silence after which the connection has failed.
+pub(crate) const DEAD: Duration = Duration::from_secs(15);
+/// A peer that talks but never finishes the handshake has failed after this time.
+pub(crate) const HANDSHAKE: Duration = Duration::from_secs(30);
+
+/// What the clock says about a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Both descriptions are not there yet.
+    Idle,
+    /// Under way, not connected yet.
+    Connecting,
+    /// Heard lately.
+    Alive,
+    /// Not heard for [`SILENT`].
+    Silent,
+    /// Not heard for [`DEAD`], or never finished the handshake.
+    Dead,
+}
+
+/// When what was heard.
+#[derive(Debug, Default)]
+pub(crate) struct Liveness {
+    /// When looking for a path began, or began anew.
+    started: Option<Instant>,
+    heard: Option<Instant>,
+    connected: bool,
+    /// Since when str0m has no working path although something is heard.
+    path_lost: Option<Instant>,
+}
+
+impl Liveness {
+    /// Both descriptions are there: the search for a path begins (again).
+    pub(crate) fn start(&mut self, now: Instant) {
+        self.started = Some(now);
+        self.path_lost = None;
+    }
+
+    /// A packet of the peer came.
+    pub(crate) fn heard(&mut self, now: Instant) {
+        self.heard = self.heard.max(Some(now));
+    }
+
+    /// ICE and DTLS are through.
+    pub(crate) fn connected(&mut self) {
+        self.connected = true;
+    }
+
+    /// str0m found a path, or lost it.
+    pub(crate) fn path(&mut self, now: Instant, works: bool) {
+        self.path_lost = match works {
+            true => None,
+            false => self.path_lost.or(Some(now)),
+        };
+    }
+
+    pub(crate) fn verdict(&self, now: Instant) -> Verdict {
+        let Some(started) = self.started else {
+            return Verdict::Idle;
+        };
+        let quiet = now.saturating_duration_since(self.last_sign(started));
+        if quiet >= DEAD {
+            return Verdict::Dead;
+        }
+        if !self.connected {
+            let late = now.saturating_duration_since(started) >= HANDSHAKE;
+            return if late {
+                Verdict::Dead
+            } else {
+                Verdict::Connecting
+            };
+        }
+        if quiet >= SILENT || self.path_lost.is_some() {
+            Verdict::Silent
+        } else {
+            Verdict::Alive
+        }
+    }
+
+    /// When the verdict may change without anything happening.
+    pub(crate) fn deadline(&self, now: Instant) -> Option<Instant> {
+        let started = self.started?;
+        let sign = self.last_sign(started);
+        match self.verdict(now) {
+            Verdict::Idle | Verdict::Dead => None,
+            Verdict::Connecting => Some((sign + DEAD).min(started + HANDSHAKE)),
+            Verdict::Alive => Some(sign + SILENT),
+            Verdict::Silent => Some(sign + DEAD),
+        }
+    }
+
+    /// The last sign of a working path: of what was heard and what was found, the older one.
+    fn last_sign(&self, started: Instant) -> Instant {
+        let heard = self.heard.map_or(started, |heard| heard.max(started));
+        self.path_lost.map_or(heard, |lost| lost.min(heard))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connected(start: Instant) -> Liveness {
+        let mut liveness = Liveness::default();
+        liveness.start(start);
+        liveness.heard(start);
+        liveness.connected();
+        liveness
+    }
+
+    #[test]
+    fn silence_disconnects_after_five_seconds_and_fails_after_fifteen() {
+        let start = Instant::now();
+        let liveness = connected(start);
+        let cases = [
+            (4, Verdict::Alive),
+            (5, Verdict::Silent),
+            (14, Verdict::Silent),
+        ];
+        for (seconds, verdict) in cases {
+            assert_eq!(
+                liveness.verdict(start + Duration::from_secs(seconds)),
+                verdict
+            );
+        }
+        assert_eq!(liveness.verdict(start + DEAD), Verdict::Dead);
+        assert_eq!(liveness.deadline(start), Some(start + SILENT));
+        assert_eq!(liveness.deadline(start + SILENT), Some(start + DEAD));
+    }
+
+    #[test]
+    fn one_packet_revives_a_silent_connection() {
+        let start = Instant::now();
+        let mut liveness = connected(start);
+        liveness.heard(start + Duration::from_secs(9));
+        assert_eq!(
+            liveness.verdict(start + Duration::from_secs(10)),
+            Verdict::Alive
+        );
+    }
+
+    #[test]
+    fn a_peer_that_talks_without_a_working_path_fails_too() {
+        let start = Instant::now();
+        let mut liveness = connected(start);
+        liveness.path(start, false);
+        liveness.heard(start + DEAD);
+        assert_eq!(liveness.verdict(start + DEAD), Verdict::Dead);
+    }
+
+    #[test]
+    fn an_ice_restart_gives_a_dead_connection_another_chance() {
+        let start = Instant::now();
+        let mut liveness = connected(start);
+        let later = start + Duration::from_secs(20);
+        liveness.start(later);
+        assert_eq!(liveness.verdict(later), Verdict::Alive);
+        assert_eq!(liveness.verdict(later + DEAD), Verdict::Dead);
+    }
+
+    #[test]
+    fn an_endless_handshake_fails() {
+        let start = Instant::now();
+        let mut liveness = Liveness::default();
+        liveness.start(start);
+        liveness.heard(start + HANDSHAKE);
+        assert_eq!(liveness.verdict(start + HANDSHAKE), Verdict::Dead);
+    }
+}

@@ -1,0 +1,783 @@
+//! Two connections, a simulated network between them, a simulated clock. No socket, no thread.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Weak},
+    time::{Duration, Instant},
+};
+
+use str0m::net::Transmit;
+use str0m_netem::{Input, LossModel, Netem, NetemConfig, Output, Probability, RandomLoss};
+
+use super::{
+    channels::ChannelShared, connection::Connection, events::Event, sender::Outgoing,
+    status::Status, track::AudioTrack, transceivers::TransceiverShared,
+};
+use crate::{
+    MediaType,
+    audio::{
+        encode::{EncoderSettings, TrackEncoder},
+        opus::{Decoder, Format},
+        rtp::AudioPacket,
+        source::CaptureSource,
+    },
+    audio_track::RtcAudioTrack,
+    data_channel::{DataChannelInit, DataChannelState},
+    media_stream_track::{MediaStreamTrack, RtcTrackState},
+    peer_connection::{PeerConnectionState, SignalingState},
+    rtp_transceiver::{RtpTransceiverDirection, RtpTransceiverInit},
+    session_description::{SdpType, SessionDescription},
+};
+
+const TICK: Duration = Duration::from_millis(5);
+
+/// One end of the pair.
+struct End {
+    connection: Connection,
+    status: Arc<Status>,
+    address: SocketAddr,
+    /// The way to the other end.
+    network: Netem<Datagram>,
+    states: Vec<PeerConnectionState>,
+    messages: Vec<Vec<u8>>,
+    buffered: u64,
+    channels: Vec<Arc<ChannelShared>>,
+    tracks: Vec<Arc<TransceiverShared>>,
+}
+
+#[derive(Clone)]
+struct Datagram(Arc<Transmit>);
+
+impl str0m_netem::WithLen for Datagram {
+    fn len(&self) -> usize {
+        self.0.contents.len()
+    }
+}
+
+impl End {
+    fn new(now: Instant, port: u16, network: NetemConfig) -> Self {
+        let status = Arc::new(Status::default());
+        let mut connection = Connection::new(now, Weak::new(), status.clone());
+        let address = SocketAddr::from(([10, 0, 0, 1], port));
+        connection.add_local(address);
+        Self {
+            connection,
+            status,
+            address,
+            network: Netem::new(network),
+            states: Vec::new(),
+            messages: Vec::new(),
+            buffered: 0,
+            channels: Vec::new(),
+            tracks: Vec::new(),
+        }
+    }
+
+    fn state(&self) -> PeerConnectionState {
+        *self.status.connection.get()
+    }
+
+    /// Sends what is to be sent, notes what is told.
+    fn flush(&mut self, now: Instant) {
+        self.connection.advance(now);
+        for transmit in self.connection.out.transmits.drain(..) {
+            self.network
+                .handle_input(Input::Packet(now, Datagram(Arc::new(transmit))));
+        }
+        for event in self.connection.out.events.drain(..) {
+            match event {
+                Event::ConnectionState(state) => self.states.push(state),
+                Event::Message(_, data, _) => self.messages.push(data),
+                Event::Buffered(_, bytes) => self.buffered += bytes,
+                Event::DataChannel(channel) => self.channels.push(channel),
+                Event::Track(transceiver) => self.tracks.push(transceiver),
+                _ => {}
+            }
+        }
+    }
+
+    fn arrivals(&mut self, now: Instant) -> Vec<Datagram> {
+        self.network.handle_input(Input::Timeout(now));
+        let mut arrived = Vec::new();
+        while let Some(output) = self.network.poll_output() {
+            match output {
+                Output::Packet(datagram) => arrived.push(datagram),
+                Output::Timeout(_) => break,
+            }
+        }
+        arrived
+    }
+
+    fn add_audio(
+        &mut self,
+        track: Option<&str>,
+        direction: RtpTransceiverDirection,
+    ) -> Arc<TransceiverShared> {
+        let init = RtpTransceiverInit {
+            direction,
+            stream_ids: vec!["S".into()],
+            send_encodings: vec![],
+        };
+        let transceiver = TransceiverShared::new(MediaType::Audio, init, Weak::new());
+        if let Some(id) = track {
+            let inner = AudioTrack::local(id.into(), CaptureSource::new(24_000, 1, 0));
+            let track = MediaStreamTrack::Audio(RtcAudioTrack { inner });
+            transceiver.set_local_track(Some(track)).unwrap();
+        }
+        self.connection.add_transceiver(transceiver.clone());
+        transceiver
+    }
+
+    fn add_channel(&mut self, label: &str, init: DataChannelInit) -> Arc<ChannelShared> {
+        let channel = ChannelShared::new(label.into(), init, Weak::new());
+        self.connection.add_channel(channel.clone()).unwrap();
+        channel
+    }
+}
+
+struct Pair {
+    now: Instant,
+    caller: End,
+    callee: End,
+    /// Nothing arrives.
+    cut: bool,
+}
+
+impl Pair {
+    fn new() -> Self {
+        Self::over(
+            NetemConfig::new()
+                .latency(Duration::from_millis(20))
+                .seed(7),
+        )
+    }
+
+    fn lossy(loss: f32) -> Self {
+        let loss = LossModel::from(RandomLoss::new(Probability::new(loss)));
+        Self::over(
+            NetemConfig::new()
+                .latency(Duration::from_millis(20))
+                .loss(loss)
+                .seed(7),
+        )
+    }
+
+    fn over(network: NetemConfig) -> Self {
+        let now = Instant::now();
+        let caller = End::new(now, 1_001, network.clone());
+        let callee = End::new(now, 1_002, network);
+        Self {
+            now,
+            caller,
+            callee,
+            cut: false,
+        }
+    }
+
+    fn negotiate(&mut self, restart: bool) {
+        let offer = self.caller.connection.create_offer(restart).unwrap();
+        self.exchange(offer);
+    }
+
+    fn exchange(&mut self, offer: SessionDescription) {
+        let Self { caller, callee, .. } = self;
+        caller.connection.set_local(offer.clone()).unwrap();
+        callee.connection.set_remote(offer).unwrap();
+        let answer = callee.connection.create_answer().unwrap();
+        callee.connection.set_local(answer.clone()).unwrap();
+        caller.connection.set_remote(answer).unwrap();
+        self.caller.flush(self.now);
+        self.callee.flush(self.now);
+    }
+
+    fn step(&mut self) {
+        self.now += TICK;
+        let (now, cut) = (self.now, self.cut);
+        carry(now, cut, &mut self.caller, &mut self.callee);
+        carry(now, cut, &mut self.callee, &mut self.caller);
+        for end in [&mut self.caller, &mut self.callee] {
+            if end.connection.deadline() <= now {
+                end.connection.on_time(now);
+            }
+            end.flush(now);
+        }
+    }
+
+    fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            self.step();
+        }
+    }
+
+    #[track_caller]
+    fn run_until(&mut self, limit: Duration, done: impl Fn(&Self) -> bool) {
+        let end = self.now + limit;
+        while !done(self) {
+            assert!(self.now < end, "not within {limit:?}");
+            self.step();
+        }
+    }
+
+    #[track_caller]
+    fn connect(&mut self) {
+        self.negotiate(false);
+        self.run_until(Duration::from_secs(10), Self::connected);
+    }
+
+    fn connected(&self) -> bool {
+        let ends = [self.caller.state(), self.callee.state()];
+        ends.iter()
+            .all(|state| *state == PeerConnectionState::Connected)
+    }
+
+    /// Speaks for some time into a section of the caller; what the callee's tap gets.
+    fn speak(
+        &mut self,
+        section: &TransceiverShared,
+        time: Duration,
+        hertz: f64,
+    ) -> Vec<AudioPacket> {
+        let mid = section.str0m_mid().unwrap();
+        let heard = self.callee.tracks.last().unwrap().remote_track();
+        let MediaStreamTrack::Audio(track) = heard else {
+            panic!("not audio")
+        };
+        let mut tap = crate::ext::tap_remote(&track, 4_096).unwrap();
+        let settings = EncoderSettings {
+            first_timestamp: 0,
+            ..EncoderSettings::default()
+        };
+        let mut encoder = TrackEncoder::new(settings);
+        let packets = time.as_millis() / 20;
+        for number in 0..packets {
+            let tone = tone(hertz, 480, number as usize * 480);
+            let mut encoded = Vec::new();
+            encoder.push(self.now, &tone, 24_000, 1, &mut encoded);
+            for packet in encoded {
+                let out = Outgoing {
+                    time: u64::from(packet.timestamp),
+                    marker: packet.marker,
+                    level: -20,
+                    payload: &packet.payload,
+                };
+                self.caller.connection.write_audio(self.now, mid, &out);
+                self.caller.flush(self.now);
+            }
+            self.run(Duration::from_millis(20));
+        }
+        self.run(Duration::from_millis(500));
+        std::iter::from_fn(|| tap.try_recv()).collect()
+    }
+}
+
+fn carry(now: Instant, cut: bool, from: &mut End, to: &mut End) {
+    for datagram in from.arrivals(now) {
+        let transmit = &datagram.0;
+        if !cut && transmit.destination == to.address {
+            to.connection
+                .on_datagram(now, transmit.source, to.address, &transmit.contents);
+            to.flush(now);
+        }
+    }
+}
+
+fn tone(hertz: f64, samples: usize, offset: usize) -> Vec<i16> {
+    let angle = |n: usize| (n + offset) as f64 * hertz * std::f64::consts::TAU / 24_000.0;
+    (0..samples)
+        .map(|n| (angle(n).sin() * 8_000.0) as i16)
+        .collect()
+}
+
+/// The frequency of decoded packets, by counting zero crossings of the second half.
+fn frequency(packets: &[AudioPacket]) -> f64 {
+    let mut decoder = Decoder::new(Format {
+        sample_rate: 24_000,
+        channels: 1,
+    })
+    .unwrap();
+    let mut pcm = Vec::new();
+    for packet in packets {
+        decoder.decode(&packet.payload, &mut pcm).unwrap();
+    }
+    let pcm = &pcm[pcm.len() / 2..];
+    let crossings = pcm
+        .windows(2)
+        .filter(|pair| (pair[0] < 0) != (pair[1] < 0))
+        .count();
+    crossings as f64 / 2.0 * 24_000.0 / pcm.len() as f64
+}
+
+fn negotiated(id: i32) -> DataChannelInit {
+    DataChannelInit {
+        negotiated: true,
+        id,
+        ..DataChannelInit::default()
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_tone_reaches_the_other_end_packet_by_packet() {
+    let mut pair = Pair::new();
+    let section = pair
+        .caller
+        .add_audio(Some("TR_mic"), RtpTransceiverDirection::SendOnly);
+    pair.connect();
+    let packets = pair.speak(&section, SECOND, 440.0);
+    assert_eq!(packets.len(), 50);
+    assert!((frequency(&packets) - 440.0).abs() < 5.0);
+    let contiguous = |pair: &[AudioPacket]| {
+        pair[1].sequence == pair[0].sequence + 1
+            && pair[1].timestamp == pair[0].timestamp.wrapping_add(960)
+    };
+    assert!(packets.windows(2).all(contiguous));
+    assert!(packets[0].marker && packets[1..].iter().all(|packet| !packet.marker));
+    assert!(packets.iter().all(|packet| packet.audio_level == Some(-20)));
+    assert_eq!(
+        pair.caller.states,
+        [
+            PeerConnectionState::Connecting,
+            PeerConnectionState::Connected
+        ]
+    );
+}
+
+#[test]
+fn the_receiver_learns_the_stream_and_track_ids_of_the_offer() {
+    let mut pair = Pair::new();
+    pair.caller
+        .add_audio(Some("TR_mic"), RtpTransceiverDirection::SendOnly);
+    pair.connect();
+    let track = &pair.callee.tracks[0];
+    assert_eq!(track.remote_stream_ids(), ["S"]);
+    assert_eq!(track.remote_track().id(), "TR_mic");
+    assert!(track.mid().is_some());
+}
+
+#[test]
+fn negotiated_and_in_band_channels_carry_messages_both_ways() {
+    let mut pair = Pair::new();
+    let ours: Vec<_> = (100..103)
+        .map(|id| pair.caller.add_channel("n", negotiated(id)))
+        .collect();
+    let theirs: Vec<_> = (100..103)
+        .map(|id| pair.callee.add_channel("n", negotiated(id)))
+        .collect();
+    let in_band = pair.caller.add_channel("_data", DataChannelInit::default());
+    pair.connect();
+    pair.run_until(5 * SECOND, |pair| {
+        let all = ours.iter().chain(&theirs).chain([&in_band]);
+        all.into_iter()
+            .all(|channel| channel.state() == DataChannelState::Open)
+            && pair.callee.channels.len() == 1
+    });
+    assert_eq!(
+        ours.iter().map(|channel| channel.id()).collect::<Vec<_>>(),
+        [100, 101, 102]
+    );
+    assert_eq!(pair.callee.channels[0].label(), "_data");
+    assert!(pair.callee.channels[0].id() >= 0);
+    assert!(pair.caller.connection.send_message(&ours[1], b"ping", true));
+    assert!(
+        pair.callee
+            .connection
+            .send_message(&pair.callee.channels[0].clone(), b"pong", true)
+    );
+    pair.run(SECOND);
+    assert_eq!(pair.callee.messages, [b"ping"]);
+    assert_eq!(pair.caller.messages, [b"pong"]);
+}
+
+#[test]
+fn every_byte_sent_is_reported_once_as_having_left_the_buffer() {
+    let mut pair = Pair::lossy(0.02);
+    let channel = pair.caller.add_channel("n", negotiated(100));
+    pair.callee.add_channel("n", negotiated(100));
+    pair.connect();
+    pair.run_until(5 * SECOND, |_| channel.state() == DataChannelState::Open);
+    pair.run(SECOND);
+    for _ in 0..40 {
+        assert!(
+            pair.caller
+                .connection
+                .send_message(&channel, &[1; 15_000], true)
+        );
+    }
+    pair.caller.flush(pair.now);
+    assert!(channel.buffered_amount() > 0, "600 kB do not leave at once");
+    pair.run_until(60 * SECOND, |pair| pair.callee.messages.len() == 40);
+    pair.run(2 * SECOND);
+    assert_eq!(pair.caller.buffered, 600_000);
+    assert_eq!(channel.buffered_amount(), 0);
+}
+
+#[test]
+fn a_channel_closed_before_the_offer_is_answered_never_existed() {
+    let mut pair = Pair::new();
+    let dropped = pair.caller.add_channel("early", negotiated(100));
+    let offer = pair.caller.connection.create_offer(false).unwrap();
+    pair.caller.connection.close_channel(&dropped);
+    let late = pair
+        .caller
+        .add_channel("_reliable", DataChannelInit::default());
+    pair.exchange(offer);
+    pair.run_until(5 * SECOND, |_| late.state() == DataChannelState::Open);
+    pair.run(SECOND);
+    assert_eq!(dropped.state(), DataChannelState::Closed);
+    assert_eq!(pair.callee.channels.len(), 1);
+    assert_eq!(pair.callee.channels[0].label(), "_reliable");
+}
+
+#[test]
+fn a_negotiated_id_can_be_used_again_after_its_channel_closed() {
+    let mut pair = Pair::new();
+    let first = pair.caller.add_channel("n", negotiated(100));
+    let peer = pair.callee.add_channel("n", negotiated(100));
+    pair.connect();
+    pair.run_until(5 * SECOND, |_| peer.state() == DataChannelState::Open);
+    let twice = ChannelShared::new("n".into(), negotiated(100), Weak::new());
+    assert!(pair.caller.connection.add_channel(twice).is_err());
+    pair.caller.connection.close_channel(&first);
+    let second = pair.caller.add_channel("n", negotiated(100));
+    pair.caller.flush(pair.now);
+    pair.run_until(10 * SECOND, |_| second.state() == DataChannelState::Open);
+    assert_eq!(first.state(), DataChannelState::Closed);
+}
+
+#[test]
+fn an_offer_that_was_never_sent_leaves_no_trace() {
+    let mut pair = Pair::new();
+    let section = pair
+        .caller
+        .add_audio(None, RtpTransceiverDirection::RecvOnly);
+    pair.caller
+        .add_channel("_reliable", DataChannelInit::default());
+    let dropped = pair.caller.connection.create_offer(false).unwrap();
+    assert!(section.mid().is_none());
+    assert!(dropped.to_string().contains("m=application"));
+    pair.connect();
+    pair.run_until(5 * SECOND, |pair| pair.callee.channels.len() == 1);
+    assert!(section.mid().is_some());
+}
+
+#[test]
+fn a_section_added_in_mid_call_carries_sound() {
+    let mut pair = Pair::new();
+    pair.caller
+        .add_audio(None, RtpTransceiverDirection::RecvOnly);
+    pair.connect();
+    let section = pair
+        .caller
+        .add_audio(Some("TR_late"), RtpTransceiverDirection::SendOnly);
+    pair.negotiate(false);
+    let packets = pair.speak(&section, SECOND / 2, 600.0);
+    assert_eq!(packets.len(), 25);
+    assert!((frequency(&packets) - 600.0).abs() < 10.0);
+}
+
+#[test]
+fn an_offer_without_changes_is_an_offer_and_disturbs_nothing() {
+    let mut pair = Pair::new();
+    let section = pair
+        .caller
+        .add_audio(Some("TR_mic"), RtpTransceiverDirection::SendOnly);
+    pair.connect();
+    let heard_before = pair.callee.tracks.len();
+    pair.negotiate(false);
+    assert_eq!(
+        pair.callee.tracks.len(),
+        heard_before,
+        "no track was announced twice"
+    );
+    assert_eq!(pair.speak(&section, SECOND / 5, 440.0).len(), 10);
+    assert_eq!(pair.caller.states.len(), 2, "the state did not move");
+}
+
+#[test]
+fn a_data_only_connection_can_repeat_its_offer() {
+    let mut pair = Pair::new();
+    pair.caller.add_channel("n", negotiated(100));
+    pair.connect();
+    let offer = pair.caller.connection.create_offer(false).unwrap();
+    assert!(offer.to_string().contains("m=application"));
+    pair.caller.connection.set_local(offer).unwrap();
+    assert_eq!(
+        *pair.caller.status.signaling.get(),
+        SignalingState::HaveLocalOffer
+    );
+}
+
+#[test]
+fn an_ice_restart_keeps_sound_and_state() {
+    let mut pair = Pair::new();
+    let section = pair
+        .caller
+        .add_audio(Some("TR_mic"), RtpTransceiverDirection::SendOnly);
+    pair.connect();
+    let ufrag = |end: &End| {
+        let text = end.connection.current_local().unwrap().to_string();
+        super::sdp_text::ice_ufrag(&text).unwrap().to_owned()
+    };
+    let before = ufrag(&pair.caller);
+    pair.negotiate(true);
+    assert_ne!(ufrag(&pair.caller), before);
+    pair.run(2 * SECOND);
+    assert_eq!(pair.speak(&section, SECOND, 440.0).len(), 50);
+    pair.run(20 * SECOND);
+    assert!(pair.connected());
+    assert_eq!(pair.caller.states.len(), 2, "a healthy restart is not seen");
+}
+
+#[test]
+fn a_vanished_peer_is_disconnected_after_five_seconds_and_failed_after_fifteen() {
+    let mut pair = Pair::new();
+    pair.caller
+        .add_audio(None, RtpTransceiverDirection::RecvOnly);
+    pair.connect();
+    pair.run(10 * SECOND);
+    assert!(pair.connected(), "an idle connection stays");
+    pair.cut = true;
+    let cut = pair.now;
+    pair.run_until(20 * SECOND, |pair| {
+        pair.caller.state() == PeerConnectionState::Disconnected
+    });
+    // Packets were last heard up to one check interval (3 s) before the cut.
+    let after = pair.now - cut;
+    assert!((2 * SECOND..=6 * SECOND).contains(&after), "{after:?}");
+    pair.run_until(20 * SECOND, |pair| {
+        pair.caller.state() == PeerConnectionState::Failed
+    });
+    let after = pair.now - cut;
+    assert!((11 * SECOND..=16 * SECOND).contains(&after), "{after:?}");
+}
+
+#[test]
+fn a_path_that_comes_back_in_time_connects_again() {
+    let mut pair = Pair::new();
+    let section = pair
+        .caller
+        .add_audio(Some("TR_mic"), RtpTransceiverDirection::SendOnly);
+    pair.connect();
+    pair.cut = true;
+    pair.run_until(20 * SECOND, |pair| {
+        pair.caller.state() == PeerConnectionState::Disconnected
+    });
+    pair.cut = false;
+    pair.negotiate(true);
+    pair.run_until(10 * SECOND, Pair::connected);
+    assert_eq!(pair.speak(&section, SECOND / 5, 440.0).len(), 10);
+}
+
+#[test]
+fn a_peer_with_another_certificate_is_a_failure() {
+    let mut pair = Pair::new();
+    pair.caller
+        .add_audio(None, RtpTransceiverDirection::RecvOnly);
+    pair.connect();
+    let offer = pair.caller.connection.create_offer(true).unwrap();
+    pair.caller.connection.set_local(offer.clone()).unwrap();
+    let mut moved = End::new(pair.now, 1_003, NetemConfig::new());
+    moved.connection.set_remote(offer).unwrap();
+    let answer = moved.connection.create_answer().unwrap();
+    pair.caller.connection.set_remote(answer).unwrap();
+    pair.caller.flush(pair.now);
+    assert_eq!(pair.caller.state(), PeerConnectionState::Failed);
+}
+
+#[test]
+fn the_answer_in_force_takes_an_outstanding_offer_back() {
+    let mut pair = Pair::new();
+    pair.caller
+        .add_audio(None, RtpTransceiverDirection::RecvOnly);
+    pair.connect();
+    let added = pair
+        .caller
+        .add_audio(Some("TR_new"), RtpTransceiverDirection::SendOnly);
+    let offer = pair.caller.connection.create_offer(false).unwrap();
+    pair.caller.connection.set_local(offer).unwrap();
+    assert!(added.mid().is_some());
+    assert!(
+        pair.caller.connection.create_offer(false).is_err(),
+        "one offer at a time"
+    );
+    let in_force = pair.caller.connection.current_remote().unwrap();
+    pair.caller.connection.set_remote(in_force).unwrap();
+    assert_eq!(*pair.caller.status.signaling.get(), SignalingState::Stable);
+    assert!(added.mid().is_none());
+    pair.negotiate(true);
+    assert_eq!(pair.speak(&added, SECOND / 5, 440.0).len(), 10);
+}
+
+#[test]
+fn an_edited_offer_is_accepted() {
+    let mut pair = Pair::new();
+    pair.caller
+        .add_audio(None, RtpTransceiverDirection::RecvOnly);
+    let offer = pair.caller.connection.create_offer(false).unwrap();
+    let text = offer
+        .to_string()
+        .replace("useinbandfec=1", "useinbandfec=1;stereo=1");
+    assert_ne!(text, offer.to_string());
+    pair.exchange(SessionDescription::parse(&text, SdpType::Offer).unwrap());
+    pair.run_until(5 * SECOND, Pair::connected);
+    assert_eq!(
+        pair.caller.connection.current_local().unwrap().to_string(),
+        text
+    );
+}
+
+#[test]
+fn a_reused_section_is_a_new_track_and_the_old_tap_hears_nothing_of_it() {
+    let mut pair = Pair::new();
+    let section = pair
+        .caller
+        .add_audio(Some("TR_one"), RtpTransceiverDirection::SendOnly);
+    pair.connect();
+    let MediaStreamTrack::Audio(first) = pair.callee.tracks[0].remote_track() else {
+        panic!()
+    };
+    let mut tap = crate::ext::tap_remote(&first, 16).unwrap();
+    section.remove_track().unwrap();
+    pair.negotiate(false);
+    assert_eq!(first.state(), RtcTrackState::Ended);
+    assert!(tap.try_recv().is_none());
+    assert_ne!(pair.callee.tracks[0].remote_track().id(), "TR_one");
+}
+
+#[test]
+fn a_removed_track_stops_and_says_so() {
+    let mut pair = Pair::new();
+    let section = pair
+        .caller
+        .add_audio(Some("TR_mic"), RtpTransceiverDirection::SendRecv);
+    pair.connect();
+    section.remove_track().unwrap();
+    pair.negotiate(false);
+    assert!(section.local_track().is_none());
+    assert_eq!(
+        section.current_direction(),
+        Some(RtpTransceiverDirection::RecvOnly)
+    );
+    assert!(pair.callee.tracks[0].remote_stream_ids().is_empty());
+}
+
+#[test]
+fn a_closed_connection_is_noticed_by_the_peer() {
+    let mut pair = Pair::new();
+    let channel = pair.caller.add_channel("n", negotiated(100));
+    pair.connect();
+    pair.run_until(5 * SECOND, |_| channel.state() == DataChannelState::Open);
+    pair.caller.connection.close(pair.now);
+    for transmit in pair.caller.connection.out.transmits.drain(..) {
+        let datagram = Datagram(Arc::new(transmit));
+        pair.caller
+            .network
+            .handle_input(Input::Packet(pair.now, datagram));
+    }
+    pair.run_until(2 * SECOND, |pair| {
+        pair.callee.state() == PeerConnectionState::Failed
+    });
+    assert_eq!(channel.state(), DataChannelState::Closed);
+}
+
+#[test]
+fn two_percent_loss_loses_about_two_percent_of_the_packets() {
+    let mut pair = Pair::lossy(0.02);
+    let section = pair
+        .caller
+        .add_audio(Some("TR_mic"), RtpTransceiverDirection::SendOnly);
+    pair.connect();
+    let packets = pair.speak(&section, 20 * SECOND, 440.0);
+    assert!(
+        (960..=995).contains(&packets.len()),
+        "{} of 1000",
+        packets.len()
+    );
+    let gaps = packets
+        .windows(2)
+        .filter(|pair| pair[1].sequence > pair[0].sequence + 1)
+        .count();
+    assert!(gaps > 3, "losses show as gaps in the sequence");
+}
+
+#[test]
+fn ten_percent_loss_connects_and_carries_messages() {
+    let mut pair = Pair::lossy(0.1);
+    let section = pair
+        .caller
+        .add_audio(Some("TR_mic"), RtpTransceiverDirection::SendOnly);
+    let channel = pair.caller.add_channel("n", negotiated(100));
+    pair.callee.add_channel("n", negotiated(100));
+    pair.connect();
+    pair.run_until(20 * SECOND, |_| channel.state() == DataChannelState::Open);
+    pair.run(SECOND);
+    for number in 0..50u8 {
+        assert!(
+            pair.caller
+                .connection
+                .send_message(&channel, &[number; 900], true)
+        );
+    }
+    pair.run_until(60 * SECOND, |pair| pair.callee.messages.len() == 50);
+    assert!(
+        pair.callee
+            .messages
+            .iter()
+            .enumerate()
+            .all(|(n, message)| message[0] == n as u8)
+    );
+    let packets = pair.speak(&section, 10 * SECOND, 440.0);
+    assert!(
+        (410..=480).contains(&packets.len()),
+        "{} of 500",
+        packets.len()
+    );
+}
+
+#[test]
+fn late_packets_reach_the_tap_in_order_of_arrival() {
+    let network = NetemConfig::new()
+        .latency(Duration::from_millis(30))
+        .reorder_gap(5)
+        .seed(3);
+    let mut pair = Pair::over(network);
+    let section = pair
+        .caller
+        .add_audio(Some("TR_mic"), RtpTransceiverDirection::SendOnly);
+    pair.connect();
+    let packets = pair.speak(&section, 4 * SECOND, 440.0);
+    assert_eq!(
+        packets.len(),
+        200,
+        "nothing is held back or dropped for being late"
+    );
+    assert!(
+        packets
+            .windows(2)
+            .any(|pair| pair[1].sequence < pair[0].sequence)
+    );
+    assert!(
+        packets
+            .windows(2)
+            .all(|pair| pair[1].arrival >= pair[0].arrival)
+    );
+}
+
+#[test]
+fn strangers_are_ignored() {
+    let mut pair = Pair::new();
+    pair.caller
+        .add_audio(None, RtpTransceiverDirection::RecvOnly);
+    pair.connect();
+    let stranger = SocketAddr::from(([192, 0, 2, 9], 9));
+    for datagram in [&[0u8; 40][..], &[0x80; 60], &[22; 100], &[0xff; 3], &[]] {
+        pair.caller
+            .connection
+            .on_datagram(pair.now, stranger, pair.caller.address, datagram);
+        pair.caller.flush(pair.now);
+    }
+    pair.run(SECOND);
+    assert!(pair.connected());
+}

@@ -1,0 +1,142 @@
+//! Core: the few things of a session description that str0m does not tell: the streams a section
+//! announces, the certificate, whether the peer wants silence left out. Text in, facts out.
+
+/// One section (`m=` line) of a description.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Section<'a> {
+    /// `audio`, `video` or `application`.
+    pub(crate) kind: &'a str,
+    pub(crate) mid: &'a str,
+    /// Stream and track id of each `a=msid`; `-` (no stream) is left out.
+    pub(crate) streams: Vec<(&'a str, &'a str)>,
+    /// The peer wants Opus silence left out (RFC 7587 section 6.1).
+    pub(crate) wants_dtx: bool,
+}
+
+/// The sections in order.
+pub(crate) fn sections(text: &str) -> Vec<Section<'_>> {
+    let mut sections: Vec<Section<'_>> = Vec::new();
+    for line in text.lines() {
+        if let Some(media) = line.strip_prefix("m=") {
+            let kind = media.split(' ').next().unwrap_or_default();
+            sections.push(Section {
+                kind,
+                ..Section::default()
+            });
+            continue;
+        }
+        let Some(section) = sections.last_mut() else {
+            continue;
+        };
+        if let Some(mid) = line.strip_prefix("a=mid:") {
+            section.mid = mid.trim();
+        } else if let Some(msid) = line.strip_prefix("a=msid:") {
+            section.streams.extend(parse_msid(msid));
+        } else if line.starts_with("a=fmtp:") {
+            section.wants_dtx |= line.contains("usedtx=1");
+        }
+    }
+    sections
+}
+
+fn parse_msid(msid: &str) -> Option<(&str, &str)> {
+    let mut tokens = msid.split_ascii_whitespace();
+    let stream = tokens.next()?;
+    (stream != "-").then(|| (stream, tokens.next().unwrap_or(stream)))
+}
+
+/// The certificate fingerprints (RFC 8122), each once, in a form that compares.
+pub(crate) fn fingerprints(text: &str) -> Vec<String> {
+    let lines = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("a=fingerprint:"));
+    let mut found: Vec<String> = lines.map(|line| line.trim().to_ascii_lowercase()).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// The ICE user name (RFC 8839 section 5.4); bundled sections share it.
+pub(crate) fn ice_ufrag(text: &str) -> Option<&str> {
+    text.lines()
+        .find_map(|line| line.strip_prefix("a=ice-ufrag:"))
+}
+
+/// Leaves out `a=ssrc` and `a=ssrc-group` of sections that send nothing: they say nothing to
+/// anyone, and a first offer travels in a URL.
+pub(crate) fn without_idle_sources(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest[1..].find("\nm=").map_or(rest.len(), |at| at + 2);
+        let (section, tail) = rest.split_at(end);
+        let idle = section.starts_with("m=")
+            && section
+                .lines()
+                .any(|line| matches!(line, "a=recvonly" | "a=inactive"));
+        let keep = |line: &&str| !(idle && line.starts_with("a=ssrc"));
+        section
+            .split_inclusive('\n')
+            .filter(keep)
+            .for_each(|line| out.push_str(line));
+        rest = tail;
+    }
+    out
+}
+
+/// The same description under the next version number (RFC 8866 section 5.2).
+pub(crate) fn next_version(text: &str) -> String {
+    let bump = |line: &str| {
+        let mut fields: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let version = fields.get(2)?.parse::<u64>().ok()?;
+        fields[2] = (version + 1).to_string();
+        Some(fields.join(" "))
+    };
+    text.split_inclusive('\n')
+        .map(|line| match line.starts_with("o=") {
+            true => bump(line).unwrap_or_else(|| line.to_owned()),
+            false => line.to_owned(),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OFFER: &str = "v=0\r\no=- 7 2 IN IP4 0.0.0.0\r\ns=-\r\na=fingerprint:sha-256 AA:BB\r\n\
+        m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=sendrecv\r\na=msid:PA_1|TR_2 TR_2\r\n\
+        a=fmtp:111 minptime=10;usedtx=1\r\na=ssrc:1 cname:x\r\na=fingerprint:sha-256 aa:bb\r\n\
+        m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:1\r\na=recvonly\r\na=msid:- t\r\n\
+        a=ssrc:2 cname:x\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:d\r\n";
+
+    #[test]
+    fn sections_tell_their_streams_and_wishes() {
+        let sections = sections(OFFER);
+        let mids: Vec<_> = sections
+            .iter()
+            .map(|section| (section.kind, section.mid))
+            .collect();
+        assert_eq!(mids, [("audio", "0"), ("audio", "1"), ("application", "d")]);
+        assert_eq!(sections[0].streams, [("PA_1|TR_2", "TR_2")]);
+        assert!(sections[0].wants_dtx && !sections[1].wants_dtx);
+        assert!(sections[1].streams.is_empty());
+    }
+
+    #[test]
+    fn the_same_certificate_in_other_letters_is_the_same() {
+        assert_eq!(fingerprints(OFFER), ["sha-256 aa:bb"]);
+    }
+
+    #[test]
+    fn sources_of_receiving_sections_are_left_out() {
+        let lean = without_idle_sources(OFFER);
+        assert!(lean.contains("a=ssrc:1 ") && !lean.contains("a=ssrc:2 "));
+        assert_eq!(lean.len(), OFFER.len() - "a=ssrc:2 cname:x\r\n".len());
+    }
+
+    #[test]
+    fn the_next_version_differs_in_one_number() {
+        assert_eq!(next_version(OFFER), OFFER.replace("o=- 7 2", "o=- 7 3"));
+    }
+}

@@ -1,0 +1,176 @@
+//! Thread: waits for the sockets and alarms of its share of the connections, and hands each to the
+//! connection it belongs to. It owns no state of a connection and calls no callback.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap, VecDeque},
+    io,
+    sync::{Arc, Weak},
+    thread::{self, ThreadId},
+    time::{Duration, Instant},
+};
+
+use mio::{Events, Interest, Poll, Registry, Token, Waker};
+use parking_lot::{Mutex, RwLock};
+
+use super::link::{DATAGRAM, Link, Socket};
+
+/// Token of the waker; connections count from 0.
+const WAKER: Token = Token(usize::MAX);
+/// Sockets a connection may have: local addresses worth offering.
+pub(crate) const SOCKETS: usize = 8;
+/// Events taken from the system at once.
+const EVENTS: usize = 256;
+/// An alarm that is not needed is as good as none.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+type Alarm = Reverse<(Instant, u64)>;
+
+/// One I/O thread, as everybody else sees it.
+pub(crate) struct Shard {
+    registry: Registry,
+    waker: Waker,
+    links: RwLock<HashMap<u64, Weak<Link>>>,
+    /// Alarms set by other threads since the last round.
+    inbox: Mutex<Vec<Alarm>>,
+    thread: Mutex<Option<ThreadId>>,
+}
+
+impl Shard {
+    /// Starts the thread.
+    pub(crate) fn start(number: usize) -> io::Result<Arc<Self>> {
+        let poll = Poll::new()?;
+        let shard = Arc::new(Self {
+            registry: poll.registry().try_clone()?,
+            waker: Waker::new(poll.registry(), WAKER)?,
+            links: RwLock::default(),
+            inbox: Mutex::default(),
+            thread: Mutex::new(None),
+        });
+        let shared = shard.clone();
+        thread::Builder::new()
+            .name(format!("libwebrtc-io-{number}"))
+            .spawn(move || Driver::new(poll, shared).run())?;
+        Ok(shard)
+    }
+
+    /// Waits for the sockets of connection `id`.
+    pub(crate) fn register(&self, id: u64, sockets: &mut [Socket]) -> io::Result<()> {
+        for (number, socket) in sockets.iter_mut().enumerate() {
+            let token = Token(id as usize * SOCKETS + number);
+            self.registry
+                .register(&mut socket.udp, token, Interest::READABLE)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn add(&self, link: &Arc<Link>) {
+        self.links.write().insert(link.id, Arc::downgrade(link));
+    }
+
+    pub(crate) fn remove(&self, id: u64) {
+        self.links.write().remove(&id);
+    }
+
+    /// Rings for connection `id` at `alarm`. Wakes the thread, unless it is the caller.
+    pub(crate) fn set_alarm(&self, id: u64, alarm: Instant) {
+        self.inbox.lock().push(Reverse((alarm, id)));
+        if *self.thread.lock() == Some(thread::current().id()) {
+            return;
+        }
+        if let Err(error) = self.waker.wake() {
+            tracing::error!(%error, "an I/O thread cannot be woken");
+        }
+    }
+
+    fn link(&self, id: u64) -> Option<Arc<Link>> {
+        self.links.read().get(&id)?.upgrade()
+    }
+}
+
+/// What the thread owns.
+struct Driver {
+    poll: Poll,
+    shard: Arc<Shard>,
+    alarms: BinaryHeap<Alarm>,
+    /// Sockets with more to read than one turn allows. At most one entry per socket.
+    unread: VecDeque<Token>,
+    buffer: Box<[u8; DATAGRAM]>,
+}
+
+impl Driver {
+    fn new(poll: Poll, shard: Arc<Shard>) -> Self {
+        *shard.thread.lock() = Some(thread::current().id());
+        Self {
+            poll,
+            shard,
+            alarms: BinaryHeap::new(),
+            unread: VecDeque::new(),
+            buffer: Box::new([0; DATAGRAM]),
+        }
+    }
+
+    fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS);
+        loop {
+            self.take_inbox();
+            if let Err(error) = self.poll.poll(&mut events, Some(self.patience())) {
+                if error.kind() != io::ErrorKind::Interrupted {
+                    tracing::error!(%error, "an I/O thread cannot wait");
+                }
+                continue;
+            }
+            let before = std::mem::take(&mut self.unread);
+            for token in before {
+                self.read(token);
+            }
+            for event in &events {
+                if event.token() != WAKER && !self.unread.contains(&event.token()) {
+                    self.read(event.token());
+                }
+            }
+            self.take_inbox();
+            self.ring();
+        }
+    }
+
+    fn take_inbox(&mut self) {
+        self.alarms.extend(self.shard.inbox.lock().drain(..));
+    }
+
+    fn patience(&self) -> Duration {
+        if !self.unread.is_empty() {
+            return Duration::ZERO;
+        }
+        let next = self.alarms.peek().map(|Reverse((alarm, _))| *alarm);
+        next.map_or(LONGEST_WAIT, |alarm| {
+            alarm.saturating_duration_since(Instant::now())
+        })
+    }
+
+    fn read(&mut self, token: Token) {
+        let (id, socket) = ((token.0 / SOCKETS) as u64, token.0 % SOCKETS);
+        let Some(link) = self.shard.link(id) else {
+            return;
+        };
+        if link.on_readable(socket, &mut self.buffer) {
+            self.unread.push_back(token);
+        }
+    }
+
+    fn ring(&mut self) {
+        let now = Instant::now();
+        while let Some(Reverse((alarm, id))) = self.alarms.peek().copied() {
+            if alarm > now {
+                break;
+            }
+            self.alarms.pop();
+            let Some(link) = self.shard.link(id) else {
+                continue;
+            };
+            if let Some(next) = link.on_alarm(now) {
+                self.alarms.push(Reverse((next, id)));
+            }
+        }
+    }
+}
