@@ -1,4 +1,17 @@
 //! End-to-end: a real LiveKit server, the simulated model, the worker as a child process, and
 //! people who listen. Run with `cargo test -p tests --test e2e -- --test-threads=1`.
+//!
+//! Every waiting has a condition and a deadline; no test asserts how long something took.
 
+mod barge_in;
+mod chat;
+mod drains;
+mod isolates;
+mod joins;
+mod leaves;
+mod limits;
+mod reconnects;
+mod story;
+mod strangers;
 mod talks;
+mod tools;

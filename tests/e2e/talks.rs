@@ -1,26 +1,98 @@
 //! A conversation: greeting, turns, transcripts.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tests::stack::Stack;
+use tests::{sim_model::Side, stack::Stack};
 
-const SOON: Duration = Duration::from_secs(15);
+use crate::story::{SOON, greeted};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_is_greeted_and_hears_own_words_repeated() {
     let stack = Stack::start().await;
-    let joining = Instant::now();
-    let ann = stack.caller("ann", "kitchen").await;
-    let greeting = ann.hears("agent-greeting", joining, SOON).await;
-    let agent = ann.agents().pop().expect("the agent is there");
+    let (ann, agent) = greeted(&stack, "ann", "kitchen").await;
     ann.reads(&agent, "simulated model", SOON).await;
+    ann.sees_state("listening", SOON).await;
 
-    tokio::time::sleep_until(greeting.ended.into()).await;
     let said = ann.say("caller-apples").await;
     let answer = ann.hears("agent-you-said", said.ended, SOON).await;
     ann.hears("caller-apples", answer.ended, SOON).await;
     ann.reads("ann", "seven green apples", SOON).await;
     ann.reads(&agent, "You said I would like seven green apples.", SOON)
         .await;
+
+    let states = ann.states();
+    assert!(states.contains(&"speaking".to_owned()), "{states:?}");
+    let attributes = ann.agent_attributes();
+    assert_eq!(
+        attributes.get("agent.model").map(String::as_str),
+        Some("simulated-realtime")
+    );
+    assert!(attributes.contains_key("lk.agent.name"), "{attributes:?}");
     stack.worker.assert_no_secret_was_printed();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_turns_follow_each_other_and_each_gets_its_answer() {
+    let stack = Stack::start().await;
+    let (ann, _) = greeted(&stack, "ann", "garden").await;
+    for clip in ["caller-train", "caller-hello", "caller-mountains"] {
+        let said = ann.say(clip).await;
+        let answer = ann.hears("agent-you-said", said.ended, SOON).await;
+        let repeated = ann.hears(clip, answer.ended, SOON).await;
+        tokio::time::sleep_until(repeated.ended.into()).await;
+        ann.hears_silence(Duration::from_millis(500), SOON).await;
+    }
+    let turns = stack
+        .model
+        .events(Side::Server, "input_audio_buffer.committed");
+    assert_eq!(turns.len(), 3, "nothing else was taken for a turn");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_agents_voice_has_no_holes_and_no_clicks() {
+    let stack = Stack::start().await;
+    let (ann, _) = greeted(&stack, "ann", "studio").await;
+    let said = ann.say("caller-count").await;
+    let first = ann.hears("agent-one", said.ended, SOON).await;
+    let last = ann.hears("agent-twenty", said.ended, 2 * SOON).await;
+    let heard = ann.recording().between(first.started, last.ended);
+    assert_eq!(
+        tests::ears::gaps(&heard.pcm, Duration::from_millis(450)),
+        []
+    );
+    assert_eq!(tests::ears::clicks(&heard.pcm), []);
+    let words: Vec<_> = ann
+        .transcript_of(said.ended)
+        .iter()
+        .map(|sound| sound.name)
+        .collect();
+    let numbers = [
+        "agent-seven",
+        "agent-twelve",
+        "agent-fifteen",
+        "agent-eighteen",
+    ];
+    for number in numbers {
+        assert!(words.contains(&number), "{number} in {words:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_muted_caller_is_not_heard_and_an_unmuted_one_is() {
+    let stack = Stack::start().await;
+    let (ann, _) = greeted(&stack, "ann", "library").await;
+    ann.mute();
+    ann.say("caller-train").await;
+    ann.unmute();
+    let said = ann.say("caller-apples").await;
+    let answer = ann.hears("agent-you-said", said.ended, SOON).await;
+    ann.hears("caller-apples", answer.ended, SOON).await;
+    let turns = stack
+        .model
+        .events(Side::Server, "input_audio_buffer.committed");
+    assert_eq!(
+        turns.len(),
+        1,
+        "only the unmuted sentence reached the model"
+    );
 }

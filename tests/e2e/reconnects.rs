@@ -1,0 +1,149 @@
+//! The model is away, or refuses us.
+
+use std::time::Instant;
+
+use livekit_protocol::JobStatus;
+use tests::{
+    eventually::{eventually, eventually_async},
+    sim_model::{Fault, Handshake, Script, Side},
+    stack::{Stack, simulated_model},
+    worker::MODEL_KEY,
+};
+
+use crate::story::{LATER, SOON, greeted, job_over};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_link_that_breaks_mid_sentence_is_replaced_and_the_call_goes_on() {
+    let stack = Stack::start().await;
+    let (ann, _) = greeted(&stack, "ann", "kitchen").await;
+    stack.model.arm(Fault::DropLink(6));
+    let asked = ann.say("caller-count").await;
+    ann.hears("agent-one", asked.ended, SOON).await;
+    eventually("a second connection is up", LATER, || {
+        let updates = stack.model.events(Side::Client, "session.update");
+        match updates.iter().any(|update| update.connection == 2) {
+            true => Ok(()),
+            false => Err(format!("{} connections", stack.model.connections())),
+        }
+    })
+    .await;
+    ann.sees_state("listening", LATER).await;
+    let said = ann.say("caller-train").await;
+    let answer = ann.hears("agent-you-said", said.ended, LATER).await;
+    ann.hears("caller-train", answer.ended, SOON).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_is_down_at_the_start_is_waited_for() {
+    let script = Script {
+        handshake: Handshake::Refuse(503),
+        ..Script::default()
+    };
+    let stack = Stack::with(script, |settings| settings).await;
+    let joining = Instant::now();
+    let ann = stack.caller("ann", "kitchen").await;
+    eventually("the model was tried", LATER, || {
+        match stack.model.refusals() {
+            0 => Err("not yet".to_owned()),
+            _ => Ok(()),
+        }
+    })
+    .await;
+    stack
+        .model
+        .script(|script| script.handshake = Handshake::Accept);
+    ann.hears("agent-greeting", joining, LATER).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_key_fails_the_job_and_stops_new_ones_until_a_probe_succeeds() {
+    let script = Script {
+        refused_keys: vec![MODEL_KEY.to_owned()],
+        ..Script::default()
+    };
+    let stack = Stack::with(script, |settings| settings).await;
+    let _ann = stack.caller("ann", "kitchen").await;
+    let state = job_over(&stack.livekit, "kitchen").await;
+    assert_eq!(state.status(), JobStatus::JsFailed);
+    assert!(state.error.contains("model"), "{}", state.error);
+    eventually_async("the worker is not ready", SOON, || async {
+        let page = stack
+            .worker
+            .page("/ready")
+            .await
+            .map_err(|error| error.to_string())?;
+        if page.status == 200 {
+            Err(format!("{page:?}"))
+        } else {
+            Ok(())
+        }
+    })
+    .await;
+
+    stack.model.script(|script| script.refused_keys.clear());
+    stack.worker.becomes_ready().await;
+    let joining = Instant::now();
+    let bob = stack.caller("bob", "garden").await;
+    bob.hears("agent-greeting", joining, LATER).await;
+    stack.worker.assert_no_secret_was_printed();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_response_does_not_end_the_call() {
+    let stack = Stack::start().await;
+    let (ann, _) = greeted(&stack, "ann", "kitchen").await;
+    stack
+        .model
+        .arm(Fault::Fail("rate_limit_exceeded".to_owned()));
+    ann.say("caller-train").await;
+    eventually("the response failed", SOON, || {
+        let done = stack.model.events(Side::Server, "response.done");
+        match done
+            .iter()
+            .any(|done| done.event["response"]["status"] == "failed")
+        {
+            true => Ok(()),
+            false => Err(format!("{} done", done.len())),
+        }
+    })
+    .await;
+    ann.sees_state("listening", LATER).await;
+    let said = ann.say("caller-apples").await;
+    ann.hears("caller-apples", said.ended, LATER).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_session_is_replaced() {
+    let stack = Stack::start().await;
+    let (ann, _) = greeted(&stack, "ann", "kitchen").await;
+    stack.model.arm(Fault::Expire);
+    ann.say("caller-train").await;
+    eventually("a second connection is up", LATER, || {
+        match stack.model.connections() {
+            0 | 1 => Err("not yet".to_owned()),
+            _ => Ok(()),
+        }
+    })
+    .await;
+    ann.sees_state("listening", LATER).await;
+    let said = ann.say("caller-apples").await;
+    ann.hears("caller-apples", said.ended, LATER).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_any_model_the_session_gives_up_in_time() {
+    let stack = {
+        let model = simulated_model(Script::default()).await;
+        let gone = model.url();
+        drop(model);
+        Stack::with(Script::default(), |settings| {
+            settings
+                .with("ROOM_AGENT__MODEL__URL", &gone)
+                .with("ROOM_AGENT__MODEL__GIVE_UP_AFTER", "3s")
+        })
+        .await
+    };
+    let _ann = stack.caller("ann", "kitchen").await;
+    let state = job_over(&stack.livekit, "kitchen").await;
+    assert_eq!(state.status(), JobStatus::JsFailed);
+}

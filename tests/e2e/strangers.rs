@@ -1,0 +1,69 @@
+//! Participants who are no callers: hidden ones, and other agents.
+
+use std::time::Duration;
+
+use tests::{livekit_server::Pass, sim_model::Side, stack::Stack, user::User};
+
+use crate::story::{LATER, SOON, greeted};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_agent_is_not_heard_and_does_not_keep_the_call_open() {
+    let stack = Stack::start().await;
+    let (ann, _) = greeted(&stack, "ann", "kitchen").await;
+    let pass = Pass {
+        kind: "agent",
+        ..Pass::of("other-agent", "kitchen")
+    };
+    let other = User::join(&stack.livekit.url(), &pass).await;
+    other.say("caller-train").await;
+    let said = ann.say("caller-apples").await;
+    ann.hears("caller-apples", said.ended, SOON).await;
+    let turns = stack
+        .model
+        .events(Side::Server, "input_audio_buffer.committed");
+    assert_eq!(turns.len(), 1, "the other agent was heard");
+
+    ann.leave().await;
+    tests::eventually::eventually_async("the session is over", LATER, || async {
+        match stack.worker.metric("room_agent_sessions_active").await {
+            Some(0.0) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hidden_participant_is_not_heard() {
+    let stack = Stack::start().await;
+    let (ann, _) = greeted(&stack, "ann", "kitchen").await;
+    let pass = Pass {
+        hidden: true,
+        ..Pass::of("shadow", "kitchen")
+    };
+    let shadow = User::join(&stack.livekit.url(), &pass).await;
+    shadow.say("caller-train").await;
+    let said = ann.say("caller-apples").await;
+    ann.hears("caller-apples", said.ended, SOON).await;
+    let turns = stack
+        .model
+        .events(Side::Server, "input_audio_buffer.committed");
+    assert_eq!(turns.len(), 1, "the hidden participant was heard");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_person_is_not_heard_yet() {
+    let stack = Stack::start().await;
+    let (ann, _) = greeted(&stack, "ann", "kitchen").await;
+    let bob = stack.caller("bob", "kitchen").await;
+    bob.say("caller-train").await;
+    let said = ann.say("caller-apples").await;
+    let answer = ann.hears("agent-you-said", said.ended, SOON).await;
+    ann.hears("caller-apples", answer.ended, SOON).await;
+    bob.hears("agent-you-said", said.ended, SOON).await;
+    let turns = stack
+        .model
+        .events(Side::Server, "input_audio_buffer.committed");
+    assert_eq!(turns.len(), 1, "only the first person is heard");
+    ann.hears_silence(Duration::from_millis(500), SOON).await;
+}
