@@ -2,7 +2,7 @@
 //!
 //! Owns the one reason that wins. Does not speak: the dialog asks for the goodbye and plays it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::{
     Dialog, Output,
@@ -22,7 +22,12 @@ pub(crate) struct Closing {
     pub(crate) ended_by: Option<ResponseId>,
     /// The goodbye was asked for, once.
     pub(crate) is_goodbye_asked: bool,
+    /// All is said; what was sent last is still on its way to the listeners' ears.
+    pub(crate) is_all_said: bool,
 }
+
+/// What was handed to the encoder is heard this much later: network, jitter buffer, loudspeaker.
+const FAR_END: Duration = Duration::from_millis(300);
 
 impl Dialog {
     /// Ends the conversation politely: what is being said is said, goodbye is said, nobody is
@@ -40,6 +45,7 @@ impl Dialog {
             reason,
             ended_by,
             is_goodbye_asked: false,
+            is_all_said: false,
         });
         self.floor.clear();
         self.timers.stop(Timer::TurnGrace);
@@ -62,6 +68,9 @@ impl Dialog {
         let Some(closing) = &mut self.closing else {
             return;
         };
+        if closing.is_all_said {
+            return;
+        }
         if !self.link.is_up() {
             self.floor.clear();
         }
@@ -80,8 +89,14 @@ impl Dialog {
                 .want(Request::saying(Purpose::Goodbye, &self.config.goodbye));
             return self.ask_next(now);
         }
-        if !self.playhead.is_occupied() {
+        if self.playhead.is_occupied() {
+            return;
+        }
+        closing.is_all_said = true;
+        if self.audience.caller().is_none() {
             self.finish_closing();
+        } else {
+            self.timers.set(Timer::Close, now + FAR_END);
         }
     }
 

@@ -320,6 +320,9 @@ impl Dialog {
     }
 
     fn publish_state(&mut self) {
+        if self.is_finished {
+            return;
+        }
         let is_thinking = self.responses.is_generating()
             || self.user.is_committed()
             || self.calls.is_running()

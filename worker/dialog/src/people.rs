@@ -111,21 +111,17 @@ impl Dialog {
             self.timers
                 .set(Timer::TurnGrace, now + self.config.response_grace);
         } else {
-            self.answer_turn(now);
+            self.user.answer(now);
+            self.floor.want(Request::reply(self.user.number()));
         }
     }
 
     /// The model created nothing for the turn.
     pub(crate) fn on_turn_overdue(&mut self, now: Instant) {
-        self.answer_turn(now);
-    }
-
-    fn answer_turn(&mut self, now: Instant) {
-        let Some(waited) = self.user.answer(now) else {
-            return;
-        };
-        self.note(Note::TurnAsked { waited });
-        self.floor.want(Request::reply(self.user.number()));
+        if let Some(waited) = self.user.answer(now) {
+            self.note(Note::TurnAsked { waited });
+            self.floor.want(Request::reply(self.user.number()));
+        }
     }
 
     pub(crate) fn on_user_transcript(&mut self, item: ItemId, text: String, is_final: bool) {

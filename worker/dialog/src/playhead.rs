@@ -12,7 +12,7 @@ use crate::{
     transcript::Transcript,
 };
 
-/// How many items may be queued; a response has one to three.
+/// How many items may be queued, or remembered as gone; a response has one to three.
 const ITEMS: usize = 64;
 
 /// One item of speech on its way to the listeners.
@@ -63,18 +63,25 @@ pub(crate) struct Ended {
 #[derive(Debug, Default)]
 pub(crate) struct Playhead {
     items: VecDeque<Spoken>,
+    /// Items that were cut or heard to their end lately: what still comes of them is late.
+    gone: VecDeque<ItemId>,
+    /// A voice was started and neither stopped nor played out.
+    is_voice_on: bool,
     /// How many connections were lost so far.
     connection: u32,
 }
 
 impl Playhead {
     pub(crate) fn received(&mut self, response: &ResponseId, item: &ItemId, duration: Duration) {
-        let spoken = self.entry(response, item);
-        spoken.received += duration;
+        if let Some(spoken) = self.entry(response, item) {
+            spoken.received += duration;
+        }
     }
 
     pub(crate) fn text(&mut self, response: &ResponseId, item: &ItemId, text: &str) {
-        self.entry(response, item).transcript.push(text);
+        if let Some(spoken) = self.entry(response, item) {
+            spoken.transcript.push(text);
+        }
     }
 
     pub(crate) fn complete(&mut self, item: &ItemId) {
@@ -107,6 +114,7 @@ impl Playhead {
             before.is_drained = true;
         }
         let spoken = &mut self.items[index];
+        self.is_voice_on |= !spoken.is_doomed;
         spoken.is_drained = false;
         !std::mem::replace(&mut spoken.is_started, true)
     }
@@ -120,6 +128,7 @@ impl Playhead {
 
     /// Nothing is queued any more.
     pub(crate) fn drain(&mut self) {
+        self.is_voice_on = false;
         for spoken in self.items.iter_mut().filter(|spoken| spoken.is_started) {
             spoken.is_drained = true;
         }
@@ -127,6 +136,7 @@ impl Playhead {
 
     /// Everything that is here will be flushed; what comes later is not affected.
     pub(crate) fn doom(&mut self) {
+        self.is_voice_on = false;
         for spoken in &mut self.items {
             spoken.is_doomed = true;
         }
@@ -144,6 +154,7 @@ impl Playhead {
             }
             let cut = spoken.settle(report.map(|heard| heard.heard));
             spoken.show_end(&cut, publish);
+            self.forget(&spoken.item);
             let said = spoken.transcript.shown().to_owned();
             ended.push(Ended {
                 item: spoken.item,
@@ -182,8 +193,18 @@ impl Playhead {
                 said(&spoken.item, spoken.transcript.shown());
             }
         }
-        self.items
-            .retain(|spoken| spoken.is_doomed || !spoken.is_over());
+        let is_over = |spoken: &&Spoken| !spoken.is_doomed && spoken.is_over();
+        let over: Vec<ItemId> = self
+            .items
+            .iter()
+            .filter(is_over)
+            .map(|s| s.item.clone())
+            .collect();
+        for item in over {
+            self.items
+                .retain(|spoken| spoken.item != item || spoken.is_doomed);
+            self.forget(&item);
+        }
     }
 
     /// A response of text alone is shown at once: there is no sound to wait for.
@@ -208,6 +229,7 @@ impl Playhead {
     /// The connection is gone: what was received goes on playing, nothing is added.
     pub(crate) fn disconnect(&mut self) {
         self.connection += 1;
+        self.gone.clear();
         for spoken in &mut self.items {
             spoken.is_complete = true;
             spoken.is_response_over = true;
@@ -229,11 +251,16 @@ impl Playhead {
             .any(|s| !s.is_doomed && !s.received.is_zero() && !s.is_over())
     }
 
-    /// A voice can be heard right now.
+    /// A voice can be heard right now; the seam between two items is no silence.
     pub(crate) fn is_audible(&self) -> bool {
-        self.items
-            .iter()
-            .any(|s| s.is_started && !s.is_doomed && !s.is_drained && !s.is_over())
+        self.is_voice_on && self.is_occupied()
+    }
+
+    fn forget(&mut self, item: &ItemId) {
+        if self.gone.len() == ITEMS {
+            self.gone.pop_front();
+        }
+        self.gone.push_back(item.clone());
     }
 
     fn find(&mut self, item: &ItemId) -> Option<&mut Spoken> {
@@ -243,13 +270,14 @@ impl Playhead {
             .find(|spoken| spoken.item == *item)
     }
 
-    fn entry(&mut self, response: &ResponseId, item: &ItemId) -> &mut Spoken {
-        let known = self
-            .items
-            .iter()
-            .rposition(|s| s.item == *item && !s.is_stale && !s.is_doomed);
-        if let Some(index) = known {
-            return &mut self.items[index];
+    /// The entry of an item, new if need be; `None` = it is stopped, and this comes too late.
+    fn entry(&mut self, response: &ResponseId, item: &ItemId) -> Option<&mut Spoken> {
+        let is_it = |spoken: &Spoken| spoken.item == *item && !spoken.is_stale;
+        if let Some(index) = self.items.iter().rposition(is_it) {
+            return Some(&mut self.items[index]).filter(|spoken| !spoken.is_doomed);
+        }
+        if self.gone.contains(item) {
+            return None;
         }
         if self.items.len() == ITEMS {
             self.items.pop_front();
@@ -269,8 +297,7 @@ impl Playhead {
             is_stale: false,
             transcript: Transcript::default(),
         });
-        let last = self.items.len() - 1;
-        &mut self.items[last]
+        self.items.back_mut()
     }
 }
 

@@ -32,7 +32,8 @@ impl Transcript {
 
     /// Takes out all the rest: the item was heard to its end.
     pub(crate) fn finish(&mut self) -> &str {
-        self.show_until(self.text.len())
+        let end = self.whole().len();
+        self.show_until(end)
     }
 
     /// What people were shown.
@@ -42,7 +43,7 @@ impl Transcript {
 
     /// Everything there is, heard or not.
     pub(crate) fn whole(&self) -> &str {
-        &self.text
+        self.text.trim_end()
     }
 
     fn show_until(&mut self, end: usize) -> &str {

@@ -1,0 +1,424 @@
+//! The script runner: people, a model and a loudspeaker in virtual time, around one real `Dialog`.
+//!
+//! A scene says what people do and what the model will answer; everything else follows by itself.
+//! The snapshot shows four lanes: time, people, orders to and events of the model, the agent.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use dialog::{
+    Config, Dialog, Input, Output,
+    input::{AfterTool, Ask, Audience, ModelLink},
+    model::{Capabilities, Event, ItemId, Order},
+    output::PlayoutOrder,
+    speaker::{ParticipantId, Role},
+};
+
+mod lanes;
+pub(crate) mod loudspeaker;
+pub(crate) mod sim;
+
+use loudspeaker::Loudspeaker;
+use sim::{Reply, Sim};
+
+/// Everything happens on this grid: one frame of audio.
+pub(crate) const TICK: Duration = Duration::from_millis(10);
+
+/// One thing that is going to happen.
+struct Cue {
+    at: Duration,
+    what: What,
+}
+
+enum What {
+    Fact(Input),
+    /// An order reaches the model.
+    Order(Order),
+    /// The model decides about a committed turn.
+    TurnDue,
+}
+
+/// How long a tool takes, what it answers and what it wants.
+struct Tool {
+    name: &'static str,
+    takes: f64,
+    output: &'static str,
+    then: AfterTool,
+}
+
+/// A script, and the world it plays in.
+pub(crate) struct Scene {
+    dialog: Dialog,
+    start: Instant,
+    now: Duration,
+    cues: VecDeque<Cue>,
+    sim: Sim,
+    loudspeaker: Loudspeaker,
+    tools: Vec<Tool>,
+    turns: usize,
+    said: String,
+    shows_text: bool,
+    lanes: String,
+}
+
+/// A scene in which room, model and the caller Ann are there from the start, without a greeting.
+/// The lanes begin after that.
+pub(crate) fn scene() -> Scene {
+    let mut scene = empty_scene(Config::default())
+        .joins(0.0, "ann")
+        .room_ready(0.0)
+        .link_up(0.0);
+    scene.play_cues();
+    scene.lanes.clear();
+    scene
+}
+
+/// A scene in which nobody is there yet.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "any instant will do as the zero of a scene"
+)]
+pub(crate) fn empty_scene(config: Config) -> Scene {
+    Scene {
+        dialog: Dialog::new(config),
+        start: Instant::now(),
+        now: Duration::ZERO,
+        cues: VecDeque::new(),
+        sim: Sim::default(),
+        loudspeaker: Loudspeaker::default(),
+        tools: Vec::new(),
+        turns: 0,
+        said: String::new(),
+        shows_text: false,
+        lanes: String::new(),
+    }
+}
+
+/// What people and the world do.
+impl Scene {
+    pub(crate) fn joins(self, at: f64, name: &str) -> Self {
+        self.comes(at, name, Role::Caller)
+    }
+
+    pub(crate) fn agent_joins(self, at: f64, name: &str) -> Self {
+        self.comes(at, name, Role::OtherAgent)
+    }
+
+    fn comes(self, at: f64, name: &str, role: Role) -> Self {
+        let participant = ParticipantId::new(name);
+        let name = name.to_owned();
+        self.fact(
+            at,
+            Input::Audience(Audience::Joined {
+                participant,
+                role,
+                name,
+            }),
+        )
+    }
+
+    pub(crate) fn leaves(self, at: f64, name: &str) -> Self {
+        let participant = ParticipantId::new(name);
+        self.fact(at, Input::Audience(Audience::Left { participant }))
+    }
+
+    /// The caller speaks; 0.3 s of silence later the model calls it a turn, and 0.2 s after that
+    /// it knows the words.
+    pub(crate) fn says(self, from: f64, to: f64, text: &str) -> Self {
+        let item = self.next_user_item();
+        self.speaks(from, to).model(
+            to + 0.5,
+            Event::UserTranscript {
+                item,
+                text: text.to_owned(),
+                is_final: true,
+            },
+        )
+    }
+
+    /// The same, and nobody understands the words.
+    pub(crate) fn speaks(mut self, from: f64, to: f64) -> Self {
+        let item = self.next_user_item();
+        self.turns += 1;
+        self.cue(to + 0.3, What::TurnDue)
+            .model(from, Event::SpeechStarted { item: item.clone() })
+            .model(to + 0.3, Event::SpeechStopped { item: item.clone() })
+            .model(to + 0.3, Event::Committed { item })
+    }
+
+    fn next_user_item(&self) -> ItemId {
+        ItemId::new(format!("u{}", self.turns + 1))
+    }
+
+    pub(crate) fn types(self, at: f64, name: &str, text: &str) -> Self {
+        let participant = ParticipantId::new(name);
+        self.fact(
+            at,
+            Input::Chat {
+                participant,
+                text: text.to_owned(),
+            },
+        )
+    }
+
+    pub(crate) fn room_ready(self, at: f64) -> Self {
+        self.fact(at, Input::RoomReady)
+    }
+
+    pub(crate) fn link_up(self, at: f64) -> Self {
+        self.link_up_with(at, Capabilities::all())
+    }
+
+    pub(crate) fn link_up_with(self, at: f64, capabilities: Capabilities) -> Self {
+        self.fact(at, Input::ModelLink(ModelLink::Up(capabilities)))
+    }
+
+    pub(crate) fn link_down(self, at: f64) -> Self {
+        self.fact(at, Input::ModelLink(ModelLink::Down))
+    }
+
+    pub(crate) fn link_exhausted(self, at: f64, reason: &str) -> Self {
+        self.fact(
+            at,
+            Input::ModelLink(ModelLink::Exhausted {
+                reason: reason.to_owned(),
+            }),
+        )
+    }
+
+    pub(crate) fn asked(self, at: f64, ask: Ask) -> Self {
+        self.fact(at, Input::Ask(ask))
+    }
+
+    /// An event of the model that the simulation would not send by itself.
+    pub(crate) fn model(self, at: f64, event: Event) -> Self {
+        self.fact(at, Input::Model(event))
+    }
+
+    pub(crate) fn fact(self, at: f64, input: Input) -> Self {
+        self.cue(at, What::Fact(input))
+    }
+
+    fn cue(mut self, at: f64, what: What) -> Self {
+        self.schedule(Duration::from_secs_f64(at), what);
+        self
+    }
+}
+
+/// What the model and the tools will do when it is their turn.
+impl Scene {
+    pub(crate) fn model_will_say(mut self, text: &str, seconds: f64) -> Self {
+        self.sim
+            .replies
+            .push_back(Reply::Say(vec![(text.to_owned(), seconds)]));
+        self
+    }
+
+    /// One response with several items.
+    pub(crate) fn model_will_say_items(mut self, items: &[(&str, f64)]) -> Self {
+        let items = items
+            .iter()
+            .map(|(text, seconds)| ((*text).to_owned(), *seconds));
+        self.sim.replies.push_back(Reply::Say(items.collect()));
+        self
+    }
+
+    /// One response that says something (or nothing) and makes calls with these arguments.
+    pub(crate) fn model_will_call(mut self, says: &str, calls: &[(&str, &str)]) -> Self {
+        let calls = calls
+            .iter()
+            .map(|(name, args)| ((*name).to_owned(), (*args).to_owned()));
+        self.sim
+            .replies
+            .push_back(Reply::Call(says.to_owned(), calls.collect()));
+        self
+    }
+
+    pub(crate) fn model_will_fail(mut self, code: &str) -> Self {
+        self.sim.replies.push_back(Reply::Fail(code.to_owned()));
+        self
+    }
+
+    /// The next turn or create is lost without a word.
+    pub(crate) fn model_will_ignore(mut self) -> Self {
+        self.sim.replies.push_back(Reply::Ignore);
+        self
+    }
+
+    pub(crate) fn tool(self, name: &'static str, takes: f64, output: &'static str) -> Self {
+        self.tool_then(name, takes, output, AfterTool::Continue)
+    }
+
+    pub(crate) fn tool_then(
+        mut self,
+        name: &'static str,
+        takes: f64,
+        output: &'static str,
+        then: AfterTool,
+    ) -> Self {
+        self.tools.push(Tool {
+            name,
+            takes,
+            output,
+            then,
+        });
+        self
+    }
+
+    /// The loudspeaker carries out flushes and reports nothing.
+    pub(crate) fn loudspeaker_is_silent(mut self) -> Self {
+        self.loudspeaker.reports = false;
+        self
+    }
+
+    /// The agent's lane shows each piece of text when it is published, not only the whole.
+    pub(crate) fn showing_text(mut self) -> Self {
+        self.shows_text = true;
+        self
+    }
+}
+
+/// The run.
+impl Scene {
+    /// Plays until this time and returns the lanes.
+    pub(crate) fn until(mut self, end: f64) -> String {
+        let end = Duration::from_secs_f64(end);
+        while self.now <= end {
+            self.play_cues();
+            self.play_audio();
+            self.play_timers();
+            self.now += TICK;
+        }
+        self.lanes
+    }
+
+    fn schedule(&mut self, at: Duration, what: What) {
+        let index = self.cues.partition_point(|cue| cue.at <= at);
+        self.cues.insert(index, Cue { at, what });
+    }
+
+    fn play_cues(&mut self) {
+        while self.cues.front().is_some_and(|cue| cue.at <= self.now) {
+            let Some(cue) = self.cues.pop_front() else {
+                return;
+            };
+            match cue.what {
+                What::Fact(input) => self.tell(input),
+                What::Order(order) => self.model_hears(&order),
+                What::TurnDue => {
+                    let events = self.sim.turn_due();
+                    self.model_sends(events);
+                }
+            }
+        }
+    }
+
+    fn play_audio(&mut self) {
+        for fact in self.loudspeaker.tick() {
+            self.tell(Input::Playout(fact));
+        }
+    }
+
+    fn play_timers(&mut self) {
+        let now = self.start + self.now;
+        if self.dialog.poll_timeout().is_some_and(|due| due <= now) {
+            self.dialog.handle_timeout(now);
+            let next = self.dialog.poll_timeout();
+            assert!(
+                next.is_none_or(|due| due > now),
+                "a timer that ran out was set to the past"
+            );
+            self.drain();
+        }
+    }
+
+    fn tell(&mut self, input: Input) {
+        self.show_fact(&input);
+        match &input {
+            Input::Model(Event::AudioReceived {
+                response,
+                item,
+                duration,
+            }) => {
+                self.loudspeaker.push(response, item, *duration);
+            }
+            Input::Model(Event::AudioDone { item, .. }) => self.loudspeaker.finish(item),
+            Input::Model(Event::ResponseDone { response, .. }) => self.sim.done(response),
+            Input::ModelLink(ModelLink::Up(capabilities)) => {
+                let is_first = self.sim.connections == 0;
+                self.sim.connections += 1;
+                self.sim.creates_responses = is_first && capabilities.creates_responses;
+            }
+            Input::ModelLink(ModelLink::Down) => self.lose_model(),
+            _ => {}
+        }
+        self.dialog.handle(self.start + self.now, input);
+        self.drain();
+    }
+
+    /// Orders on their way and events not yet sent are lost with the connection.
+    fn lose_model(&mut self) {
+        self.sim.disconnect();
+        let lost = |cue: &Cue| match &cue.what {
+            What::Fact(Input::Model(event)) => Sim::is_of_a_response(event),
+            What::Order(_) => true,
+            _ => false,
+        };
+        self.cues.retain(|cue| !lost(cue));
+        self.loudspeaker.finish_all();
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.dialog.poll_output() {
+            self.show_output(&output);
+            self.carry_out(output);
+        }
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Model(order) => self.schedule(self.now + 3 * TICK, What::Order(order)),
+            Output::Playout(PlayoutOrder::Flush { response }) => {
+                if let Some(fact) = self.loudspeaker.flush(response) {
+                    self.schedule(self.now + TICK, What::Fact(Input::Playout(fact)));
+                }
+            }
+            Output::RunTool(run) => {
+                let tool = self.tools.iter().find(|tool| tool.name == run.name);
+                let tool = tool.expect("a scene knows the tools it calls");
+                let (output, then) = (tool.output.to_owned(), tool.then);
+                let at = self.now + Duration::from_secs_f64(tool.takes);
+                let finished = Input::ToolFinished {
+                    call: run.call,
+                    output,
+                    then,
+                };
+                self.schedule(at, What::Fact(finished));
+            }
+            _ => {}
+        }
+    }
+
+    fn model_hears(&mut self, order: &Order) {
+        if let Order::Cancel {
+            response: Some(response),
+        } = order
+        {
+            let response = response.clone();
+            self.cues.retain(|cue| match &cue.what {
+                What::Fact(Input::Model(event)) => Sim::response_of(event) != Some(&response),
+                _ => true,
+            });
+        }
+        let events = self.sim.hear(order);
+        self.model_sends(events);
+    }
+
+    fn model_sends(&mut self, events: Vec<(Duration, Event)>) {
+        for (after, event) in events {
+            self.schedule(self.now + after, What::Fact(Input::Model(event)));
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The outgoing queue and its playhead, as the worker's playout reports them.
+
+use std::{collections::VecDeque, time::Duration};
+
+use dialog::{
+    input::{Heard, Playout},
+    model::{ItemId, ResponseId},
+};
+
+use super::TICK;
+
+struct Clip {
+    response: ResponseId,
+    item: ItemId,
+    queued: Duration,
+    heard: Duration,
+    is_complete: bool,
+    is_started: bool,
+}
+
+pub(crate) struct Loudspeaker {
+    clips: VecDeque<Clip>,
+    refused: Vec<ResponseId>,
+    is_playing: bool,
+    pub(crate) reports: bool,
+}
+
+impl Default for Loudspeaker {
+    fn default() -> Self {
+        Self {
+            clips: VecDeque::new(),
+            refused: Vec::new(),
+            is_playing: false,
+            reports: true,
+        }
+    }
+}
+
+impl Loudspeaker {
+    pub(crate) fn push(&mut self, response: &ResponseId, item: &ItemId, duration: Duration) {
+        if self.refused.contains(response) {
+            return;
+        }
+        if let Some(clip) = self.clips.iter_mut().find(|clip| clip.item == *item) {
+            clip.queued += duration;
+            return;
+        }
+        self.clips.push_back(Clip {
+            response: response.clone(),
+            item: item.clone(),
+            queued: duration,
+            heard: Duration::ZERO,
+            is_complete: false,
+            is_started: false,
+        });
+    }
+
+    pub(crate) fn finish(&mut self, item: &ItemId) {
+        for clip in self.clips.iter_mut().filter(|clip| clip.item == *item) {
+            clip.is_complete = true;
+        }
+    }
+
+    pub(crate) fn finish_all(&mut self) {
+        for clip in &mut self.clips {
+            clip.is_complete = true;
+        }
+    }
+
+    pub(crate) fn flush(&mut self, response: Option<ResponseId>) -> Option<Playout> {
+        self.refused.extend(response);
+        self.is_playing = false;
+        let cut = self.clips.drain(..).map(|clip| Heard {
+            response: clip.response,
+            item: clip.item,
+            heard: clip.heard,
+        });
+        let cut = cut.collect();
+        self.reports.then_some(Playout::Flushed { cut })
+    }
+
+    /// Plays one frame; reports like the real queue, ten times a second and at each end.
+    pub(crate) fn tick(&mut self) -> Vec<Playout> {
+        let mut facts = Vec::new();
+        while let Some(clip) = self.clips.front_mut() {
+            if clip.heard < clip.queued {
+                self.is_playing = true;
+                clip.play(&mut facts);
+                return facts;
+            }
+            if !clip.is_complete {
+                return facts;
+            }
+            facts.push(Playout::Advanced(clip.report()));
+            self.clips.pop_front();
+        }
+        if std::mem::take(&mut self.is_playing) {
+            facts.push(Playout::Drained);
+        }
+        facts
+    }
+}
+
+impl Clip {
+    fn play(&mut self, facts: &mut Vec<Playout>) {
+        if !std::mem::replace(&mut self.is_started, true) {
+            let (response, item) = (self.response.clone(), self.item.clone());
+            facts.push(Playout::Started { response, item });
+        }
+        self.heard += TICK.min(self.queued - self.heard);
+        if self.heard.as_millis().is_multiple_of(100) {
+            facts.push(Playout::Advanced(self.report()));
+        }
+    }
+
+    fn report(&self) -> Heard {
+        Heard {
+            response: self.response.clone(),
+            item: self.item.clone(),
+            heard: self.heard,
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! A model with the rules of a realtime API: one response at a time, audio faster than real time.
+
+use std::{collections::VecDeque, time::Duration};
+
+use dialog::model::{CallId, Event, ItemId, Order, ResponseId, ResponseStatus, Tag};
+
+/// Thinking time before the first delta.
+const FIRST_DELTA: Duration = Duration::from_millis(200);
+/// One delta of this much audio ...
+const DELTA: Duration = Duration::from_millis(200);
+/// ... comes this often: four times faster than it is spoken.
+const DELTA_EVERY: Duration = Duration::from_millis(50);
+
+pub(crate) enum Reply {
+    Say(Vec<(String, f64)>),
+    Call(String, Vec<(String, String)>),
+    Fail(String),
+    Ignore,
+}
+
+#[derive(Default)]
+pub(crate) struct Sim {
+    pub(crate) replies: VecDeque<Reply>,
+    pub(crate) creates_responses: bool,
+    pub(crate) connections: usize,
+    live: Option<ResponseId>,
+    responses: usize,
+    items: usize,
+    calls: usize,
+}
+
+type Timed = Vec<(Duration, Event)>;
+
+impl Sim {
+    pub(crate) fn disconnect(&mut self) {
+        self.live = None;
+        self.creates_responses = false;
+    }
+
+    /// A turn was committed: does the model answer by itself?
+    pub(crate) fn turn_due(&mut self) -> Timed {
+        if self.creates_responses && self.live.is_none() {
+            self.respond(None)
+        } else {
+            Vec::new()
+        }
+    }
+
+    pub(crate) fn done(&mut self, response: &ResponseId) {
+        self.live.take_if(|live| live == response);
+    }
+
+    pub(crate) fn hear(&mut self, order: &Order) -> Timed {
+        match order {
+            Order::Create { tag, .. } if self.live.is_some() => {
+                let code = "conversation_already_has_active_response".to_owned();
+                vec![(
+                    Duration::ZERO,
+                    Event::Error {
+                        code,
+                        tag: Some(tag.clone()),
+                    },
+                )]
+            }
+            Order::Create { tag, .. } => self.respond(Some(tag.clone())),
+            Order::Cancel { response } => match self.live.take() {
+                Some(live) if response.as_ref().is_none_or(|wanted| *wanted == live) => {
+                    vec![(
+                        Duration::from_millis(20),
+                        done(live, ResponseStatus::Cancelled),
+                    )]
+                }
+                live => {
+                    self.live = live;
+                    let code = "response_cancel_not_active".to_owned();
+                    vec![(Duration::ZERO, Event::Error { code, tag: None })]
+                }
+            },
+            Order::TurnControl { creates_responses } => {
+                self.creates_responses = *creates_responses;
+                Vec::new()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn respond(&mut self, tag: Option<Tag>) -> Timed {
+        let fallback = Reply::Say(vec![("Well.".to_owned(), 0.4)]);
+        let reply = self.replies.pop_front().unwrap_or(fallback);
+        if matches!(reply, Reply::Ignore) {
+            return Vec::new();
+        }
+        self.responses += 1;
+        let response = ResponseId::new(format!("r{}", self.responses));
+        self.live = Some(response.clone());
+        let mut at = Duration::from_millis(30);
+        let created = Event::ResponseCreated {
+            response: response.clone(),
+            tag,
+        };
+        let mut events = vec![(at, created)];
+        at += FIRST_DELTA;
+        let status = match reply {
+            Reply::Fail(code) => ResponseStatus::Failed { code },
+            Reply::Say(items) => {
+                for (text, seconds) in items {
+                    self.speak(&response, &text, seconds, &mut at, &mut events);
+                }
+                ResponseStatus::Completed
+            }
+            Reply::Call(says, calls) => {
+                if !says.is_empty() {
+                    self.speak(&response, &says, 1.0, &mut at, &mut events);
+                }
+                for (name, arguments) in calls {
+                    events.push((at, self.call(&response, name, arguments)));
+                }
+                ResponseStatus::Completed
+            }
+            Reply::Ignore => return Vec::new(),
+        };
+        events.push((at, done(response, status)));
+        events
+    }
+
+    fn speak(
+        &mut self,
+        response: &ResponseId,
+        text: &str,
+        seconds: f64,
+        at: &mut Duration,
+        events: &mut Timed,
+    ) {
+        self.items += 1;
+        let item = ItemId::new(format!("a{}", self.items));
+        let whole = Duration::from_secs_f64(seconds);
+        let mut words = text.split_inclusive(' ');
+        let mut sent = Duration::ZERO;
+        while sent < whole {
+            let duration = DELTA.min(whole - sent);
+            sent += duration;
+            let word = words.next().unwrap_or_default().to_owned();
+            let (response, item) = (response.clone(), item.clone());
+            let text = Event::TranscriptDelta {
+                response: response.clone(),
+                item: item.clone(),
+                text: word,
+            };
+            events.push((*at, text));
+            events.push((
+                *at,
+                Event::AudioReceived {
+                    response,
+                    item,
+                    duration,
+                },
+            ));
+            *at += DELTA_EVERY;
+        }
+        let rest: String = words.collect();
+        let (response, item) = (response.clone(), item);
+        let text = Event::TranscriptDelta {
+            response: response.clone(),
+            item: item.clone(),
+            text: rest,
+        };
+        events.push((*at, text));
+        events.push((*at, Event::AudioDone { response, item }));
+    }
+
+    fn call(&mut self, response: &ResponseId, name: String, arguments: String) -> Event {
+        self.calls += 1;
+        Event::FunctionCall {
+            response: response.clone(),
+            item: ItemId::new(format!("f{}", self.calls)),
+            call: CallId::new(format!("c{}", self.calls)),
+            name,
+            arguments,
+        }
+    }
+
+    pub(crate) fn is_of_a_response(event: &Event) -> bool {
+        Self::response_of(event).is_some()
+    }
+
+    pub(crate) fn response_of(event: &Event) -> Option<&ResponseId> {
+        match event {
+            Event::AudioDone { response, .. }
+            | Event::AudioReceived { response, .. }
+            | Event::FunctionCall { response, .. }
+            | Event::ResponseCreated { response, .. }
+            | Event::ResponseDone { response, .. }
+            | Event::TranscriptDelta { response, .. } => Some(response),
+            _ => None,
+        }
+    }
+}
+
+fn done(response: ResponseId, status: ResponseStatus) -> Event {
+    Event::ResponseDone {
+        response,
+        status,
+        usage: None,
+    }
+}

@@ -1,0 +1,11 @@
+//! Ring: hermetic. Conversations in virtual time, told as scenes; each file is one subject.
+
+mod audience;
+mod barge_in;
+mod chat;
+mod close;
+mod reconnect;
+mod scene;
+mod tool_flow;
+mod truncation;
+mod turn_end;
