@@ -11,6 +11,7 @@ mod joins;
 mod leaves;
 mod limits;
 mod reconnects;
+mod rehearsal;
 mod story;
 mod strangers;
 mod talks;

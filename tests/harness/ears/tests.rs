@@ -93,7 +93,7 @@ fn sound_and_silence_are_found_where_they_are() {
 fn a_hole_in_a_sentence_is_a_gap_and_a_jump_is_a_click() {
     let mut pcm = clip("caller-mountains").pcm.clone();
     assert_eq!(gaps(&pcm, Duration::from_millis(250)), []);
-    assert_eq!(clicks(&pcm), []);
+    assert!(clicks(&pcm).is_empty());
     pcm[24_000..33_600].fill(0);
     assert_eq!(gaps(&pcm, Duration::from_millis(250)).len(), 1);
     pcm[30_000] = 20_000;
@@ -153,5 +153,5 @@ fn silence_after_opus_is_silence() {
     let heard = through_opus(&between_silences("caller-wait"), None);
     let end = Duration::from_millis(400) + clip("caller-wait").duration();
     assert!(silent_from(&heard).abs_diff(end) <= Duration::from_millis(100));
-    assert_eq!(clicks(&heard), []);
+    assert!(clicks(&heard).is_empty());
 }
