@@ -150,6 +150,8 @@ impl Driver<'_> {
         match input {
             RoomInput::AgentHeard => self.tell(Input::RoomReady),
             RoomInput::Chat { participant, text } => {
+                #[cfg(debug_assertions)]
+                rehearse_a_bug();
                 if self.audience.hears(&participant) {
                     self.tell(Input::Chat { participant, text });
                 }
@@ -268,6 +270,13 @@ impl Driver<'_> {
 }
 
 /// The clock of every session; tokio's, so that tests can stop it.
+/// Debug builds only, so that a test can see what a panic does: `ROOM_AGENT_FAULT=panic-on-chat`.
+#[cfg(debug_assertions)]
+fn rehearse_a_bug() {
+    let fault = std::env::var("ROOM_AGENT_FAULT").unwrap_or_default();
+    assert!(fault != "panic-on-chat", "a rehearsed bug");
+}
+
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
