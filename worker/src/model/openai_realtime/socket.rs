@@ -86,6 +86,7 @@ impl ConnectError {
                     .as_deref()
                     .and_then(server_event::code_of_body),
             },
+            WsError::Io(error) if is_about_tls(&error) => Self::Tls,
             WsError::Io(error) => Self::Unreachable(error),
             WsError::Tls(_) => Self::Tls,
             _ => Self::Protocol,
@@ -159,6 +160,13 @@ impl ConnectError {
             | Self::Unreachable(_) => Retry::Backoff,
         }
     }
+}
+
+/// A handshake that fails is reported as an I/O error around the real one.
+fn is_about_tls(error: &io::Error) -> bool {
+    error
+        .get_ref()
+        .is_some_and(|inner| inner.is::<rustls::Error>())
 }
 
 /// Opens the socket of one connection. The caller sets the deadline.
@@ -251,7 +259,10 @@ async fn proxy_status(stream: &mut TcpStream) -> Result<u16, ConnectError> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpListener;
+
     use super::*;
+    use crate::config::Secret;
 
     fn upgrade(status: u16, code: Option<&str>) -> (String, Blame, Retry) {
         let error = ConnectError::Upgrade {
@@ -305,6 +316,57 @@ mod tests {
                 "{status}"
             );
         }
+    }
+
+    /// A proxy that answers like this, and what it was asked.
+    async fn ask_proxy(login: Option<&str>, answer: &str) -> (Result<(), String>, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let proxy = Proxy {
+            host: "127.0.0.1".to_owned(),
+            port: listener.local_addr().unwrap().port(),
+            login: login.map(Secret::new),
+        };
+        let served = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n") {
+                asked.push(stream.read_u8().await.unwrap());
+            }
+            // Our side may hang up before it has read everything.
+            let _ = stream.write_all(answer.as_bytes()).await;
+            String::from_utf8(asked).unwrap()
+        };
+        let (tunnel, asked) = tokio::join!(tunnel(&proxy, ("model.test", 443)), served);
+        (tunnel.map(drop).map_err(|error| error.reason()), asked)
+    }
+
+    #[tokio::test]
+    async fn a_proxy_is_asked_for_a_tunnel_with_its_login() {
+        let (tunnel, asked) = ask_proxy(Some("me:p@ss"), "HTTP/1.1 200 OK\r\n\r\n").await;
+        assert_eq!(tunnel, Ok(()));
+        assert_eq!(
+            asked,
+            "CONNECT model.test:443 HTTP/1.1\r\nHost: model.test:443\r\n\
+             Proxy-Authorization: Basic bWU6cEBzcw==\r\n\r\n"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_proxy_that_gives_no_tunnel_says_why_or_is_not_one() {
+        let refused = "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n";
+        assert_eq!(
+            ask_proxy(None, refused).await.0,
+            Err("proxy_407".to_owned())
+        );
+        let endless = "x".repeat(PROXY_ANSWER + 1);
+        for answer in ["SSH-2.0-hello\r\n\r\n", "HTTP/1.1\r\n\r\n", &endless] {
+            let (tunnel, _) = ask_proxy(None, answer).await;
+            assert_eq!(tunnel, Err("not_a_websocket".to_owned()));
+        }
+        assert_eq!(
+            ask_proxy(None, "HTTP/1.1 200").await.0,
+            Err("unreachable".to_owned())
+        );
     }
 
     #[test]

@@ -116,6 +116,14 @@ impl FakeModel {
         soon(stream.shutdown()).await.unwrap();
     }
 
+    /// The next connection is told this, whatever it says.
+    pub(super) async fn say(&self, text: &str) {
+        let (mut stream, _) = soon(self.listener.accept()).await.unwrap();
+        soon(stream.read_u8()).await.unwrap();
+        soon(stream.write_all(text.as_bytes())).await.unwrap();
+        soon(stream.shutdown()).await.unwrap();
+    }
+
     /// Whether somebody is knocking right now.
     pub(super) fn is_knocked(&self) -> bool {
         self.listener.accept().now_or_never().is_some()

@@ -110,3 +110,45 @@ async fn a_driver_that_does_not_listen_holds_up_no_sample() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_socket_that_is_behind_loses_the_oldest_audio_and_holds_up_no_order() {
+    let model = FakeModel::start().await;
+    let (session, mut peer) = Session::up(&model).await;
+    let uplink = session.handle.uplink();
+    // Nobody reads: the buffers of both sockets fill, then the lane does.
+    let mut last = 0;
+    fake::soon(async {
+        while uplink.dropped() < 3 {
+            last += 1;
+            uplink.append(Pcm::from(vec![last; 24_000]));
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    session
+        .handle
+        .order(Order::Cancel { response: None })
+        .unwrap();
+    let mut read = Vec::new();
+    let mut order_at = None;
+    while read.last() != Some(&last) {
+        let message = peer.next().await;
+        if message["type"] == "response.cancel" {
+            order_at = Some(read.len());
+        } else {
+            read.push(appended(&message)[0]);
+        }
+    }
+    assert!(read.is_sorted(), "in order");
+    assert_eq!(
+        read.len() as u64,
+        last as u64 - uplink.dropped(),
+        "nothing lost in silence"
+    );
+    assert_eq!(
+        order_at,
+        Some(read.len() - 1),
+        "before the audio that waited"
+    );
+}

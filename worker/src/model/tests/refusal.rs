@@ -137,3 +137,15 @@ async fn an_expired_client_secret_is_told_by_the_first_event() {
         ("invalid_api_key".to_owned(), Blame::Config)
     );
 }
+
+#[tokio::test]
+async fn a_server_that_speaks_no_tls_is_named_as_that() {
+    let model = FakeModel::start().await;
+    let mut config = model.config();
+    config.url.set_scheme("wss").unwrap();
+    let mut settings = fake::settings(&config);
+    settings.give_up_after = Duration::ZERO;
+    let session = Session::start_with(settings, Timings::default());
+    model.say("HTTP/1.1 400 Bad Request\r\n\r\n").await;
+    assert_eq!(session.exhausted().await, ("tls".to_owned(), Blame::Config));
+}
