@@ -7,5 +7,7 @@ pub mod console;
 pub mod dispatch;
 pub mod media;
 pub mod model;
+pub mod room;
 pub mod session;
 pub mod telemetry;
+pub mod tooling;

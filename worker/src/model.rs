@@ -64,6 +64,16 @@ impl ModelHandle {
     }
 }
 
+#[cfg(test)]
+impl ModelHandle {
+    /// A handle without a link behind it; the receiver hears the orders.
+    pub(crate) fn for_tests() -> (Self, mpsc::Receiver<Order>) {
+        let (orders, queue) = mpsc::channel(ORDERS);
+        let uplink = Uplink::new();
+        (Self { orders, uplink }, queue)
+    }
+}
+
 impl fmt::Debug for ModelHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ModelHandle(..)")

@@ -5,10 +5,80 @@
 //! Owns the room and every child task of the session. It does not decide anything about the
 //! conversation (that is `dialog`) and does not know how jobs are counted (that is `jobs`).
 
-use std::{fmt, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
 
-use dialog::output::CloseReason;
-use tokio::sync::oneshot;
+use dialog::{Dialog, output::CloseReason};
+use futures_util::FutureExt;
+use livekit::prelude::Room;
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinSet,
+};
+
+use self::{
+    driver::{Driver, Inbox},
+    effects::Hands,
+    report::{Facts, Tally, outlet::Outlet},
+};
+use crate::{
+    agents,
+    config::Secret,
+    media::{
+        clock::MediaClock,
+        ingress::Ingress,
+        playout::{self, source::AgentSource},
+    },
+    model,
+    room::{self, audience::Audience, connect},
+    telemetry::Pii,
+    tooling,
+};
+
+mod driver;
+mod effects;
+mod notes;
+pub mod report;
+mod settings;
+
+/// One job, as it was assigned.
+#[derive(Debug)]
+pub struct SessionRequest {
+    /// Id of the job.
+    pub job: String,
+    /// The room's name.
+    pub room: Pii<String>,
+    /// Where the room's server is.
+    pub url: String,
+    /// What lets us in.
+    pub token: Secret,
+    /// The agent, rendered with the job's variables.
+    pub agent: agents::Rendered,
+    /// The name shown to front ends.
+    pub agent_name: String,
+    /// What the worker wants of this session.
+    pub stop: watch::Receiver<Stop>,
+    /// Hears how the session ended while it is still in the room.
+    pub ended: oneshot::Sender<Ended>,
+}
+
+/// What sessions share.
+#[derive(Clone, Debug)]
+pub struct SessionDeps {
+    /// Drives every playout.
+    pub clock: MediaClock,
+    /// The model's settings of this worker; each session fills in its agent.
+    pub model: model::SessionSettings,
+    /// Where reports go.
+    pub reports: Outlet,
+    /// The tools that agents may use.
+    pub tools: tooling::Plane,
+}
 
 /// What the worker wants of a running session; the latest value counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,3 +147,189 @@ impl fmt::Display for SessionError {
 }
 
 impl std::error::Error for SessionError {}
+
+/// How long the tasks of a session that is over may take to finish what they hold.
+const SETTLE_DEADLINE: Duration = Duration::from_secs(1);
+/// How long leaving the room may take; after that the server finds out by itself.
+const LEAVE_DEADLINE: Duration = Duration::from_secs(3);
+
+/// Holds the conversation of one job, from the join to the leave.
+///
+/// A panic in the session is raised again at the end, after everything was taken down, so that
+/// jobs can count it.
+pub async fn run(mut request: SessionRequest, deps: SessionDeps) -> SessionEnd {
+    let began = Began::now();
+    let mut held = Held::default();
+    let holding = Box::pin(hold(&mut request, &deps, began, &mut held));
+    let (end, panic) = match AssertUnwindSafe(holding).catch_unwind().await {
+        Ok(end) => (end, None),
+        Err(panic) => (SessionEnd::bug(), Some(panic)),
+    };
+    take_down(&end, request.ended, &mut held).await;
+    held.tally
+        .finish(began.facts(request.job, request.agent_name, &end))
+        .log();
+    if let Some(panic) = panic {
+        std::panic::resume_unwind(panic);
+    }
+    end
+}
+
+/// What must be taken down however the session ends.
+#[derive(Default)]
+struct Held {
+    room: Option<Arc<Room>>,
+    tally: Tally,
+    tasks: JoinSet<()>,
+}
+
+/// Brings the parts up and lets the driver hold the conversation. The link to the model opens
+/// while the room is being joined.
+async fn hold(
+    request: &mut SessionRequest,
+    deps: &SessionDeps,
+    began: Began,
+    held: &mut Held,
+) -> SessionEnd {
+    let source = AgentSource::new();
+    let voice = source.rtc();
+    let (playout, playout_facts) = playout::start(source, &deps.clock);
+    let declared = deps.tools.declare(&request.agent.tools);
+    let settings = settings::model(&deps.model, &request.agent, declared);
+    let (model, model_events) = model::start(&mut held.tasks, settings, playout.clone());
+    let ingress = Ingress::start(&mut held.tasks, model.uplink());
+    let (tools, tools_ended) = tooling::start(&mut held.tasks, &deps.tools, &request.agent);
+
+    let (room, events) = match join(request).await {
+        Ok(joined) => joined,
+        Err(end) => return end,
+    };
+    let room = Arc::new(room);
+    held.room = Some(Arc::clone(&room));
+    let name = request.agent_name.clone();
+    let (link, room_facts) = room::start(&mut held.tasks, room, events, voice, name);
+
+    let mut driver = Driver {
+        dialog: Dialog::new(settings::dialog(&request.agent)),
+        audience: Audience::new(),
+        hands: Hands {
+            ingress,
+            model,
+            playout,
+            room: link,
+            tools,
+        },
+        inbox: Inbox {
+            model: model_events,
+            playout: playout_facts,
+            room: room_facts,
+            stop: request.stop.clone(),
+            tools: tools_ended,
+        },
+        tasks: &mut held.tasks,
+        tally: &mut held.tally,
+        assigned: began.at,
+        joined: Instant::now(),
+        ears: BTreeMap::new(),
+        over: None,
+    };
+    driver.run().await
+}
+
+/// Joins the room, unless the worker stops the session first.
+async fn join(request: &mut SessionRequest) -> Result<room::Joined, SessionEnd> {
+    let joining = connect::connect(&request.url, &request.token);
+    tokio::select! {
+        joined = joining => joined.map_err(|error| SessionEnd {
+            reason: CloseReason::RoomLost,
+            error: Some(SessionError::Join(error.to_string())),
+        }),
+        reason = stopped(&mut request.stop) => Err(SessionEnd { reason, error: None }),
+    }
+}
+
+/// Waits until the worker wants this session to end at once.
+async fn stopped(stop: &mut watch::Receiver<Stop>) -> CloseReason {
+    loop {
+        if let Stop::Now(reason) = &*stop.borrow_and_update() {
+            return reason.clone();
+        }
+        if stop.changed().await.is_err() {
+            return CloseReason::Terminated;
+        }
+    }
+}
+
+/// Status first, room second, child tasks last.
+async fn take_down(end: &SessionEnd, ended: oneshot::Sender<Ended>, held: &mut Held) {
+    tokio::join!(report_status(end, ended), settle(&mut held.tasks));
+    if let Some(room) = held.room.take() {
+        if tokio::time::timeout(LEAVE_DEADLINE, room.close())
+            .await
+            .is_err()
+        {
+            tracing::warn!("leaving the room took too long");
+        }
+    }
+    held.tasks.shutdown().await;
+}
+
+async fn report_status(end: &SessionEnd, ended: oneshot::Sender<Ended>) {
+    let (reported, done) = oneshot::channel();
+    if ended
+        .send(Ended {
+            end: end.clone(),
+            reported,
+        })
+        .is_ok()
+    {
+        let _ = tokio::time::timeout(STATUS_DEADLINE, done).await;
+    }
+}
+
+/// Lets the child tasks finish by themselves: their handles are gone, so they write what they
+/// still hold and return.
+async fn settle(tasks: &mut JoinSet<()>) {
+    let all = async { while tasks.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(SETTLE_DEADLINE, all).await;
+}
+
+impl SessionEnd {
+    fn bug() -> Self {
+        Self {
+            reason: CloseReason::Failed,
+            error: Some(SessionError::Bug),
+        }
+    }
+}
+
+/// When a session began, on both clocks.
+#[derive(Clone, Copy)]
+struct Began {
+    at: Instant,
+    on: SystemTime,
+}
+
+impl Began {
+    fn now() -> Self {
+        Self {
+            at: Instant::now(),
+            on: SystemTime::now(),
+        }
+    }
+
+    fn facts(self, job: String, agent: String, end: &SessionEnd) -> Facts {
+        let since_epoch = self
+            .on
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        Facts {
+            job,
+            agent,
+            started_at: since_epoch.as_secs(),
+            lasted_s: self.at.elapsed().as_secs_f64(),
+            reason: end.reason.as_str(),
+            error: end.error.as_ref().map(ToString::to_string),
+        }
+    }
+}

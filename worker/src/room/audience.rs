@@ -1,9 +1,9 @@
 //! Core: who is in the room, and whether they are heard.
 //!
 //! Owns the list of participants around the agent and their microphones. Says what to tell the
-//! conversation and which tracks to receive; the room task carries that out. It does not decide
-//! who the caller is, nor whose audio reaches the model: that is `dialog`. Used by the session
-//! driver, which drains [`Audience::poll_act`] after every call.
+//! conversation and which tracks to receive: those of people whose ear is open, and no others. The
+//! room task carries that out. It does not decide whose ear is open: that is `dialog`. Used by the
+//! session driver, which drains [`Audience::poll_act`] after every call.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -13,6 +13,7 @@ use std::{
 
 use dialog::{
     input::Audience as Fact,
+    output::Gate,
     speaker::{ParticipantId, Role},
 };
 
@@ -118,6 +119,8 @@ pub struct Audience {
 #[derive(Debug)]
 struct Present {
     standing: Standing,
+    /// Whether what they say goes to the model; set by the conversation.
+    gate: Gate,
     microphones: Vec<TrackId>,
     /// Left while the link was being repaired; said so only when it is back without them.
     missing: bool,
@@ -150,6 +153,7 @@ impl Audience {
             .entry(person.id.clone())
             .or_insert_with(|| Present {
                 standing,
+                gate: Gate::Closed,
                 microphones: Vec::new(),
                 missing: false,
             });
@@ -204,12 +208,37 @@ impl Audience {
         if !present.microphones.contains(&track) {
             present.microphones.push(track.clone());
         }
-        if present.standing == Standing::Heard {
+        if present.gate == Gate::Open {
             self.acts.push_back(Act::Subscribe {
                 participant: id.clone(),
                 track,
             });
         }
+    }
+
+    /// The conversation opened or closed an ear.
+    pub fn gate(&mut self, id: &ParticipantId, gate: Gate) {
+        let Some(present) = self.people.get_mut(id) else {
+            return;
+        };
+        if present.gate == gate || present.standing != Standing::Heard {
+            return;
+        }
+        present.gate = gate;
+        for track in present.microphones.clone() {
+            let participant = id.clone();
+            self.acts.push_back(match gate {
+                Gate::Open => Act::Subscribe { participant, track },
+                _ => Act::Unsubscribe { participant, track },
+            });
+        }
+    }
+
+    /// Whether this participant's ear is open.
+    pub fn is_open(&self, id: &ParticipantId) -> bool {
+        self.people
+            .get(id)
+            .is_some_and(|present| present.gate == Gate::Open)
     }
 
     /// A microphone was taken away.
@@ -235,10 +264,14 @@ impl Audience {
     fn withdraw(&mut self, id: &ParticipantId, before: Option<Standing>) {
         let Some(before) = before else { return };
         self.tell_left(id, before);
-        if before != Standing::Heard {
+        let Some(present) = self.people.get_mut(id) else {
+            return;
+        };
+        if present.gate == Gate::Closed {
             return;
         }
-        for track in self.microphones(id) {
+        present.gate = Gate::Closed;
+        for track in present.microphones.clone() {
             self.acts.push_back(Act::Unsubscribe {
                 participant: id.clone(),
                 track,
@@ -252,22 +285,12 @@ impl Audience {
             Standing::Ignored => return,
             Standing::OtherAgent => Role::OtherAgent,
         };
-        let id = person.id;
         let fact = Fact::Joined {
-            participant: id.clone(),
+            participant: person.id,
             role,
             name: person.name,
         };
         self.acts.push_back(Act::Tell(fact));
-        if standing != Standing::Heard {
-            return;
-        }
-        for track in self.microphones(&id) {
-            self.acts.push_back(Act::Subscribe {
-                participant: id.clone(),
-                track,
-            });
-        }
     }
 
     fn tell_left(&mut self, id: &ParticipantId, standing: Standing) {
@@ -276,13 +299,6 @@ impl Audience {
                 participant: id.clone(),
             }));
         }
-    }
-
-    fn microphones(&self, id: &ParticipantId) -> Vec<TrackId> {
-        self.people
-            .get(id)
-            .map(|present| present.microphones.clone())
-            .unwrap_or_default()
     }
 }
 
@@ -324,11 +340,12 @@ mod tests {
         }
     }
 
-    /// One participant with one microphone: what happens?
+    /// One participant with one microphone, and a conversation that opens every ear: what happens?
     fn newcomer(person: Person) -> Vec<String> {
         let mut audience = Audience::new();
         let id = person.id.clone();
         audience.seen(person);
+        audience.gate(&id, Gate::Open);
         audience.microphone(&id, TrackId::new("TR_1"));
         acts(&mut audience)
     }
@@ -390,6 +407,7 @@ mod tests {
         let mut audience = Audience::new();
         let ann = person("ann", Kind::Standard);
         audience.seen(ann.clone());
+        audience.gate(&ann.id, Gate::Open);
         audience.microphone(&ann.id, TrackId::new("TR_1"));
         acts(&mut audience);
 
@@ -400,7 +418,8 @@ mod tests {
         assert_eq!(acts(&mut audience), ["left ann", "unsubscribe ann TR_1"]);
         assert!(!audience.hears(&ann.id));
 
-        audience.seen(ann);
+        audience.seen(ann.clone());
+        audience.gate(&ann.id, Gate::Open);
         assert_eq!(
             acts(&mut audience),
             ["joined ann Guest", "subscribe ann TR_1"]
@@ -425,6 +444,7 @@ mod tests {
         let mut audience = Audience::new();
         let ann = person("ann", Kind::Standard);
         audience.seen(ann.clone());
+        audience.gate(&ann.id, Gate::Open);
         acts(&mut audience);
 
         audience.repairing();
@@ -444,6 +464,7 @@ mod tests {
         let mut audience = Audience::new();
         let ann = person("ann", Kind::Standard);
         audience.seen(ann.clone());
+        audience.gate(&ann.id, Gate::Open);
         acts(&mut audience);
 
         audience.repairing();
@@ -451,6 +472,19 @@ mod tests {
         assert!(acts(&mut audience).is_empty());
         audience.repaired();
         assert_eq!(acts(&mut audience), ["left ann"]);
+    }
+
+    #[test]
+    fn a_microphone_is_received_while_its_ear_is_open_and_not_before() {
+        let mut audience = Audience::new();
+        let ann = person("ann", Kind::Standard);
+        audience.seen(ann.clone());
+        audience.microphone(&ann.id, TrackId::new("TR_1"));
+        assert_eq!(acts(&mut audience), ["joined ann Guest"]);
+        audience.gate(&ann.id, Gate::Open);
+        assert_eq!(acts(&mut audience), ["subscribe ann TR_1"]);
+        audience.gate(&ann.id, Gate::Closed);
+        assert_eq!(acts(&mut audience), ["unsubscribe ann TR_1"]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use livekit::{
 };
 
 use super::Joined;
-use crate::config::secret::Secret;
+use crate::config::Secret;
 
 /// How long a join may take in all. Ten seconds: people wait about as long before they hang up.
 pub const JOIN_DEADLINE: Duration = Duration::from_secs(10);

@@ -82,7 +82,7 @@ impl Driver<'_> {
         let stop = self.inbox.stop.borrow_and_update().clone();
         self.on_stop(stop);
         loop {
-            self.drain();
+            self.settle();
             if let Some(end) = self.over.take() {
                 return end;
             }
@@ -186,8 +186,8 @@ impl Driver<'_> {
                 track,
                 tap,
             } => {
-                if self.audience.hears(&participant) {
-                    self.hands.listen(participant.clone(), tap);
+                if self.audience.is_open(&participant) {
+                    self.hands.ingress.listen(participant.clone(), tap);
                     self.ears.insert(participant, track);
                 }
             }
@@ -195,11 +195,12 @@ impl Driver<'_> {
                 self.deafen_track(&participant, &track);
             }
         }
-        self.settle_audience();
     }
 
-    /// Carries out what the audience wants and passes on what it saw.
-    fn settle_audience(&mut self) {
+    /// Carries out what the conversation and the audience want, until both are content: the one
+    /// hears of people from the other, and opens their ears in return.
+    fn settle(&mut self) {
+        self.drain();
         while let Some(act) = self.audience.poll_act() {
             let (participant, track, wanted) = match act {
                 Act::Tell(fact) => {
@@ -244,7 +245,7 @@ impl Driver<'_> {
 
     fn deafen(&mut self, participant: &ParticipantId) {
         if self.ears.remove(participant).is_some() {
-            self.hands.deafen(participant.clone());
+            self.hands.ingress.stop(participant.clone());
         }
     }
 
@@ -287,3 +288,6 @@ async fn until(deadline: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use dialog::{
 
 use super::{SessionEnd, SessionError, driver::Driver, notes};
 use crate::{
-    media::{ingress::Ingress, playout::PlayoutHandle, tap::Tap},
+    media::{ingress::Ingress, playout::PlayoutHandle},
     model::ModelHandle,
     room::RoomLink,
     tooling::Tooling,
@@ -23,22 +23,15 @@ pub(super) struct Hands {
     pub(super) tools: Tooling,
 }
 
-impl Hands {
-    pub(super) fn listen(&self, participant: ParticipantId, tap: Tap) {
-        self.ingress.listen(participant, tap);
-    }
-
-    pub(super) fn deafen(&self, participant: ParticipantId) {
-        self.ingress.stop(participant);
-    }
-}
-
 impl Driver<'_> {
     /// Does one thing the conversation asked for.
     pub(super) fn carry_out(&mut self, output: Output) {
         match output {
             Output::CancelTool(call) => self.hands.tools.cancel(&call),
-            Output::Ear { participant, gate } => self.hands.ingress.gate(participant, gate),
+            Output::Ear { participant, gate } => {
+                self.audience.gate(&participant, gate);
+                self.hands.ingress.gate(participant, gate);
+            }
             Output::Finished(reason) => self.finish(reason),
             Output::Model(order) => {
                 if self.hands.model.order(order).is_err() {

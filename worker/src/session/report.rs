@@ -3,6 +3,8 @@
 //! [`Tally`] sums up notes while the session runs; [`Report`] is the result, as it stands in the
 //! log, in a file and in a webhook. It holds no names, no identities and no words anybody said.
 
+pub mod outlet;
+
 use std::{collections::BTreeSet, time::Duration};
 
 use dialog::{

@@ -1,0 +1,372 @@
+//! Hermetic ring: the driver under tokio's stopped clock, with real channels on every side.
+
+use dialog::model::{Capabilities, Event as ModelEvent, ItemId, NewItem, Order};
+use tokio::time::{advance, timeout};
+
+use super::*;
+use crate::{
+    agents::Rendered,
+    media::{
+        clock::MediaClock,
+        ingress::Ingress,
+        playout::{self, source::AgentSource},
+    },
+    model::ModelHandle,
+    room::{
+        self, LinkEnds, RoomOrder,
+        audience::{Kind, Person},
+    },
+    tooling,
+};
+
+/// The world around one driver.
+struct World {
+    model: mpsc::Sender<LinkEvent>,
+    orders: mpsc::Receiver<Order>,
+    room: LinkEnds,
+    stop: watch::Sender<Stop>,
+}
+
+/// Runs a driver beside a script; what is left of the world when the script is over is dropped,
+/// so a script that ends without ending the session ends it as `RoomLost`.
+async fn play<F: Future<Output = World>>(script: impl FnOnce(World) -> F) -> (SessionEnd, Tally) {
+    let (model, model_events) = mpsc::channel(8);
+    let (handle, orders) = ModelHandle::for_tests();
+    let (link, mut room) = room::link("guide".to_owned());
+    let (_none, nothing) = mpsc::channel(1);
+    let inputs = std::mem::replace(&mut room.inputs, nothing);
+    let (stop, stop_seen) = watch::channel(Stop::No);
+    let (_playout_facts, playout_facts) = mpsc::channel(8);
+    let clock = MediaClock::start().unwrap();
+    let (playout, _) = playout::start(AgentSource::from_fn(|_| {}), &clock);
+
+    let mut tasks = JoinSet::new();
+    let mut tally = Tally::default();
+    let (tools, tool_ends) =
+        tooling::start(&mut tasks, &tooling::Plane::default(), &Rendered::default());
+    let hands = Hands {
+        ingress: Ingress::start(&mut tasks, handle.uplink()),
+        model: handle,
+        playout,
+        room: link,
+        tools,
+    };
+    let greeting = Some("Greet.".to_owned());
+    let mut driver = Driver {
+        dialog: Dialog::new(dialog::Config {
+            greeting,
+            ..dialog::Config::default()
+        }),
+        audience: Audience::new(),
+        hands,
+        inbox: Inbox {
+            model: model_events,
+            playout: playout_facts,
+            room: inputs,
+            stop: stop_seen,
+            tools: tool_ends,
+        },
+        tasks: &mut tasks,
+        tally: &mut tally,
+        assigned: now(),
+        joined: now(),
+        ears: BTreeMap::new(),
+        over: None,
+    };
+    let script = async {
+        drop(
+            script(World {
+                model,
+                orders,
+                room,
+                stop,
+            })
+            .await,
+        )
+    };
+    // The driver goes with its end, so that a script can wait for it.
+    let driving = async move { driver.run().await };
+    let (end, ()) = tokio::join!(driving, script);
+    (end, tally)
+}
+
+impl World {
+    async fn room(&self, input: RoomInput) {
+        self.room.facts.send(input).await.unwrap();
+    }
+
+    async fn ann_comes(&self) {
+        self.room(RoomInput::Seen(person("ann"))).await;
+    }
+
+    async fn model(&self, event: LinkEvent) {
+        self.model.send(event).await.unwrap();
+    }
+
+    async fn model_up(&self) {
+        let capabilities = Capabilities::all();
+        self.model(LinkEvent::Up {
+            capabilities,
+            model: "m".to_owned(),
+        })
+        .await;
+    }
+
+    async fn order(&mut self) -> Order {
+        timeout(Duration::from_secs(60), self.orders.recv())
+            .await
+            .expect("an order comes")
+            .unwrap()
+    }
+
+    /// Until the driver has nothing left to do.
+    async fn settle(&self) {
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+fn person(identity: &str) -> Person {
+    Person {
+        id: ParticipantId::new(identity),
+        kind: Kind::Standard,
+        hidden: false,
+        on_behalf: false,
+        name: String::new(),
+    }
+}
+
+fn chat(identity: &str) -> RoomInput {
+    RoomInput::Chat {
+        participant: ParticipantId::new(identity),
+        text: "hello".to_owned(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_greeting_waits_until_somebody_hears_it() {
+    play(|mut world| async move {
+        world.ann_comes().await;
+        world.model_up().await;
+        world.settle().await;
+        assert!(
+            world.orders.try_recv().is_err(),
+            "nobody hears the agent yet"
+        );
+        world.room(RoomInput::AgentHeard).await;
+        let order = world.order().await;
+        assert!(
+            matches!(
+                order,
+                Order::Create {
+                    instructions: Some(_),
+                    ..
+                }
+            ),
+            "{order:?}"
+        );
+        world
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_microphone_is_received_before_our_own_track_is_published() {
+    play(|mut world| async move {
+        world.ann_comes().await;
+        let (participant, track) = (ParticipantId::new("ann"), TrackId::new("TR_1"));
+        let microphone = RoomInput::Microphone {
+            participant: participant.clone(),
+            track: track.clone(),
+        };
+        world.room(microphone).await;
+        let order = world.room.orders.recv().await.unwrap();
+        assert_eq!(
+            order,
+            RoomOrder::Subscription {
+                participant,
+                track,
+                wanted: true
+            }
+        );
+        world
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_of_a_hidden_participant_is_never_answered_and_one_of_a_caller_is() {
+    play(|mut world| async move {
+        world.model_up().await;
+        world.ann_comes().await;
+        world
+            .room(RoomInput::Seen(Person {
+                hidden: true,
+                ..person("eve")
+            }))
+            .await;
+        world.room(RoomInput::AgentHeard).await;
+        world.order().await;
+        world.room(chat("eve")).await;
+        world.settle().await;
+        assert!(
+            world.orders.try_recv().is_err(),
+            "nothing of eve's line reaches the model"
+        );
+        world.room(chat("ann")).await;
+        let is_line = |order: &Order| matches!(order, Order::Item(NewItem::UserText(_)));
+        while !is_line(&world.order().await) {}
+        world
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_room_says_about_its_end_is_the_reason() {
+    for reason in [
+        CloseReason::RoomDeleted,
+        CloseReason::Removed,
+        CloseReason::Duplicate,
+    ] {
+        let said = reason.clone();
+        let (end, _) = play(|world| async move {
+            world.room(RoomInput::Gone(said)).await;
+            world.settle().await;
+            world
+        })
+        .await;
+        assert_eq!(
+            end,
+            SessionEnd {
+                reason,
+                error: None
+            }
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_that_falls_silent_is_lost() {
+    let (end, _) = play(|world| async move { world }).await;
+    assert_eq!(end.reason, CloseReason::RoomLost);
+    assert_eq!(end.error, Some(SessionError::RoomLost));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_termination_right_after_the_join_is_left_to_the_room() {
+    let (end, _) = play(|world| async move {
+        world.ann_comes().await;
+        world.stop.send(Stop::Now(CloseReason::Terminated)).unwrap();
+        world.settle().await;
+        world.room(RoomInput::Gone(CloseReason::Removed)).await;
+        world.settle().await;
+        world
+    })
+    .await;
+    assert_eq!(end.reason, CloseReason::Removed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_later_termination_is_obeyed() {
+    let (end, _) = play(|world| async move {
+        world.ann_comes().await;
+        advance(EARLY_TERMINATION).await;
+        world.stop.send(Stop::Now(CloseReason::Terminated)).unwrap();
+        world.settle().await;
+        world
+    })
+    .await;
+    assert_eq!(
+        end,
+        SessionEnd {
+            reason: CloseReason::Terminated,
+            error: None
+        }
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_that_gave_up_fails_the_job_with_its_code() {
+    let (end, _) = play(|world| async move {
+        world.ann_comes().await;
+        let reason = "invalid_api_key".to_owned();
+        world
+            .model(LinkEvent::Exhausted {
+                reason,
+                blame: crate::model::Blame::Config,
+            })
+            .await;
+        // The conversation may still say something; whatever it does, it ends.
+        world.stop.closed().await;
+        world
+    })
+    .await;
+    assert_eq!(
+        end.error,
+        Some(SessionError::Model("invalid_api_key".to_owned()))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_leaves_ends_the_conversation_after_the_grace() {
+    let (end, tally) = play(|world| async move {
+        world.ann_comes().await;
+        world.settle().await;
+        world.room(RoomInput::Left(ParticipantId::new("ann"))).await;
+        world.stop.closed().await;
+        world
+    })
+    .await;
+    assert_eq!(
+        end,
+        SessionEnd {
+            reason: CloseReason::CallerLeft,
+            error: None
+        }
+    );
+    let facts = crate::session::report::Facts {
+        job: String::new(),
+        agent: String::new(),
+        started_at: 0,
+        lasted_s: 0.0,
+        reason: "",
+        error: None,
+    };
+    assert_eq!(tally.finish(facts).callers, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn orders_that_nobody_takes_end_the_session_as_our_bug() {
+    let (end, _) = play(|mut world| async move {
+        world.orders.close();
+        world.ann_comes().await;
+        world.model_up().await;
+        world.room(RoomInput::AgentHeard).await;
+        world.stop.closed().await;
+        world
+    })
+    .await;
+    assert_eq!(end.error, Some(SessionError::Overrun("model")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn speech_of_a_person_shows_as_listening() {
+    play(|mut world| async move {
+        world.ann_comes().await;
+        world.model_up().await;
+        world.room(RoomInput::AgentHeard).await;
+        let item = ItemId::new("item_1");
+        world
+            .model(LinkEvent::Event(ModelEvent::SpeechStarted { item }))
+            .await;
+        let listening = |sign: &crate::room::state::Sign| sign.state.as_str() == "listening";
+        timeout(Duration::from_secs(60), world.room.sign.wait_for(listening))
+            .await
+            .expect("the state is shown")
+            .unwrap();
+        assert_eq!(world.room.sign.borrow().model.as_deref(), Some("m"));
+        world
+    })
+    .await;
+}

@@ -1,0 +1,35 @@
+//! Core: what one agent makes of the worker's settings.
+//!
+//! The agent's definition wins where it says something; the worker's configuration stands
+//! otherwise. It reads no files and resolves no names.
+
+use crate::{
+    agents::Rendered,
+    model::{SessionSettings, ToolDeclaration},
+};
+
+/// What the model is told for this agent.
+pub(super) fn model(
+    worker: &SessionSettings,
+    agent: &Rendered,
+    tools: Vec<ToolDeclaration>,
+) -> SessionSettings {
+    let mut settings = worker.clone();
+    settings.instructions.clone_from(&agent.instructions);
+    settings.tools = tools;
+    if let Some(voice) = &agent.voice {
+        settings.voice.clone_from(voice);
+    }
+    if let Some(model) = &agent.model {
+        settings.model.clone_from(model);
+    }
+    settings
+}
+
+/// How the conversation is held.
+pub(super) fn dialog(agent: &Rendered) -> dialog::Config {
+    dialog::Config {
+        greeting: agent.greeting.clone(),
+        ..dialog::Config::default()
+    }
+}
