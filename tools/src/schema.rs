@@ -1,0 +1,81 @@
+//! Adapter: JSON Schema, compiled once; the only file that names the validator.
+//!
+//! References may point into the schema itself and nowhere else: a schema never makes the process
+//! open a file or a socket.
+
+use jsonschema::Validator;
+use serde_json::Value;
+
+/// Problems told to the model at once: enough to correct a call, short enough to be read.
+const EXPLAINED: usize = 3;
+/// Longest explanation of one problem, in characters.
+const LONGEST: usize = 200;
+
+/// A compiled schema.
+#[derive(Debug)]
+pub struct Schema {
+    validator: Validator,
+}
+
+impl Schema {
+    /// Compiles a schema of an arguments object.
+    ///
+    /// # Errors
+    /// When it is no schema, does not describe an object, or refers to something outside itself.
+    pub fn compile(schema: &Value) -> Result<Self, String> {
+        if schema.get("type").and_then(Value::as_str) != Some("object") {
+            return Err("it must be an object schema, with `\"type\": \"object\"`".to_owned());
+        }
+        if let Some(reference) = outside_reference(schema) {
+            return Err(format!(
+                "`{reference}` refers to something outside the schema"
+            ));
+        }
+        let options = jsonschema::options().offline();
+        let validator = options.build(schema).map_err(|error| error.to_string())?;
+        Ok(Self { validator })
+    }
+
+    /// Checks arguments.
+    ///
+    /// # Errors
+    /// Short explanations, the first three problems.
+    pub fn check(&self, arguments: &Value) -> Result<(), Vec<String>> {
+        let problems = self.validator.iter_errors(arguments).take(EXPLAINED);
+        let explained: Vec<String> = problems.map(|problem| explain(&problem)).collect();
+        if explained.is_empty() {
+            Ok(())
+        } else {
+            Err(explained)
+        }
+    }
+}
+
+/// The values are left out: the model knows what it sent, and they may be long.
+fn explain(problem: &jsonschema::ValidationError<'_>) -> String {
+    let path = problem.instance_path().to_string();
+    let place = if path.is_empty() {
+        "the top".to_owned()
+    } else {
+        format!("`{path}`")
+    };
+    let text = format!("At {place}: {}", problem.masked_with("the value"));
+    text.chars().take(LONGEST).collect()
+}
+
+fn outside_reference(schema: &Value) -> Option<&str> {
+    match schema {
+        Value::Array(values) => values.iter().find_map(outside_reference),
+        Value::Object(fields) => fields.iter().find_map(|(key, value)| match value {
+            Value::String(target) if is_reference(key) && !target.starts_with('#') => {
+                Some(target.as_str())
+            }
+            other => outside_reference(other),
+        }),
+        _ => None,
+    }
+}
+
+fn is_reference(key: &str) -> bool {
+    matches!(key, "$ref" | "$dynamicRef" | "$recursiveRef")
+}

@@ -1,0 +1,99 @@
+//! Core: what a tool is: a spec the model reads, and something to run.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::call::{ToolName, ValidCall};
+
+/// How long a tool may take unless it says otherwise. People on the phone wait about as long.
+pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Something a model may call.
+#[async_trait]
+pub trait Tool: Send + Sync {
+    /// What it is called, takes and does; must not change.
+    fn spec(&self) -> &ToolSpec;
+
+    /// Runs one call. The future is dropped at the deadline and when the call is called off, so
+    /// whatever must not be left half done belongs into one step that is not awaited in between,
+    /// or watches [`Context::cancelled`].
+    async fn run(&self, call: &ValidCall, context: &Context) -> Result<Answer, ToolError>;
+}
+
+/// Everything the plane and the model know about a tool.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToolSpec {
+    /// Unique name.
+    pub name: ToolName,
+    /// When and how to use it; the model reads this.
+    pub description: String,
+    /// JSON schema of the arguments object.
+    pub parameters: Value,
+    /// What running it does to the world.
+    pub effect: Effect,
+    /// The longest it may take.
+    pub deadline: Duration,
+}
+
+/// What running a tool does to the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Effect {
+    /// Nothing, and it asks nobody.
+    Pure,
+    /// It asks somebody and changes nothing.
+    Reads,
+    /// It changes something: never run twice for one intent.
+    Writes,
+}
+
+/// What a tool answers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// For the model; a string is passed on as plain words.
+    pub value: Value,
+    /// What shall happen to the conversation.
+    pub then: Then,
+}
+
+impl Answer {
+    /// An answer the model carries on with.
+    pub fn new(value: impl Into<Value>) -> Self {
+        Self {
+            value: value.into(),
+            then: Then::Continue,
+        }
+    }
+}
+
+/// What shall happen to the conversation after a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Then {
+    /// The model carries on.
+    Continue,
+    /// The agent says goodbye and the conversation ends.
+    EndConversation,
+}
+
+/// A tool tried and failed. The model reads the text: no secrets in it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ToolError(pub String);
+
+impl ToolError {
+    /// What went wrong, in words that help the model to go on.
+    pub fn new(what: impl Into<String>) -> Self {
+        Self(what.into())
+    }
+}
+
+/// What surrounds one call.
+#[derive(Clone, Debug, Default)]
+pub struct Context {
+    /// Fires when the call is called off; the gateway drops the tool's future then.
+    pub cancelled: CancellationToken,
+}

@@ -1,0 +1,108 @@
+//! A tool that remembers what happened to it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use tools::{
+    Answer, Context, Effect, Gateway, Registry, Tool, ToolError, ToolName, ToolSpec, ValidCall,
+};
+
+/// What was done with a [`Probe`].
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    started: AtomicUsize,
+    dropped: AtomicUsize,
+}
+
+impl Log {
+    pub(crate) fn started(&self) -> usize {
+        self.started.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn dropped(&self) -> usize {
+        self.dropped.load(Ordering::SeqCst)
+    }
+}
+
+pub(crate) struct Probe {
+    spec: ToolSpec,
+    takes: Duration,
+    answer: Result<Value, ToolError>,
+    log: Arc<Log>,
+}
+
+/// Counts runs that were dropped before they ended.
+struct Guard(Arc<Log>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.dropped.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Probe {
+    /// A tool `probe` that wants a number `n` and answers "ok" at once.
+    pub(crate) fn new() -> Self {
+        let parameters = json!({
+            "type": "object",
+            "properties": { "n": { "type": "integer", "minimum": 1 } },
+            "required": ["n"],
+            "additionalProperties": false,
+        });
+        Self {
+            spec: ToolSpec {
+                name: ToolName::parse("probe").expect("it is a name"),
+                description: "Probes.".to_owned(),
+                parameters,
+                effect: Effect::Writes,
+                deadline: Duration::from_secs(10),
+            },
+            takes: Duration::ZERO,
+            answer: Ok(json!("ok")),
+            log: Arc::default(),
+        }
+    }
+
+    pub(crate) fn takes(mut self, takes: Duration) -> Self {
+        self.takes = takes;
+        self
+    }
+
+    pub(crate) fn answers(mut self, answer: Result<Value, ToolError>) -> Self {
+        self.answer = answer;
+        self
+    }
+
+    pub(crate) fn with_parameters(mut self, parameters: Value) -> Self {
+        self.spec.parameters = parameters;
+        self
+    }
+
+    pub(crate) fn gateway(self) -> (Gateway, Arc<Log>) {
+        let log = self.log.clone();
+        let registry = Registry::build([Arc::new(self) as Arc<dyn Tool>]).expect("it can be built");
+        (Gateway::new(registry), log)
+    }
+}
+
+#[async_trait]
+impl Tool for Probe {
+    fn spec(&self) -> &ToolSpec {
+        &self.spec
+    }
+
+    async fn run(&self, _call: &ValidCall, _context: &Context) -> Result<Answer, ToolError> {
+        self.log.started.fetch_add(1, Ordering::SeqCst);
+        let guard = Guard(self.log.clone());
+        tokio::time::sleep(self.takes).await;
+        std::mem::forget(guard);
+        self.answer.clone().map(Answer::new)
+    }
+}
