@@ -162,6 +162,11 @@ impl Worker {
         self.child.resident()
     }
 
+    /// Processor time used so far.
+    pub fn cpu_time(&self) -> Option<Duration> {
+        self.child.cpu_time()
+    }
+
     /// Neither key nor secret nor a token stands in its log.
     ///
     /// # Panics

@@ -1,0 +1,169 @@
+//! Adapter: a caller whose engine stamps every packet as it leaves and arrives.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use libwebrtc::ext::{self, Packet, Tap};
+use livekit::{
+    options::TrackPublishOptions,
+    prelude::*,
+    webrtc::{
+        audio_frame::AudioFrame,
+        audio_source::{AudioSourceOptions, RtcAudioSource, native::NativeAudioSource},
+    },
+};
+use tests::{
+    clips::SAMPLE_RATE,
+    livekit_server::{LivekitServer, Pass},
+};
+use tokio::sync::mpsc;
+
+use crate::Result;
+
+/// 10 ms.
+const FRAME: usize = SAMPLE_RATE as usize / 100;
+/// Encoded silence is far below this many bytes, encoded speech far above.
+const SPEECH_BYTES: usize = 24;
+/// A pause of this length is the end of what was being said.
+const PAUSE: Duration = Duration::from_millis(150);
+/// Packets kept for looking back: a minute.
+const KEPT: usize = 3_000;
+
+/// A person with a microphone that sends nothing while nothing is said.
+pub(crate) struct Caller {
+    room: Room,
+    events: mpsc::UnboundedReceiver<RoomEvent>,
+    source: NativeAudioSource,
+    sent: Tap,
+    heard: Option<Tap>,
+    packets: VecDeque<Packet>,
+}
+
+impl Caller {
+    pub(crate) async fn join(livekit: &LivekitServer, room: &str) -> Result<Self> {
+        let settings = ext::Settings {
+            include_loopback: true,
+            ..ext::Settings::default()
+        };
+        // Only the first caller of the process may; the others find it done.
+        let _ = ext::configure(settings);
+        let token = Pass::of("caller", room).token();
+        let (room, events) = Room::connect(&livekit.url(), &token, RoomOptions::default()).await?;
+        let source = NativeAudioSource::new(AudioSourceOptions::default(), SAMPLE_RATE, 1, 0);
+        let track = LocalAudioTrack::create_audio_track(
+            "microphone",
+            RtcAudioSource::Native(source.clone()),
+        );
+        let options = TrackPublishOptions {
+            source: TrackSource::Microphone,
+            ..Default::default()
+        };
+        let sent = ext::tap_local(&track.rtc_track(), KEPT).ok_or("a local track")?;
+        room.local_participant()
+            .publish_track(LocalTrack::Audio(track), options)
+            .await?;
+        Ok(Self {
+            room,
+            events,
+            source,
+            sent,
+            heard: None,
+            packets: VecDeque::new(),
+        })
+    }
+
+    /// Waits for the agent's voice; when it was subscribed.
+    pub(crate) async fn agent_track(&mut self, within: Duration) -> Option<Instant> {
+        let subscribed = async {
+            while let Some(event) = self.events.recv().await {
+                if let RoomEvent::TrackSubscribed {
+                    track: RemoteTrack::Audio(track),
+                    ..
+                } = event
+                {
+                    return Some(track);
+                }
+            }
+            None
+        };
+        let track = tokio::time::timeout(within, subscribed).await.ok()??;
+        self.heard = ext::tap_remote(&track.rtc_track(), KEPT);
+        Some(Instant::now())
+    }
+
+    /// Says this in real time; when the last packet left, as its engine stamped it.
+    pub(crate) async fn say(&mut self, pcm: &[i16]) -> Result<Instant> {
+        let mut ticks = tokio::time::interval(Duration::from_millis(10));
+        for chunk in pcm.chunks_exact(FRAME) {
+            ticks.tick().await;
+            let frame = AudioFrame {
+                data: chunk.into(),
+                sample_rate: SAMPLE_RATE,
+                num_channels: 1,
+                samples_per_channel: FRAME as u32,
+            };
+            self.source.capture_frame(&frame).await?;
+        }
+        let mut last = self.sent.recv().await.ok_or("the microphone is gone")?;
+        while let Some(packet) = self.sent.try_recv() {
+            last = packet;
+        }
+        Ok(last.arrival)
+    }
+
+    /// The arrival of the first packet of the agent after that moment.
+    pub(crate) async fn first_packet_after(
+        &mut self,
+        moment: Instant,
+        within: Duration,
+    ) -> Option<Instant> {
+        let tap = self.heard.as_mut()?;
+        let packets = &mut self.packets;
+        let first = async {
+            loop {
+                let packet = tap.recv().await?;
+                let arrival = packet.arrival;
+                remember(packets, packet);
+                if arrival >= moment {
+                    return Some(arrival);
+                }
+            }
+        };
+        tokio::time::timeout(within, first).await.ok()?
+    }
+
+    /// The arrival of the last packet with speech before the next pause after that moment.
+    pub(crate) fn last_speech_packet_after(&mut self, moment: Instant) -> Option<Instant> {
+        if let Some(tap) = self.heard.as_mut() {
+            while let Some(packet) = tap.try_recv() {
+                remember(&mut self.packets, packet);
+            }
+        }
+        let mut last = None;
+        let speech = self
+            .packets
+            .iter()
+            .filter(|packet| packet.payload.len() >= SPEECH_BYTES);
+        for packet in speech.skip_while(|packet| packet.arrival < moment) {
+            if packet.arrival > last.unwrap_or(moment) + PAUSE {
+                break;
+            }
+            last = Some(packet.arrival);
+        }
+        // None after it: what left last was on its way before.
+        last.or(Some(moment))
+    }
+
+    pub(crate) async fn leave(self) {
+        let _ = self.room.close().await;
+    }
+}
+
+fn remember(packets: &mut VecDeque<Packet>, packet: Packet) {
+    if packets.len() == KEPT {
+        packets.pop_front();
+    }
+    packets.push_back(packet);
+}

@@ -1,0 +1,268 @@
+//! Quick figures of one machine, as JSON: what the worker adds to a conversation, and what it costs.
+//!
+//! Everything is seen from outside the worker, on one clock: the caller's engine stamps packets as
+//! they leave and arrive, the simulated model stamps events as they are read and written. So each
+//! latency also holds one way through the server and the caller's own socket. Nothing is asserted.
+
+use std::{
+    error::Error,
+    time::{Duration, Instant},
+};
+
+use tests::{
+    clips,
+    livekit_server::LivekitServer,
+    sim_model::{Recorded, Script, Side, SimModel},
+    stack::simulated_model,
+    worker::{Settings, Worker},
+};
+
+mod caller;
+mod figures;
+
+use caller::Caller;
+use figures::{Figure, Report, milliseconds, ratio};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// The model's share: from the start of a response to its first audio.
+const MODEL_TIME: Duration = Duration::from_millis(200);
+/// Speech that the agent plays before the caller starts again.
+const AGENT_TALKS: Duration = Duration::from_millis(450);
+/// A turn that does not come is a failed one; it is counted, not waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn main() -> Result<()> {
+    let turns = turns_wanted();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let report = runtime.block_on(measure(turns))?;
+    #[expect(clippy::print_stdout, reason = "the figures are this program's output")]
+    {
+        println!("{report:#}");
+    }
+    Ok(())
+}
+
+/// `--turns N`, 200 unless told otherwise.
+fn turns_wanted() -> usize {
+    let args: Vec<String> = std::env::args().collect();
+    let value = args
+        .iter()
+        .position(|arg| arg == "--turns")
+        .and_then(|at| args.get(at + 1));
+    value.and_then(|text| text.parse().ok()).unwrap_or(200)
+}
+
+async fn measure(turns: usize) -> Result<serde_json::Value> {
+    let mut report = Report::default();
+    let livekit = LivekitServer::start().await;
+    let script = Script {
+        reply_after: MODEL_TIME,
+        ..Script::default()
+    };
+    let model = simulated_model(script).await;
+    let settings = settings(&livekit, &model);
+    progress("start");
+    report.add(start_to_ready(&settings, 5).await);
+    progress("dispatch");
+    report.extend(dispatches(&livekit, &model, &settings, 10).await?);
+    progress("turns");
+    report.extend(conversation(&livekit, &model, &settings, turns).await?);
+    progress("sessions");
+    report.extend(sessions(&livekit, &model, &settings, 5).await?);
+    Ok(report.into_json())
+}
+
+fn settings(livekit: &LivekitServer, model: &SimModel) -> Settings {
+    Settings::new(&livekit.url(), &model.url())
+        .with("ROOM_AGENT__LOG__LEVEL", "warn")
+        .with("ROOM_AGENT__MODEL__TURN_DETECTION__SILENCE", "200ms")
+}
+
+fn progress(step: &str) {
+    eprintln!("  … {step}");
+}
+
+/// From the start of the process to "registered".
+async fn start_to_ready(settings: &Settings, runs: usize) -> Figure {
+    let mut figure = Figure::new("start_to_registered", "ms", 500.0);
+    for _ in 0..runs {
+        let begun = Instant::now();
+        let worker = Worker::start(settings);
+        while begun.elapsed() < PATIENCE {
+            if worker
+                .page("/ready")
+                .await
+                .is_ok_and(|page| page.status == 200)
+            {
+                figure.push(milliseconds(begun.elapsed()));
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+    figure
+}
+
+/// From the dispatch of an agent to the first packet of its greeting.
+async fn dispatches(
+    livekit: &LivekitServer,
+    model: &SimModel,
+    settings: &Settings,
+    runs: usize,
+) -> Result<Vec<Figure>> {
+    const NAME: &str = "bench";
+    let worker = Worker::ready(&settings.clone().with("LIVEKIT_AGENT_NAME", NAME)).await;
+    let mut whole = Figure::new(
+        "dispatch_to_greeting",
+        "ms",
+        milliseconds(MODEL_TIME) + 300.0,
+    );
+    let mut published = Figure::new("dispatch_to_track", "ms", f64::NAN);
+    for run in 0..runs {
+        let room = format!("dispatch-{run}");
+        let mut caller = Caller::join(livekit, &room).await?;
+        let request = livekit_protocol::CreateAgentDispatchRequest {
+            agent_name: NAME.to_owned(),
+            room: room.clone(),
+            ..Default::default()
+        };
+        let asked = Instant::now();
+        livekit.dispatches().create_dispatch(request).await?;
+        if let Some(seen) = caller.agent_track(PATIENCE).await {
+            published.push(milliseconds(seen - asked));
+        }
+        if let Some(first) = caller.first_packet_after(asked, PATIENCE).await {
+            whole.push(milliseconds(first - asked));
+        }
+        caller.leave().await;
+    }
+    let _ = (worker, model);
+    Ok(vec![whole, published])
+}
+
+/// One caller who lets the agent begin each answer and then talks over it.
+async fn conversation(
+    livekit: &LivekitServer,
+    model: &SimModel,
+    settings: &Settings,
+    turns: usize,
+) -> Result<Vec<Figure>> {
+    let _worker = Worker::ready(settings).await;
+    let mut caller = Caller::join(livekit, "turns").await?;
+    caller
+        .agent_track(PATIENCE)
+        .await
+        .ok_or("the agent did not come")?;
+    caller.first_packet_after(Instant::now(), PATIENCE).await;
+    tokio::time::sleep(AGENT_TALKS).await;
+
+    let mut append = Figure::new("last_packet_to_append", "ms", 5.0);
+    let mut first_packet = Figure::new("first_delta_to_first_packet", "ms", 10.0);
+    let mut silent = Figure::new("speech_started_to_last_packet", "ms", 20.0);
+    let mut added = Figure::new(
+        "end_of_speech_to_voice_less_model_and_silence",
+        "ms",
+        f64::NAN,
+    );
+    let clip = clips::clip("caller-wait");
+    for _ in 0..turns {
+        let begun = Instant::now();
+        let last_sent = caller.say(&clip.pcm).await?;
+        let Some(delta) = next(model, Side::Server, AUDIO_DELTA, last_sent).await else {
+            continue;
+        };
+        let Some(first) = caller.first_packet_after(delta, PATIENCE).await else {
+            continue;
+        };
+        first_packet.push(milliseconds(first - delta));
+        if let Some(written) = next(model, Side::Client, APPEND, last_sent).await {
+            append.push(milliseconds(written - last_sent));
+        }
+        if let Some(started) = next(model, Side::Server, SPEECH_STARTED, begun).await
+            && let Some(last) = caller.last_speech_packet_after(started)
+        {
+            silent.push(milliseconds(last.saturating_duration_since(started)));
+        }
+        if let Some(stopped) = next(model, Side::Server, SPEECH_STOPPED, begun).await {
+            let theirs = MODEL_TIME + Duration::from_millis(200);
+            let _ = stopped;
+            added.push(milliseconds((first - last_sent).saturating_sub(theirs)));
+        }
+        tokio::time::sleep(AGENT_TALKS).await;
+    }
+    caller.leave().await;
+    Ok(vec![append, first_packet, silent, added])
+}
+
+/// Memory and CPU of the worker: alone, and with several rooms whose agents talk or wait.
+async fn sessions(
+    livekit: &LivekitServer,
+    model: &SimModel,
+    settings: &Settings,
+    count: usize,
+) -> Result<Vec<Figure>> {
+    const WINDOW: Duration = Duration::from_secs(8);
+    let worker = Worker::ready(settings).await;
+    let mut idle = Figure::new("idle_resident", "MB", 40.0);
+    idle.push(megabytes(&worker));
+    let mut callers = Vec::new();
+    for index in 0..count {
+        let mut caller = Caller::join(livekit, &format!("session-{index}")).await?;
+        caller
+            .agent_track(PATIENCE)
+            .await
+            .ok_or("the agent did not come")?;
+        callers.push(caller);
+    }
+    // The greetings are over when nobody is spoken to any more.
+    tokio::time::sleep(WINDOW).await;
+    let mut memory = Figure::new("resident_per_session", "MB", 15.0);
+    memory.push((megabytes(&worker) - idle.last()) / ratio(count));
+    let mut listening = Figure::new("cpu_per_listening_session", "% of a core", f64::NAN);
+    listening.push(cpu_over(&worker, WINDOW).await / ratio(count));
+    for caller in &mut callers {
+        caller.say(&clips::clip("caller-count").pcm).await?;
+    }
+    next(model, Side::Server, AUDIO_DELTA, Instant::now()).await;
+    let mut speaking = Figure::new("cpu_per_speaking_session", "% of a core", 3.0);
+    speaking.push(cpu_over(&worker, WINDOW).await / ratio(count));
+    Ok(vec![idle, memory, listening, speaking])
+}
+
+const APPEND: &str = "input_audio_buffer.append";
+const AUDIO_DELTA: &str = "response.output_audio.delta";
+const SPEECH_STARTED: &str = "input_audio_buffer.speech_started";
+const SPEECH_STOPPED: &str = "input_audio_buffer.speech_stopped";
+
+/// When the first event of this kind after that moment went over the model's wire.
+async fn next(model: &SimModel, side: Side, kind: &str, since: Instant) -> Option<Instant> {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        let events = model.events(side, kind);
+        let found = events
+            .iter()
+            .map(|event: &Recorded| event.at)
+            .find(|at| *at >= since);
+        if found.is_some() {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    None
+}
+
+fn megabytes(worker: &Worker) -> f64 {
+    ratio(usize::try_from(worker.resident().unwrap_or(0) / 1024).unwrap_or(0)) / 1024.0
+}
+
+/// Percent of one core that the worker used during the window.
+async fn cpu_over(worker: &Worker, window: Duration) -> f64 {
+    let before = worker.cpu_time().unwrap_or_default();
+    let begun = Instant::now();
+    tokio::time::sleep(window).await;
+    let used = worker.cpu_time().unwrap_or_default().saturating_sub(before);
+    100.0 * used.as_secs_f64() / begun.elapsed().as_secs_f64()
+}
