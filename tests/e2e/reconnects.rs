@@ -5,9 +5,11 @@ use std::time::Instant;
 use livekit_protocol::JobStatus;
 use tests::{
     eventually::{eventually, eventually_async},
+    faults::Wire,
+    livekit_server::LivekitServer,
     sim_model::{Fault, Handshake, Script, Side},
     stack::{Stack, simulated_model},
-    worker::MODEL_KEY,
+    worker::{MODEL_KEY, Settings, Worker},
 };
 
 use crate::story::{LATER, SOON, greeted, job_over};
@@ -128,6 +130,43 @@ async fn an_expired_session_is_replaced() {
     ann.sees_state("listening", LATER).await;
     let said = ann.say("caller-apples").await;
     ann.hears("caller-apples", said.ended, LATER).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_between_worker_and_server_is_repaired_and_the_call_goes_on() {
+    let livekit = LivekitServer::start().await;
+    let model = simulated_model(Script::default()).await;
+    let wire = Wire::to(livekit.address()).await.expect("a free port");
+    let settings = Settings::new(&format!("ws://{}", wire.address()), &model.url());
+    let worker = Worker::ready(&settings).await;
+    let stack = Stack {
+        worker,
+        model,
+        livekit,
+    };
+    let (ann, agent) = greeted(&stack, "ann", "kitchen").await;
+
+    wire.take_down();
+    eventually_async("the worker notices", SOON, || async {
+        let page = stack
+            .worker
+            .page("/ready")
+            .await
+            .map_err(|error| error.to_string())?;
+        if page.status == 200 {
+            Err(format!("{page:?}"))
+        } else {
+            Ok(())
+        }
+    })
+    .await;
+    wire.restore();
+    stack.worker.becomes_ready().await;
+    let said = ann.say("caller-train").await;
+    let answer = ann.hears("agent-you-said", said.ended, LATER).await;
+    ann.hears("caller-train", answer.ended, SOON).await;
+    assert_eq!(ann.agents(), [agent], "the same agent, and only one");
+    greeted(&stack, "bob", "garden").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

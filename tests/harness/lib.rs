@@ -22,6 +22,7 @@ pub mod child;
 pub mod clips;
 pub mod ears;
 pub mod eventually;
+pub mod faults;
 pub mod livekit_server;
 pub mod malformed;
 pub mod scrape;

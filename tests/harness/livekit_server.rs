@@ -70,6 +70,11 @@ impl LivekitServer {
         format!("ws://{}", self.address)
     }
 
+    /// The address behind that.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Its log so far.
     pub fn lines(&self) -> &Lines {
         self.child.lines()

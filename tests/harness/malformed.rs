@@ -1,16 +1,24 @@
-//! Core: a seeded corpus of messages no peer should choke on: valid ones, damaged in many ways.
+//! Core: seeded corpora of messages no peer should choke on: valid ones, damaged in many ways.
 
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::{Value, json};
 
-/// That many messages; the same seed gives the same corpus.
+/// That many messages as a client might send them; the same seed gives the same corpus.
 pub fn messages(seed: u64, count: usize) -> Vec<String> {
     let mut rng = StdRng::seed_from_u64(seed);
-    (0..count).map(|_| message(&mut rng)).collect()
+    let valid = client_events();
+    (0..count).map(|_| message(&valid, &mut rng)).collect()
 }
 
-fn message(rng: &mut StdRng) -> String {
-    let mut event = valid(rng);
+/// That many messages as a model might send them. They speak of responses that do not exist.
+pub fn of_a_model(seed: u64, count: usize) -> Vec<String> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let valid = server_events();
+    (0..count).map(|_| message(&valid, &mut rng)).collect()
+}
+
+fn message(valid: &[Value], rng: &mut StdRng) -> String {
+    let mut event = valid.choose(rng).cloned().unwrap_or(Value::Null);
     match rng.random_range(0..8) {
         0 => cut(&event.to_string(), rng),
         1 => flip(&event.to_string(), rng),
@@ -32,8 +40,40 @@ fn message(rng: &mut StdRng) -> String {
     }
 }
 
-fn valid(rng: &mut StdRng) -> Value {
-    let events = [
+fn server_events() -> Vec<Value> {
+    let of = |kind: &str| {
+        json!({"type": kind, "event_id": "event_x", "response_id": "resp_of_nobody",
+            "item_id": "item_of_nobody", "output_index": 0, "content_index": 0})
+    };
+    let mut delta = of("response.output_audio.delta");
+    delta["delta"] = json!("AAAAAAAAAAAAAAAA");
+    let mut words = of("response.output_audio_transcript.delta");
+    words["delta"] = json!("words of nobody");
+    let response = json!({"id": "resp_of_nobody", "object": "realtime.response",
+        "status": "completed", "status_details": null, "output": [], "metadata": null,
+        "usage": {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2}});
+    let item = json!({"id": "item_of_nobody", "type": "message", "role": "assistant",
+        "status": "completed", "content": [{"type": "output_audio", "transcript": "x"}]});
+    vec![
+        delta,
+        words,
+        of("response.output_audio.done"),
+        json!({"type": "response.done", "event_id": "event_x", "response": response}),
+        json!({"type": "response.output_item.done", "response_id": "resp_of_nobody",
+            "output_index": 0, "item": item}),
+        json!({"type": "conversation.item.added", "previous_item_id": null, "item": item}),
+        json!({"type": "conversation.item.truncated", "item_id": "item_of_nobody",
+            "content_index": 0, "audio_end_ms": 10}),
+        json!({"type": "rate_limits.updated", "rate_limits": [{"name": "requests", "limit": 1,
+            "remaining": 1, "reset_seconds": 0.5}]}),
+        json!({"type": "error", "event_id": "event_x", "error": {"type": "server_error",
+            "code": null, "message": "x", "param": null, "event_id": null}}),
+        json!({"type": "an.event.from.next.year", "payload": {"deep": [{}]}}),
+    ]
+}
+
+fn client_events() -> Vec<Value> {
+    vec![
         json!({"type": "session.update", "event_id": "c1", "session": {"type": "realtime",
             "instructions": "x", "tools": [], "audio": {"input": {"turn_detection":
             {"type": "server_vad", "threshold": 0.5}}, "output": {"voice": "marin"}}}}),
@@ -50,8 +90,7 @@ fn valid(rng: &mut StdRng) -> Value {
         json!({"type": "response.create", "response": {"instructions": "x",
             "metadata": {"a": "b"}, "input": [], "conversation": "none"}}),
         json!({"type": "response.cancel", "response_id": "r"}),
-    ];
-    events.choose(rng).cloned().unwrap_or(Value::Null)
+    ]
 }
 
 fn odd_value(rng: &mut StdRng) -> Value {

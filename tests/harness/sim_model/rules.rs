@@ -30,7 +30,7 @@ pub(super) enum Out {
     /// Send this event.
     Event(Value),
     /// Send this text frame as it is.
-    Raw(&'static str),
+    Raw(String),
     /// Close with this code and reason.
     Close(u16, &'static str),
     /// End the TCP connection without a word.

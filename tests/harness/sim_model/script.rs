@@ -54,26 +54,10 @@ pub enum Fault {
     DropLink(u32),
     /// Nothing is read or written any more after that many audio deltas; the socket stays open.
     Stall(u32),
-    /// Malformed frames are sent after that many audio deltas; then it goes on.
+    /// Two thousand malformed frames are sent after that many audio deltas; then it goes on.
     Nonsense(u32),
     /// `session_expired` and close code 1001, at the start of the response.
     Expire,
     /// The response ends as incomplete by the content filter after that many audio deltas.
     ContentFilter(u32),
 }
-
-/// Frames that no client should choke on.
-pub(super) const NONSENSE: &[&str] = &[
-    "",
-    "{",
-    "null",
-    "[1,2,3]",
-    r#"{"type":5}"#,
-    r#"{"type":"response.output_audio.delta"}"#,
-    r#"{"type":"response.output_audio.delta","response_id":"x","item_id":"y","delta":"%%%"}"#,
-    r#"{"type":"response.done","response":null}"#,
-    r#"{"type":"response.done","response":{"id":"resp_of_nobody","status":"purple"}}"#,
-    r#"{"type":"error","error":{"type":"server_error","code":null,"message":"x","param":null}}"#,
-    r#"{"type":"an.event.from.next.year","event_id":"event_1","payload":{"deep":[{}]}}"#,
-    r#"{"type":"conversation.item.truncated","item_id":17}"#,
-];

@@ -11,10 +11,14 @@ use crate::{
         answer::{Question, answer},
         items::{self, Item, Items},
         response::{Content, Progress, Response, Step, encode},
-        script::{Fault, NONSENSE},
+        script::Fault,
         session::{self, effective},
     },
 };
+
+/// Always the same nonsense, so that a failure can be seen again.
+const NONSENSE_SEED: u64 = 23;
+const NONSENSE_FRAMES: usize = 2_000;
 
 impl Rules {
     pub(super) fn on_response_create(
@@ -374,6 +378,11 @@ impl Rules {
         })
     }
 
+    fn talk_nonsense(&mut self) {
+        let frames = crate::malformed::of_a_model(NONSENSE_SEED, NONSENSE_FRAMES);
+        self.out.extend(frames.into_iter().map(Out::Raw));
+    }
+
     /// Carries out a fault that waits for this many deltas.
     fn go_wrong(&mut self, at: usize) {
         let deltas = self.responses[at].deltas;
@@ -392,7 +401,7 @@ impl Rules {
         match self.fault.take() {
             Some(Fault::DropLink(_)) => self.out.push_back(Out::Drop),
             Some(Fault::Stall(_)) => self.out.push_back(Out::Stall),
-            Some(Fault::Nonsense(_)) => self.out.extend(NONSENSE.iter().copied().map(Out::Raw)),
+            Some(Fault::Nonsense(_)) => self.talk_nonsense(),
             Some(Fault::ContentFilter(_)) => {
                 self.end_items(at);
                 let details = json!({"type": "incomplete", "reason": "content_filter"});
