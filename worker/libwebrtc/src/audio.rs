@@ -9,8 +9,12 @@
 
 pub(crate) mod capture_queue;
 pub(crate) mod clock;
+pub(crate) mod decode;
 pub(crate) mod encode;
+pub(crate) mod fanout;
+pub(crate) mod jitter_buffer;
 pub(crate) mod opus;
+pub(crate) mod paced;
 pub(crate) mod resampler;
 pub(crate) mod rtp;
 pub(crate) mod source;

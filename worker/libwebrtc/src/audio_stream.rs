@@ -10,7 +10,10 @@ pub mod native {
 
     use tokio_stream::Stream;
 
-    use crate::{audio_frame::AudioFrame, audio_track::RtcAudioTrack};
+    use crate::{audio::paced::PacedStream, audio_frame::AudioFrame, audio_track::RtcAudioTrack};
+
+    /// Frames of 10 ms a slow reader may fall behind when it does not say.
+    const DEFAULT_QUEUE_FRAMES: usize = 10;
 
     /// How a stream queues frames.
     #[derive(Clone, Debug, Default)]
@@ -24,6 +27,10 @@ pub mod native {
     /// decoded only while a stream is open.
     pub struct NativeAudioStream {
         track: RtcAudioTrack,
+        sample_rate: u32,
+        num_channels: u32,
+        /// `None` for a local track, which has nothing to play.
+        frames: Option<PacedStream>,
     }
 
     impl NativeAudioStream {
@@ -36,11 +43,22 @@ pub mod native {
         /// Opens a stream.
         pub fn with_options(
             audio_track: RtcAudioTrack,
-            _sample_rate: i32,
-            _num_channels: i32,
-            _options: NativeAudioStreamOptions,
+            sample_rate: i32,
+            num_channels: i32,
+            options: NativeAudioStreamOptions,
         ) -> Self {
-            Self { track: audio_track }
+            let sample_rate = sample_rate.clamp(8_000, 192_000).unsigned_abs();
+            let num_channels = num_channels.max(1).unsigned_abs();
+            let queue = options.queue_size_frames.unwrap_or(DEFAULT_QUEUE_FRAMES);
+            let queue = (queue > 0).then_some(queue);
+            let remote = audio_track.inner.remote();
+            let frames = remote.map(|r| r.paced().open(sample_rate, num_channels, queue));
+            Self {
+                track: audio_track,
+                sample_rate,
+                num_channels,
+                frames,
+            }
         }
 
         /// The track given at creation.
@@ -49,14 +67,29 @@ pub mod native {
         }
 
         /// Ends the stream.
-        pub fn close(&mut self) {}
+        pub fn close(&mut self) {
+            if let Some(frames) = &self.frames {
+                frames.close();
+            }
+        }
     }
 
     impl Stream for NativeAudioStream {
         type Item = AudioFrame<'static>;
 
-        fn poll_next(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-            Poll::Ready(None)
+        fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+            let Some(frames) = &self.frames else {
+                return Poll::Ready(None);
+            };
+            let (sample_rate, num_channels) = (self.sample_rate, self.num_channels);
+            frames.poll_next(cx).map(|data| {
+                data.map(|data| AudioFrame {
+                    data: data.into(),
+                    sample_rate,
+                    num_channels,
+                    samples_per_channel: sample_rate / 100,
+                })
+            })
         }
     }
 

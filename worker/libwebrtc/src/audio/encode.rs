@@ -75,7 +75,6 @@ pub(crate) struct TrackEncoder {
     marker: bool,
     muted: bool,
     last_sent: Option<Instant>,
-    failures: u64,
 }
 
 /// What the pushed frames look like, and the machinery made for it.
@@ -103,7 +102,6 @@ impl TrackEncoder {
             marker: true,
             muted: false,
             last_sent: None,
-            failures: 0,
         }
     }
 
@@ -161,11 +159,6 @@ impl TrackEncoder {
         self.change_effort(|effort| effort.bitrate = bitrate);
     }
 
-    /// Packets the codec refused to make.
-    pub(crate) fn failures(&self) -> u64 {
-        self.failures
-    }
-
     fn change_effort(&mut self, change: impl FnOnce(&mut Effort)) {
         let before = self.effort;
         change(&mut self.effort);
@@ -173,12 +166,11 @@ impl TrackEncoder {
             return;
         }
         let effort = self.effort;
-        let refused = self
-            .input
-            .as_mut()
-            .is_some_and(|input| input.encoder.set_effort(effort).is_err());
-        if refused {
-            self.failures += 1;
+        let Some(input) = &mut self.input else {
+            return;
+        };
+        if let Err(error) = input.encoder.set_effort(effort) {
+            tracing::warn!(%error, "encoder keeps its settings");
         }
     }
 
@@ -193,9 +185,6 @@ impl TrackEncoder {
         }
         self.pending.clear();
         self.input = Input::new(sample_rate, channels, self.effort);
-        if self.input.is_none() {
-            self.failures += 1;
-        }
         self.input.is_some()
     }
 
@@ -264,7 +253,6 @@ impl TrackEncoder {
                     }
                 }
                 Err(error) => {
-                    self.failures += 1;
                     tracing::debug!(%error, "frame not encoded");
                 }
             }

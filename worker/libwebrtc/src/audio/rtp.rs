@@ -7,15 +7,13 @@ use std::{fmt, time::Instant};
 
 use bytes::Bytes;
 
-/// Ticks per second of the RTP clock of Opus, whatever rate the codec runs at (RFC 7587, 4.1).
-pub const RTP_CLOCK: u32 = 48_000;
-
 /// One Opus packet of an audio track.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AudioPacket {
     /// Sequence number, extended beyond 16 bits: it never wraps within one SSRC.
     pub sequence: u64,
-    /// Start of the packet on the 48 kHz RTP clock; wraps.
+    /// Start of the packet on the RTP clock, which runs at 48 kHz at any rate of the codec
+    /// (RFC 7587, 4.1); wraps.
     pub timestamp: u32,
     /// When it was read from the socket (or handed to it).
     pub arrival: Instant,

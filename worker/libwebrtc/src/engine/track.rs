@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use super::tap::Taps;
 use crate::{
-    audio::{rtp::AudioPacket, source::CaptureSource},
+    audio::{paced::PacedTrack, rtp::AudioPacket, source::CaptureSource},
     media_stream_track::RtcTrackState,
     native::packet_trailer::PacketTrailerHandler,
     video_source::native::NativeVideoSource,
@@ -75,6 +75,7 @@ enum Media {
 #[derive(Default)]
 pub(crate) struct RemoteAudio {
     taps: Taps,
+    paced: PacedTrack,
 }
 
 impl RemoteAudio {
@@ -82,9 +83,14 @@ impl RemoteAudio {
         &self.taps
     }
 
+    pub(crate) fn paced(&self) -> &PacedTrack {
+        &self.paced
+    }
+
     /// A packet came, in order of arrival. Must not block: the connection waits.
     pub(crate) fn on_packet(&self, packet: AudioPacket) {
         self.taps.push(&packet);
+        self.paced.insert(packet);
     }
 }
 
