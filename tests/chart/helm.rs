@@ -20,7 +20,15 @@ pub(crate) fn chart() -> PathBuf {
 
 /// Renders the chart with one of its examples and further arguments.
 pub(crate) fn render(example: &str, more: &[&str]) -> Rendered {
-    let mut args = vec!["template", "talk", ".", "--namespace", "voice", "--values", example];
+    let mut args = vec![
+        "template",
+        "talk",
+        ".",
+        "--namespace",
+        "voice",
+        "--values",
+        example,
+    ];
     args.extend(more);
     match helm(&args) {
         (true, text) => Rendered::Manifests(text),
@@ -41,8 +49,15 @@ pub(crate) fn helm(args: &[&str]) -> (bool, String) {
         .args(args)
         .output()
         .unwrap_or_else(|error| panic!("no helm ({error}): run `cargo xtask chart`"));
-    let text = if output.status.success() { output.stdout } else { [output.stderr, output.stdout].concat() };
-    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+    let text = if output.status.success() {
+        output.stdout
+    } else {
+        [output.stderr, output.stdout].concat()
+    };
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&text).into_owned(),
+    )
 }
 
 fn program() -> PathBuf {
@@ -50,11 +65,15 @@ fn program() -> PathBuf {
         return named.into();
     }
     let on_path = std::env::var_os("PATH").and_then(|path| {
-        std::env::split_paths(&path).map(|folder| folder.join("helm")).find(|file| file.is_file())
+        std::env::split_paths(&path)
+            .map(|folder| folder.join("helm"))
+            .find(|file| file.is_file())
     });
     on_path.unwrap_or_else(|| root().join("target/xtask/bin/helm"))
 }
 
 fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are in the workspace")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the tests are in the workspace")
 }

@@ -56,11 +56,17 @@ fn bad_values_are_refused_by_their_name() {
         ("log.format=xml", "log/format"),
         ("engine.udpPorts=40000", "engine/udpPorts"),
         ("service.adminPort=70000", "service/adminPort"),
-        ("networkPolicy.livekitCidrs={everywhere}", "networkPolicy/livekitCidrs"),
-        ("autoscaling.scaleDownAfterSeconds=18000", "scaleDownAfterSeconds"),
+        (
+            "networkPolicy.livekitCidrs={everywhere}",
+            "networkPolicy/livekitCidrs",
+        ),
+        (
+            "autoscaling.scaleDownAfterSeconds=18000",
+            "scaleDownAfterSeconds",
+        ),
         ("pdb.maxUnavailable=0", "pdb/maxUnavailable"),
         ("podMonitor.interval=often", "podMonitor/interval"),
-        ("agents.definitions.front=x", "definitions"),
+        ("agents.definitions.front=x", "toml"),
         ("resources.limits.gpu=1", "resources/limits"),
         ("nonsense=1", "nonsense"),
     ];
@@ -72,11 +78,20 @@ fn bad_values_are_refused_by_their_name() {
 #[test]
 fn values_that_contradict_each_other_are_refused() {
     refused(&["secret.existing="], "secret.existing");
-    refused(&["secret.existing=", "secret.livekitApiKey=k"], "secret.livekitApiSecret");
+    refused(
+        &["secret.existing=", "secret.livekitApiKey=k"],
+        "secret.livekitApiSecret",
+    );
     refused(&["config.worker.slots=5"], "config.worker.slots");
-    refused(&["networkPolicy.enabled=true"], "networkPolicy.livekitCidrs");
+    refused(
+        &["networkPolicy.enabled=true"],
+        "networkPolicy.livekitCidrs",
+    );
     refused(&["podMonitor.enabled=true"], "Prometheus operator");
-    refused(&["autoscaling.enabled=true", "worker.slots=10"], "autoscaling.targetSessions");
+    refused(
+        &["autoscaling.enabled=true", "worker.slots=10"],
+        "autoscaling.targetSessions",
+    );
     refused(
         &["autoscaling.enabled=true", "autoscaling.minReplicas=20"],
         "autoscaling.minReplicas",
@@ -94,7 +109,10 @@ fn refused(set: &[&str], word: &str) {
 fn calls_get_their_grace_and_thirty_seconds_more() {
     let text = manifests(&["worker.drainGraceSeconds=7200"]);
     assert!(text.contains("drain_grace = \"7200s\""), "{text}");
-    assert!(text.contains("terminationGracePeriodSeconds: 7230"), "{text}");
+    assert!(
+        text.contains("terminationGracePeriodSeconds: 7230"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -122,7 +140,10 @@ fn a_secret_of_your_own_is_not_copied() {
 
 #[test]
 fn the_configuration_is_what_the_worker_reads() {
-    for (example, more) in [("ci/minimal.yaml", vec![]), ("ci/full.yaml", vec![OPERATOR])] {
+    for (example, more) in [
+        ("ci/minimal.yaml", vec![]),
+        ("ci/full.yaml", vec![OPERATOR]),
+    ] {
         let Rendered::Manifests(text) = render(example, &more) else {
             panic!("{example} does not render");
         };
@@ -137,13 +158,17 @@ fn the_configuration_is_what_the_worker_reads() {
 
 /// Checks a table against a schema that the worker's own tests keep current.
 fn check(table: &toml::Value, schema: &str, example: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../worker/schemas").join(schema);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../worker/schemas")
+        .join(schema);
     let schema = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path:?}: {e}"));
     let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
     let table = serde_json::to_value(table).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
-    let problems: Vec<String> =
-        validator.iter_errors(&table).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    let problems: Vec<String> = validator
+        .iter_errors(&table)
+        .map(|e| format!("{}: {e}", e.instance_path()))
+        .collect();
     assert!(problems.is_empty(), "{example}: {problems:#?}");
 }
 
@@ -152,7 +177,9 @@ fn block(manifests: &str, name: &str) -> String {
     let head = format!("  {name}: |");
     let lines = manifests.lines().skip_while(|line| *line != head).skip(1);
     let inside = lines.take_while(|line| line.starts_with("    ") || line.is_empty());
-    inside.map(|line| line.get(4..).unwrap_or_default().to_owned() + "\n").collect()
+    inside
+        .map(|line| line.get(4..).unwrap_or_default().to_owned() + "\n")
+        .collect()
 }
 
 fn manifests(set: &[&str]) -> String {
@@ -175,16 +202,25 @@ fn every_value_is_used_and_every_used_value_exists() {
         .map(|value| value.path.as_str())
         .filter(|path| !ancestors(path).iter().any(|path| used.contains(path)))
         .collect();
-    assert!(unused.is_empty(), "in values.yaml, but in no template: {unused:?}");
+    assert!(
+        unused.is_empty(),
+        "in values.yaml, but in no template: {unused:?}"
+    );
     let known: BTreeSet<String> = values.iter().flat_map(|v| ancestors(&v.path)).collect();
     let unknown: Vec<_> = used.difference(&known).collect();
-    assert!(unknown.is_empty(), "in a template, but not in values.yaml: {unknown:?}");
+    assert!(
+        unknown.is_empty(),
+        "in a template, but not in values.yaml: {unknown:?}"
+    );
 }
 
 #[test]
 fn every_value_is_described() {
     for Value { path, comment, .. } in values::read(&chart().join("values.yaml")) {
-        assert!(comment.ends_with('.'), "{path} needs a comment that is a sentence: {comment:?}");
+        assert!(
+            comment.ends_with('.'),
+            "{path} needs a comment that is a sentence: {comment:?}"
+        );
     }
 }
 
@@ -202,5 +238,8 @@ fn the_readme_lists_the_values_as_they_are() {
     if std::env::var_os("UPDATE_README").is_some() {
         std::fs::write(&path, &wanted).unwrap();
     }
-    assert!(readme == wanted, "charts/room-agent/README.md is not up to date");
+    assert!(
+        readme == wanted,
+        "charts/room-agent/README.md is not up to date"
+    );
 }

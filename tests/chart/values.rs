@@ -25,12 +25,18 @@ pub(crate) fn read(file: &Path) -> Vec<Value> {
             comment = words;
             continue;
         }
-        let (key, default) = inner.split_once(':').unwrap_or_else(|| panic!("not a value: {line}"));
+        let (key, default) = inner
+            .split_once(':')
+            .unwrap_or_else(|| panic!("not a value: {line}"));
         parents.truncate((line.len() - inner.len()) / 2);
         parents.push(key);
         if !default.is_empty() {
             let (path, default) = (parents.join("."), default.trim().to_owned());
-            values.push(Value { path, default, comment: comment.to_owned() });
+            values.push(Value {
+                path,
+                default,
+                comment: comment.to_owned(),
+            });
         }
         comment = "";
     }
@@ -58,8 +64,20 @@ pub(crate) fn used_in(templates: &Path) -> BTreeSet<String> {
 
 /// The values as a Markdown table.
 pub(crate) fn table(values: &[Value]) -> String {
-    let rows = values.iter().map(|Value { path, default, comment }| {
-        format!("| `{path}` | `{default}` | {} |\n", comment.replace('|', "\\|"))
-    });
-    ["| value | default | meaning |\n|---|---|---|\n".to_owned()].into_iter().chain(rows).collect()
+    let rows = values.iter().map(
+        |Value {
+             path,
+             default,
+             comment,
+         }| {
+            format!(
+                "| `{path}` | `{default}` | {} |\n",
+                comment.replace('|', "\\|")
+            )
+        },
+    );
+    ["| value | default | meaning |\n|---|---|---|\n".to_owned()]
+        .into_iter()
+        .chain(rows)
+        .collect()
 }
