@@ -3,9 +3,12 @@
 //!
 //! Every waiting has a condition and a deadline; no test asserts how long something took.
 
+mod talks;
+
 mod barge_in;
 mod chat;
 mod drains;
+mod engine;
 mod isolates;
 mod joins;
 mod leaves;

@@ -406,7 +406,7 @@ impl Notes {
 }
 
 /// Everything stays inside loopback.
-fn configure_engine() {
+pub fn configure_engine() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let settings = libwebrtc::ext::Settings {
