@@ -3,8 +3,6 @@
 //!
 //! Every waiting has a condition and a deadline; no test asserts how long something took.
 
-mod talks;
-
 mod barge_in;
 mod chat;
 mod drains;
