@@ -270,7 +270,6 @@ impl Driver<'_> {
     }
 }
 
-/// The clock of every session; tokio's, so that tests can stop it.
 /// Debug builds only, so that a test can see what a panic does: `ROOM_AGENT_FAULT=panic-on-chat`.
 #[cfg(debug_assertions)]
 fn rehearse_a_bug() {
@@ -278,6 +277,7 @@ fn rehearse_a_bug() {
     assert!(fault != "panic-on-chat", "a rehearsed bug");
 }
 
+/// The clock of every session; tokio's, so that tests can stop it.
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }

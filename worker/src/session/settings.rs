@@ -23,6 +23,15 @@ pub(super) fn model(
     if let Some(model) = &agent.model {
         settings.model.clone_from(model);
     }
+    if let Some(detection) = &agent.turn_detection {
+        settings.turn_detection.clone_from(detection);
+    }
+    if let Some(transcription) = &agent.transcription {
+        settings.transcription = transcription.enabled.then(|| transcription.clone());
+    }
+    if let Some(reduction) = agent.noise_reduction {
+        settings.noise_reduction = Some(reduction);
+    }
     settings
 }
 
