@@ -109,6 +109,13 @@ impl Handle {
         let _ = is_written.await;
     }
 
+    /// The same without waiting for the socket, which may be away for long.
+    pub async fn job_status_soon(&self, job: &str, agent_name: &str, status: JobStatus) {
+        let (job, agent_name) = (job.to_owned(), agent_name.to_owned());
+        let (written, _) = oneshot::channel();
+        self.order(Order::Status { job, agent_name, status, written }).await;
+    }
+
     /// The session is over: its slot is free.
     pub async fn ended(&self, job: &str) {
         self.order(Order::Ended {

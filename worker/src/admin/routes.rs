@@ -1,0 +1,106 @@
+//! Adapter: what operators, orchestrators and Prometheus can ask of the worker.
+//!
+//! `/` and `/worker` answer as LiveKit's own workers do. Live = this thread runs. Ready =
+//! registered and not draining; never "has free slots" and never "the model is up": those would
+//! take a worker away from the people who talk with it.
+
+use std::{net::SocketAddr, time::SystemTime};
+
+use axum::{
+    Json, Router,
+    extract::{ConnectInfo, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, watch};
+
+use crate::{dispatch::View, jobs::registry::Entry, telemetry};
+
+/// What the routes look at.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// The dispatcher.
+    pub view: watch::Receiver<View>,
+    /// The sessions.
+    pub sessions: watch::Receiver<Vec<Entry>>,
+    /// Takes the wish to drain; one is enough, more are the same wish.
+    pub drain: mpsc::Sender<()>,
+}
+
+/// The routes.
+pub fn router(admin: Admin) -> Router {
+    Router::new()
+        .route("/", get(async || "OK"))
+        .route("/live", get(async || "live"))
+        .route("/ready", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/sessions", get(sessions))
+        .route("/worker", get(worker))
+        .route("/drain", post(drain))
+        .with_state(admin)
+}
+
+async fn ready(State(admin): State<Admin>) -> (StatusCode, &'static str) {
+    let view = admin.view.borrow();
+    if view.is_draining {
+        return (StatusCode::SERVICE_UNAVAILABLE, "draining");
+    }
+    if !view.is_registered() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "not registered");
+    }
+    (StatusCode::OK, "ready")
+}
+
+async fn metrics() -> Response {
+    let format = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    (format, telemetry::metrics().render()).into_response()
+}
+
+/// Sessions without names: rooms and people are nobody's business here.
+async fn sessions(State(admin): State<Admin>) -> Json<Value> {
+    let now = SystemTime::now();
+    let sessions = admin.sessions.borrow();
+    let entry = |entry: &Entry| {
+        let seconds = now.duration_since(entry.since).unwrap_or_default().as_secs();
+        json!({
+            "job": entry.job,
+            "agent_name": entry.agent_name,
+            "agent": entry.agent,
+            "seconds": seconds,
+            "ending": entry.is_ending,
+        })
+    };
+    Json(sessions.iter().map(entry).collect())
+}
+
+async fn worker(State(admin): State<Admin>) -> Json<Value> {
+    let view = admin.view.borrow();
+    let names: Vec<&str> = view.registrations.iter().map(|(name, _)| name.as_str()).collect();
+    let load = view.load;
+    Json(json!({
+        "worker_type": "JT_ROOM",
+        "agent_name": names.first().copied().unwrap_or_default(),
+        "agent_names": names,
+        "active_jobs": load.active,
+        "slots": load.slots,
+        "worker_load": load.used as f64 / load.slots.max(1) as f64,
+        "registered": view.is_registered(),
+        "draining": view.is_draining,
+        "sdk_version": env!("CARGO_PKG_VERSION"),
+        "protocol_version": 1,
+    }))
+}
+
+async fn drain(
+    State(admin): State<Admin>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+) -> (StatusCode, &'static str) {
+    if !peer.ip().to_canonical().is_loopback() {
+        return (StatusCode::FORBIDDEN, "only from this machine");
+    }
+    // Full means that the wish is known already.
+    let _ = admin.drain.try_send(());
+    (StatusCode::ACCEPTED, "draining")
+}

@@ -1,0 +1,102 @@
+//! Hermetic: the routes over a real socket on loopback.
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::{mpsc, watch},
+};
+
+use super::{routes::Admin, *};
+use crate::dispatch::{View, admission::Load};
+
+struct Server {
+    address: SocketAddr,
+    view: watch::Sender<View>,
+    drain: mpsc::Receiver<()>,
+    stop: CancellationToken,
+}
+
+fn server() -> Server {
+    let (view, view_reader) = watch::channel(View::default());
+    let (_, sessions) = watch::channel(Vec::new());
+    let (drain_writer, drain) = mpsc::channel(1);
+    let admin = Admin { view: view_reader, sessions, drain: drain_writer };
+    let listener = Listener::bind("127.0.0.1:0").unwrap();
+    let address = listener.address;
+    let stop = CancellationToken::new();
+    start(vec![(listener, routes::router(admin))], stop.clone()).unwrap();
+    Server { address, view, drain, stop }
+}
+
+impl Server {
+    async fn ask(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let request = format!("{request} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+#[tokio::test]
+async fn ready_means_registered_and_not_draining_and_says_nothing_about_slots() {
+    let server = server();
+    assert!(server.ask("GET /live").await.starts_with("HTTP/1.1 200"));
+    assert!(server.ask("GET /ready").await.ends_with("not registered"));
+    let full = Load { active: 2, used: 2, slots: 2, is_full: true };
+    let registered = View {
+        registrations: vec![("desk".to_owned(), true)],
+        load: full,
+        ..View::default()
+    };
+    server.view.send_replace(registered.clone());
+    assert!(server.ask("GET /ready").await.starts_with("HTTP/1.1 200"));
+    server.view.send_replace(View { is_draining: true, ..registered });
+    let answer = server.ask("GET /ready").await;
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.ends_with("draining"), "{answer}");
+}
+
+#[tokio::test]
+async fn one_of_two_names_is_not_ready() {
+    let server = server();
+    let registrations = vec![("a".to_owned(), true), ("b".to_owned(), false)];
+    server.view.send_replace(View { registrations, ..View::default() });
+    assert!(server.ask("GET /ready").await.starts_with("HTTP/1.1 503"));
+}
+
+#[tokio::test]
+async fn it_answers_as_other_workers_do() {
+    let server = server();
+    let load = Load { active: 1, used: 1, slots: 4, is_full: false };
+    let registrations = vec![("desk".to_owned(), true)];
+    server.view.send_replace(View { registrations, load, ..View::default() });
+    assert!(server.ask("GET /").await.ends_with("OK"));
+    let answer = server.ask("GET /worker").await;
+    let body = answer.split("\r\n\r\n").nth(1).unwrap();
+    let worker: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(worker["agent_name"], "desk");
+    assert_eq!(worker["worker_type"], "JT_ROOM");
+    assert_eq!(worker["active_jobs"], 1);
+    assert_eq!(worker["worker_load"], 0.25);
+    assert_eq!(worker["protocol_version"], 1);
+    assert!(server.ask("GET /sessions").await.ends_with("[]"));
+    assert!(server.ask("GET /metrics").await.contains("room_agent_build_info"));
+}
+
+#[tokio::test]
+async fn a_drain_can_be_asked_for_twice_from_this_machine() {
+    let mut server = server();
+    for _ in 0..3 {
+        assert!(server.ask("POST /drain").await.starts_with("HTTP/1.1 202"));
+    }
+    assert!(server.drain.recv().await.is_some());
+    assert!(server.ask("GET /drain").await.starts_with("HTTP/1.1 405"));
+    assert!(server.ask("GET /nowhere").await.starts_with("HTTP/1.1 404"));
+}
