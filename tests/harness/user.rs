@@ -296,7 +296,10 @@ impl User {
             .recordings
             .values()
             .max_by_key(|recording| recording.started);
-        newest.cloned().unwrap_or_default()
+        newest
+            .cloned()
+            .unwrap_or_default()
+            .until(Instant::now() - IN_FLIGHT)
     }
 
     /// Waits until this clip of the agent (or of the person it repeats) is heard, beginning after
@@ -396,6 +399,8 @@ impl User {
     }
 }
 
+/// What was sent this recently may not have arrived: it is not silence yet.
+const IN_FLIGHT: Duration = Duration::from_millis(60);
 /// Looking for a clip costs more than a look at a flag.
 const LISTENING_TICK: Duration = Duration::from_millis(150);
 
