@@ -15,5 +15,4 @@ mod reconnects;
 mod rehearsal;
 mod story;
 mod strangers;
-mod talks;
 mod tools;
