@@ -10,7 +10,10 @@ pub mod native {
 
     use tokio_stream::Stream;
 
-    use crate::{audio::paced::PacedStream, audio_frame::AudioFrame, audio_track::RtcAudioTrack};
+    use crate::{
+        audio::paced::PacedStream, audio_frame::AudioFrame, audio_track::RtcAudioTrack,
+        media_stream_track::RtcTrackState,
+    };
 
     /// Frames of 10 ms a slow reader may fall behind when it does not say.
     const DEFAULT_QUEUE_FRAMES: usize = 10;
@@ -24,12 +27,12 @@ pub mod native {
     }
 
     /// A paced stream: concealed, resampled and mixed to the asked format. The remote track is
-    /// decoded only while a stream is open.
+    /// decoded only while a stream is open. The stream ends with the track.
     pub struct NativeAudioStream {
         track: RtcAudioTrack,
         sample_rate: u32,
         num_channels: u32,
-        /// `None` for a local track, which has nothing to play.
+        /// `None` for a local track and one that is over: nothing to play.
         frames: Option<PacedStream>,
     }
 
@@ -51,7 +54,8 @@ pub mod native {
             let num_channels = num_channels.max(1).unsigned_abs();
             let queue = options.queue_size_frames.unwrap_or(DEFAULT_QUEUE_FRAMES);
             let queue = (queue > 0).then_some(queue);
-            let remote = audio_track.inner.remote();
+            let lives = audio_track.state() == RtcTrackState::Live;
+            let remote = audio_track.inner.remote().filter(|_| lives);
             let frames = remote.map(|r| r.paced().open(sample_rate, num_channels, queue));
             Self {
                 track: audio_track,

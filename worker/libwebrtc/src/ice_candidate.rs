@@ -16,11 +16,7 @@ impl IceCandidate {
     ///
     /// # Errors
     /// When the text is not a candidate attribute.
-    pub fn parse(
-        sdp_mid: &str,
-        sdp_mline_index: i32,
-        sdp: &str,
-    ) -> Result<IceCandidate, SdpParseError> {
+    pub fn parse(sdp_mid: &str, sdp_mline_index: i32, sdp: &str) -> Result<Self, SdpParseError> {
         let candidate = sdp.trim().trim_start_matches("a=");
         let known = candidate.is_empty()
             || candidate.starts_with("end-of-candidates")

@@ -30,7 +30,7 @@ pub enum VideoEncoderBackend {
 
 impl VideoEncoderBackend {
     /// The backends of this build: none.
-    pub fn list_available() -> impl IntoIterator<Item = VideoEncoderBackend> {
+    pub fn list_available() -> impl IntoIterator<Item = Self> {
         []
     }
 }

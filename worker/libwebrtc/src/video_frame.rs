@@ -380,6 +380,7 @@ impl I420ABuffer {
     }
 
     /// The planes Y, U, V and alpha.
+    #[expect(clippy::type_complexity, reason = "upstream's signature")]
     pub fn data(&self) -> (&[u8], &[u8], &[u8], Option<&[u8]>) {
         let (y, u, v) = self.picture.data();
         (

@@ -73,6 +73,14 @@ impl PacedTrack {
         }
     }
 
+    /// The track is over, and all its streams with it.
+    pub(crate) fn end(&self) {
+        let readers = std::mem::take(&mut self.shared.state.lock().readers);
+        for reader in readers {
+            reader.queue.close();
+        }
+    }
+
     /// Opens a stream of 10 ms frames. `queue` = frames a slow reader may fall behind, `None` = no
     /// bound.
     pub(crate) fn open(

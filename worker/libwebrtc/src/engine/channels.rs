@@ -236,7 +236,7 @@ impl ChannelTable {
 
     /// Channels to be made now, with their settings. str0m panics on a stream id in use, so a
     /// negotiated id waits until the channel that has it is gone.
-    pub(crate) fn to_open(&mut self, mut open: impl FnMut(ChannelConfig) -> ChannelId) {
+    pub(crate) fn open_waiting(&mut self, mut open: impl FnMut(ChannelConfig) -> ChannelId) {
         for at in 0..self.rows.len() {
             let row = &self.rows[at];
             let negotiated = row.channel.init.negotiated.then_some(row.channel.init.id);

@@ -118,12 +118,10 @@ impl Connection {
         datagram: &[u8],
     ) {
         let Ok(receive) = Receive::new(Protocol::Udp, source, destination, datagram) else {
-            self.stats.strangers += 1;
             return;
         };
         let input = Input::Receive(now, receive);
         if !self.rtc.accepts(&input) {
-            self.stats.strangers += 1;
             return;
         }
         self.stats.datagrams_received += 1;
@@ -298,7 +296,7 @@ impl Connection {
         written.is_ok()
     }
 
-    fn on_media(&mut self, data: MediaData) {
+    fn on_media(&self, data: MediaData) {
         if data.params.spec().codec != Codec::Opus {
             return;
         }
@@ -362,7 +360,7 @@ impl Connection {
         }
         let rtc = &mut self.rtc;
         self.channels
-            .to_open(|config| rtc.direct_api().create_data_channel(config));
+            .open_waiting(|config| rtc.direct_api().create_data_channel(config));
     }
 
     fn on_channel_open(&mut self, id: ChannelId, label: String) {

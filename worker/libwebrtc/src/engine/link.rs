@@ -7,10 +7,7 @@
 use std::{
     net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Weak},
     time::Instant,
 };
 
@@ -46,8 +43,6 @@ pub(crate) struct Link {
     pub(crate) status: Arc<Status>,
     shard: Arc<Shard>,
     state: Mutex<State>,
-    /// Datagrams the system did not take. UDP may lose them; we count.
-    unsent: AtomicU64,
 }
 
 struct State {
@@ -77,7 +72,6 @@ impl Link {
                 status,
                 shard,
                 state: Mutex::new(state),
-                unsent: AtomicU64::new(0),
             }
         });
         link.shard.add(&link);
@@ -138,6 +132,7 @@ impl Link {
     }
 
     fn flush(&self, connection: &mut Connection, sockets: &[Socket]) {
+        let mut unsent = 0;
         for transmit in connection.out.transmits.drain(..) {
             let from = sockets
                 .iter()
@@ -149,9 +144,10 @@ impl Link {
                     .is_ok()
             });
             if !sent {
-                self.unsent.fetch_add(1, Ordering::Relaxed);
+                unsent += 1;
             }
         }
+        connection.stats.unsent += unsent;
         let mut overrun = false;
         for event in connection.out.events.drain(..) {
             let lossy = matches!(&event, Event::Message(channel, ..) if channel.is_lossy());
@@ -255,10 +251,5 @@ impl Link {
             .iter()
             .for_each(|transceiver| transceiver.close());
         self.post(Event::Forget);
-    }
-
-    /// Datagrams the system did not take.
-    pub(crate) fn unsent(&self) -> u64 {
-        self.unsent.load(Ordering::Relaxed)
     }
 }

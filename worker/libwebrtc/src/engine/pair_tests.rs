@@ -164,7 +164,7 @@ impl Pair {
 
     fn over(network: NetemConfig) -> Self {
         let now = Instant::now();
-        let caller = End::new(now, 1_001, network.clone());
+        let caller = End::new(now, 1_001, network);
         let callee = End::new(now, 1_002, network);
         Self {
             now,

@@ -24,7 +24,7 @@ pub(crate) struct SendSink {
     track: Arc<AudioTrack>,
     link: Weak<Link>,
     /// Lets the source forget us.
-    this: Weak<SendSink>,
+    this: Weak<Self>,
     /// The section to send in; `None` while none is negotiated.
     route: Mutex<Option<Mid>>,
     dtx: AtomicBool,

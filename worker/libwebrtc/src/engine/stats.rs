@@ -42,8 +42,8 @@ pub(crate) struct StatsBook {
     ingress: HashMap<Mid, MediaIngressStats>,
     egress: HashMap<Mid, MediaEgressStats>,
     pub(crate) datagrams_received: u64,
-    /// Datagrams that belong to no one we know.
-    pub(crate) strangers: u64,
+    /// Datagrams the system did not take. UDP may lose them.
+    pub(crate) unsent: u64,
 }
 
 impl StatsBook {
@@ -210,6 +210,8 @@ impl StatsBook {
                 remote_candidate_id: "CR".to_owned(),
                 state: Some(IceCandidatePairState::Succeeded),
                 nominated: true,
+                packets_received: self.datagrams_received,
+                packets_discarded_on_send: self.unsent as u32,
                 current_round_trip_time: seconds(pair.current_round_trip_time),
                 total_round_trip_time: pair.total_round_trip_time.as_secs_f64(),
                 responses_received: pair.responses_received,

@@ -97,7 +97,7 @@ impl Ring {
         self.state.lock().packets.pop_front()
     }
 
-    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<AudioPacket>> {
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Option<AudioPacket>> {
         let mut state = self.state.lock();
         if let Some(packet) = state.packets.pop_front() {
             return Poll::Ready(Some(packet));

@@ -152,6 +152,7 @@ impl AudioTrack {
         self.flags.ended.store(true, Ordering::Release);
         if let Media::Remote(remote) = &self.media {
             remote.taps.end();
+            remote.paced.end();
         }
     }
 }
