@@ -182,6 +182,44 @@ mod tests {
     }
 
     #[test]
+    fn no_packet_upsets_the_even_sequence_of_frames() {
+        let start = Instant::now();
+        let mut state = 99_u64;
+        let mut dice = move || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(7);
+            state >> 33
+        };
+        let mut decoder = TrackDecoder::new(MONO).unwrap();
+        let mut frame = Vec::new();
+        for n in 0..3_000_u64 {
+            let payload: Vec<u8> = (0..dice() % 40).map(|_| dice() as u8).collect();
+            let odd = dice() % 10 == 0;
+            decoder.insert(AudioPacket {
+                sequence: if odd { dice() % 4_000 } else { n + dice() % 5 },
+                timestamp: if odd {
+                    dice() as u32
+                } else {
+                    n as u32 * 960 + dice() as u32 % 500
+                },
+                arrival: start + Duration::from_millis(20 * n + dice() % 50),
+                marker: false,
+                audio_level: None,
+                payload: payload.into(),
+            });
+            for tick in [0, 10] {
+                decoder.pull(start + Duration::from_millis(20 * n + tick), &mut frame);
+                assert_eq!(frame.len(), 240);
+            }
+        }
+        assert!(
+            decoder.ready.len() < 24_000,
+            "what is ready does not pile up"
+        );
+    }
+
+    #[test]
     fn merged_frames_begin_with_the_first_and_end_with_the_second() {
         let mut pcm = vec![100; 20];
         pcm.extend([200; 20]);
