@@ -15,4 +15,5 @@ mod reconnects;
 mod rehearsal;
 mod story;
 mod strangers;
+mod talks;
 mod tools;
