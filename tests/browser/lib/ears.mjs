@@ -12,8 +12,8 @@ const PIECE = 40; // frames: 400 ms
 const SHIFT = 10; // frames a piece may be away from its place
 const FLOOR = -75; // dB
 
-/** At least this much likeness is the same words in the same voice; other clips stay below 0.7. */
-export const SAME = 0.8;
+/** At least this much likeness is the same words in the same voice; other sentences stay below 0.74. */
+export const SAME = 0.78;
 
 /**
  * How alike the clip and the best place in the recording are, 0 to 1, and where that place begins.

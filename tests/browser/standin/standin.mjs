@@ -19,7 +19,10 @@ const HERE = fileURLToPath(new URL('.', import.meta.url));
 const CLIENT = fileURLToPath(new URL('../node_modules/livekit-client/dist/livekit-client.umd.js', import.meta.url));
 
 /** As the worker serves the page. */
-const POLICY = "default-src 'self'; connect-src 'self' ws: wss:; media-src 'self' blob:; style-src 'self'";
+const policy = (livekit) =>
+  `default-src 'self'; connect-src 'self' ${livekit} ${livekit.replace('ws', 'http')}; img-src 'self' data:; ` +
+  "media-src 'self' blob: mediastream:; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; " +
+  "form-action 'none'; frame-ancestors 'none'";
 
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
 
@@ -94,7 +97,7 @@ export class StandIn {
     try {
       const body = readFileSync(file);
       const headers = { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream' };
-      if (file.startsWith(DIST)) headers['content-security-policy'] = POLICY;
+      if (file.startsWith(DIST)) headers['content-security-policy'] = policy(this.url);
       response.writeHead(200, headers).end(body);
     } catch {
       response.writeHead(404).end();

@@ -7,10 +7,13 @@ export interface Admission {
   readonly identity: string;
 }
 
-/** Why there is no admission: the key is not good, or the worker could not be reached or answered oddly. */
+/**
+ * Why there is no admission: the key is not good, too many tries, the worker cannot reach the LiveKit
+ * server, or the worker could not be reached or answered oddly.
+ */
 export class JoinError extends Error {
   constructor(
-    readonly kind: 'refused' | 'unreachable',
+    readonly kind: 'refused' | 'busy' | 'server' | 'unreachable',
     message: string,
   ) {
     super(message);
@@ -30,9 +33,8 @@ export async function join(key: string, name: string): Promise<Admission> {
     throw new JoinError('unreachable', 'The worker does not answer.');
   }
   const answer = (await response.json().catch(() => ({}))) as Partial<Admission> & { error?: string };
-  if (response.status === 401) throw new JoinError('refused', answer.error ?? 'The key is not good.');
   if (!response.ok || !answer.url || !answer.token) {
-    throw new JoinError('unreachable', answer.error ?? `The worker answered ${response.status}.`);
+    throw new JoinError(kindOf(response.status), answer.error ?? `The worker answered ${response.status}.`);
   }
   return {
     url: answer.url,
@@ -40,4 +42,17 @@ export async function join(key: string, name: string): Promise<Admission> {
     room: answer.room ?? '',
     identity: answer.identity ?? '',
   };
+}
+
+function kindOf(status: number): JoinError['kind'] {
+  switch (status) {
+    case 401:
+      return 'refused';
+    case 429:
+      return 'busy';
+    case 502:
+      return 'server';
+    default:
+      return 'unreachable';
+  }
 }

@@ -4,7 +4,7 @@
 import { isExpired, type Key } from '../lib/key';
 import { JoinError, type Admission } from '../lib/join';
 import { ConnectError, type Connect, type RoomLink } from '../lib/room';
-import { isGuest, onFact, start, type Fact, type Talk } from './state';
+import { isGuest, onFact, start, type Fact, type JoinProblem, type Talk } from './state';
 
 /** After this long without an agent the page offers help. */
 const AGENT_OVERDUE = 10_000; // ms
@@ -102,7 +102,7 @@ export class Call {
   }
 }
 
-function problemOf(error: unknown): 'refused' | 'unreachable' | 'server' {
+function problemOf(error: unknown): JoinProblem {
   if (error instanceof JoinError) return error.kind;
   if (error instanceof ConnectError && error.kind === 'refused') return 'refused';
   return 'server';

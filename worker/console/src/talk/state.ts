@@ -5,8 +5,10 @@ import { EMPTY, onText, type Transcript } from '../lib/transcript';
 
 export type KeyProblem = 'missing' | 'expired' | 'refused';
 
+export type JoinProblem = KeyProblem | 'busy' | 'unreachable' | 'server';
+
 export type Phase =
-  | { kind: 'start'; problem: KeyProblem | 'unreachable' | 'server' | null }
+  | { kind: 'start'; problem: JoinProblem | null }
   | { kind: 'joining' }
   | { kind: 'talking' }
   | { kind: 'ended'; reason: CloseReason };
@@ -33,7 +35,7 @@ export interface Talk {
 
 export type Fact =
   | RoomFact
-  | { kind: 'start-failed'; problem: KeyProblem | 'unreachable' | 'server' }
+  | { kind: 'start-failed'; problem: JoinProblem }
   | { kind: 'joining' }
   | { kind: 'joined'; room: string }
   | { kind: 'microphone'; microphone: Microphone; echoCancelled?: boolean }

@@ -1,11 +1,9 @@
 import { useState } from 'preact/hooks';
 import type { Call } from '../call';
-import type { Phase } from '../state';
+import type { JoinProblem } from '../state';
 import { Mark, Mic, Warn } from './icons';
 
-type Problem = Exclude<Extract<Phase, { kind: 'start' }>['problem'], null>;
-
-const PROBLEMS: Record<Problem, { title: string; text: string }> = {
+const PROBLEMS: Record<JoinProblem, { title: string; text: string }> = {
   missing: {
     title: 'This address has no key',
     text: 'Open the whole link you were given: the part after “#key=” lets you in. “room-agent invite” prints a new one.',
@@ -18,13 +16,17 @@ const PROBLEMS: Record<Problem, { title: string; text: string }> = {
     title: 'This link is not accepted',
     text: 'Its key is wrong, expired, or was made for another server. Ask for a new link.',
   },
+  busy: {
+    title: 'Too many tries',
+    text: 'Wait a minute, then try again.',
+  },
   unreachable: {
     title: 'The worker does not answer',
     text: 'It may be stopped or starting. Try again in a moment.',
   },
   server: {
     title: 'The room cannot be reached',
-    text: 'The LiveKit server did not answer from this browser. Check the network, then try again.',
+    text: 'The LiveKit server does not answer. Check the network, then try again.',
   },
 };
 
