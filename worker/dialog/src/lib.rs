@@ -265,7 +265,7 @@ impl Dialog {
         }
     }
 
-    fn on_first_sound(&mut self, now: Instant, item: &model::ItemId) {
+    pub(crate) fn on_first_sound(&mut self, now: Instant, item: &model::ItemId) {
         self.conversation.agent_started(item);
         if let Greeting::Wanted { since } = self.greeting {
             self.greeting = Greeting::Over;

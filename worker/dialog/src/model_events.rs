@@ -34,7 +34,9 @@ impl Dialog {
             } => {
                 if self.counts(now, &response, &item) {
                     self.responses.set_spoke(&response);
-                    self.playhead.received(&response, &item, duration);
+                    if self.playhead.received(&response, &item, duration) {
+                        self.on_first_sound(now, &item);
+                    }
                 }
             }
             Event::Committed { item } => self.on_committed(now, &item),

@@ -15,6 +15,9 @@ use crate::{
 /// How many items may be queued, or remembered as gone; a response has one to three.
 const ITEMS: usize = 64;
 
+/// How many items may be heard before they arrive; one does, when it does at all.
+const EARLY: usize = 4;
+
 /// One item of speech on its way to the listeners.
 #[derive(Debug)]
 pub(crate) struct Spoken {
@@ -65,6 +68,8 @@ pub(crate) struct Playhead {
     items: VecDeque<Spoken>,
     /// Items that were cut or heard to their end lately: what still comes of them is late.
     gone: VecDeque<ItemId>,
+    /// Items that were heard before they were said to have arrived: sound takes a shorter road.
+    early: VecDeque<ItemId>,
     /// A voice was started and neither stopped nor played out.
     is_voice_on: bool,
     /// How many connections were lost so far.
@@ -72,10 +77,22 @@ pub(crate) struct Playhead {
 }
 
 impl Playhead {
-    pub(crate) fn received(&mut self, response: &ResponseId, item: &ItemId, duration: Duration) {
-        if let Some(spoken) = self.entry(response, item) {
-            spoken.received += duration;
-        }
+    /// Audio of an item arrived. Returns whether its first sound, which was early, is news now.
+    pub(crate) fn received(
+        &mut self,
+        response: &ResponseId,
+        item: &ItemId,
+        duration: Duration,
+    ) -> bool {
+        let Some(spoken) = self.entry(response, item) else {
+            return false;
+        };
+        spoken.received += duration;
+        let Some(index) = self.early.iter().position(|early| early == item) else {
+            return false;
+        };
+        self.early.remove(index);
+        self.start(item)
     }
 
     pub(crate) fn text(&mut self, response: &ResponseId, item: &ItemId, text: &str) {
@@ -103,6 +120,7 @@ impl Playhead {
     /// The first sample of an item was played. Returns whether that is news.
     pub(crate) fn start(&mut self, item: &ItemId) -> bool {
         let Some(index) = self.items.iter().position(|spoken| spoken.item == *item) else {
+            self.remember_early(item);
             return false;
         };
         for before in self
@@ -117,6 +135,16 @@ impl Playhead {
         self.is_voice_on |= !spoken.is_doomed;
         spoken.is_drained = false;
         !std::mem::replace(&mut spoken.is_started, true)
+    }
+
+    fn remember_early(&mut self, item: &ItemId) {
+        if self.gone.contains(item) || self.early.contains(item) {
+            return;
+        }
+        if self.early.len() == EARLY {
+            self.early.pop_front();
+        }
+        self.early.push_back(item.clone());
     }
 
     pub(crate) fn advance(&mut self, heard: &Heard) {

@@ -102,8 +102,8 @@ impl Driver<'_> {
         }
     }
 
-    /// The only waiting point. What ends things comes first, then people, then the model: a
-    /// talkative model must not delay either.
+    /// The only waiting point. What ends things comes first, then people; the model comes before
+    /// the playout, which plays what the model said.
     async fn next_event(&mut self) -> Event {
         let deadline = self.dialog.poll_timeout();
         let inbox = &mut self.inbox;
@@ -111,9 +111,9 @@ impl Driver<'_> {
             biased;
             Ok(()) = inbox.stop.changed() => Event::Stop(inbox.stop.borrow_and_update().clone()),
             input = inbox.room.recv() => Event::Room(input),
-            Some(fact) = inbox.playout.recv() => Event::Playout(fact),
             () = until(deadline) => Event::Timeout,
             event = inbox.model.recv() => Event::Model(event),
+            Some(fact) = inbox.playout.recv() => Event::Playout(fact),
             Some(ended) = inbox.tools.recv() => Event::Tool(ended),
             Some(ended) = self.tasks.join_next() => Event::Child(ended),
         }
