@@ -26,7 +26,9 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { listen: "0.0.0.0:8081".to_owned() }
+        Self {
+            listen: "0.0.0.0:8081".to_owned(),
+        }
     }
 }
 
@@ -56,16 +58,20 @@ impl Listener {
 /// # Errors
 /// When the system gives no thread.
 pub fn start(servers: Vec<(Listener, Router)>, stop: CancellationToken) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    thread::Builder::new().name("http".to_owned()).spawn(move || {
-        let mut tasks = tokio::task::JoinSet::new();
-        runtime.block_on(async {
-            for (listener, router) in servers {
-                tasks.spawn(serve(listener, router));
-            }
-            stop.cancelled().await;
-        });
-    })?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    thread::Builder::new()
+        .name("http".to_owned())
+        .spawn(move || {
+            let mut tasks = tokio::task::JoinSet::new();
+            runtime.block_on(async {
+                for (listener, router) in servers {
+                    tasks.spawn(serve(listener, router));
+                }
+                stop.cancelled().await;
+            });
+        })?;
     Ok(())
 }
 

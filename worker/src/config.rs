@@ -20,7 +20,7 @@ pub use parse::{Problem, Problems};
 pub use secret::Secret;
 pub use source::{Flag, ProcessSource, Source};
 
-use crate::{admin, console, model, telemetry};
+use crate::{admin, console, model, session::report, telemetry};
 
 /// The whole tree.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
@@ -40,6 +40,8 @@ pub struct Config {
     pub admin: admin::Config,
     /// The listener for the web page.
     pub console: console::Config,
+    /// Where reports of sessions go.
+    pub report: report::outlet::Config,
     /// Logging.
     pub log: telemetry::Config,
 }

@@ -95,7 +95,11 @@ impl Console {
     pub fn new(settings: &Settings) -> Self {
         let names = &settings.worker.agent_names;
         let first = || names.first().cloned().unwrap_or_default();
-        let url = settings.console.livekit_url.as_ref().unwrap_or(&settings.livekit.url);
+        let url = settings
+            .console
+            .livekit_url
+            .as_ref()
+            .unwrap_or(&settings.livekit.url);
         Self {
             tokens: Tokens::new(&settings.livekit),
             api: ServerApi::new(&settings.livekit),
@@ -115,7 +119,9 @@ pub fn router(console: Console) -> Router {
         .route("/api/join", post(join))
         .fallback(async |uri: Uri| assets::serve(uri.path()))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .layer(middleware::map_response(move |response| secure(response, policy.clone())))
+        .layer(middleware::map_response(move |response| {
+            secure(response, policy.clone())
+        }))
         .with_state(Arc::new(console))
 }
 
@@ -137,7 +143,11 @@ async fn join(
 ) -> Response {
     match console.join(peer, body).await {
         Ok(granted) => {
-            ConsoleJoin { answer: JoinAnswer::Granted, reason: "" }.emit();
+            ConsoleJoin {
+                answer: JoinAnswer::Granted,
+                reason: "",
+            }
+            .emit();
             ([(header::CACHE_CONTROL, "no-store")], Json(granted)).into_response()
         }
         Err(Refusal(status, answer, reason)) => {
@@ -155,7 +165,11 @@ impl Console {
     ) -> Result<Value, Refusal> {
         if !self.limit.lock().allow(Instant::now(), peer.ip()) {
             let told = "too many requests; wait a minute";
-            return Err(Refusal(StatusCode::TOO_MANY_REQUESTS, JoinAnswer::Limited, told));
+            return Err(Refusal(
+                StatusCode::TOO_MANY_REQUESTS,
+                JoinAnswer::Limited,
+                told,
+            ));
         }
         let Json(request) = body.map_err(|rejection| {
             let told = "expected a JSON object with key and name";
@@ -176,7 +190,9 @@ impl Console {
         })?;
         let identity = format!("guest-{:08x}", rand::rng().random::<u32>());
         let name = display_name(&request.name);
-        let token = self.tokens.caller(&room, &identity, &name, &self.agent_name);
+        let token = self
+            .tokens
+            .caller(&room, &identity, &name, &self.agent_name);
         let token = token.map_err(|_| {
             let told = "no token could be made";
             Refusal(StatusCode::INTERNAL_SERVER_ERROR, JoinAnswer::Failed, told)
@@ -198,7 +214,10 @@ impl Console {
         }
         let participants = self.api.list_participants(room).await?;
         let ours = Some(self.agent_name.as_str());
-        if participants.iter().any(|participant| participant.agent_name.as_deref() == ours) {
+        if participants
+            .iter()
+            .any(|participant| participant.agent_name.as_deref() == ours)
+        {
             return Ok(());
         }
         // Servers keep listing the dispatches of agents that are gone.
@@ -207,7 +226,10 @@ impl Console {
                 self.api.delete_dispatch(room, &dispatch.id).await?;
             }
         }
-        self.api.create_dispatch(room, &self.agent_name, "").await.map(drop)
+        self.api
+            .create_dispatch(room, &self.agent_name, "")
+            .await
+            .map(drop)
     }
 
     fn is_first_call(&self, room: &str) -> bool {
@@ -220,7 +242,11 @@ impl Console {
 
 fn display_name(name: &str) -> String {
     let printable = name.chars().filter(|c| !c.is_control());
-    printable.take(LONGEST_NAME).collect::<String>().trim().to_owned()
+    printable
+        .take(LONGEST_NAME)
+        .collect::<String>()
+        .trim()
+        .to_owned()
 }
 
 fn browser_url(url: &str) -> String {
@@ -235,11 +261,19 @@ fn browser_url(url: &str) -> String {
 fn content_policy(livekit_url: &str) -> String {
     let origin = url::Url::parse(livekit_url).ok().and_then(|url| {
         let host = url.host_str()?.to_owned();
-        Some(url.port().map_or(host.clone(), |port| format!("{host}:{port}")))
+        Some(
+            url.port()
+                .map_or(host.clone(), |port| format!("{host}:{port}")),
+        )
     });
-    let (socket, http) =
-        if livekit_url.starts_with("wss") { ("wss", "https") } else { ("ws", "http") };
-    let server = origin.map(|o| format!(" {socket}://{o} {http}://{o}")).unwrap_or_default();
+    let (socket, http) = if livekit_url.starts_with("wss") {
+        ("wss", "https")
+    } else {
+        ("ws", "http")
+    };
+    let server = origin
+        .map(|o| format!(" {socket}://{o} {http}://{o}"))
+        .unwrap_or_default();
     format!(
         "default-src 'self'; connect-src 'self'{server}; img-src 'self' data:; \
          media-src 'self' blob: mediastream:; worker-src 'self' blob:; object-src 'none'; \
@@ -250,7 +284,10 @@ fn content_policy(livekit_url: &str) -> String {
 const SECURITY_HEADERS: &[(&str, &str)] = &[
     ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
-    ("permissions-policy", "microphone=(self), camera=(), geolocation=()"),
+    (
+        "permissions-policy",
+        "microphone=(self), camera=(), geolocation=()",
+    ),
     ("referrer-policy", "no-referrer"),
     ("x-content-type-options", "nosniff"),
     ("x-frame-options", "DENY"),
@@ -260,7 +297,10 @@ async fn secure(mut response: Response, policy: HeaderValue) -> Response {
     let headers: &mut HeaderMap = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     for &(name, value) in SECURITY_HEADERS {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        headers.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
     }
     response
 }

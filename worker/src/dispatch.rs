@@ -113,7 +113,13 @@ impl Handle {
     pub async fn job_status_soon(&self, job: &str, agent_name: &str, status: JobStatus) {
         let (job, agent_name) = (job.to_owned(), agent_name.to_owned());
         let (written, _) = oneshot::channel();
-        self.order(Order::Status { job, agent_name, status, written }).await;
+        self.order(Order::Status {
+            job,
+            agent_name,
+            status,
+            written,
+        })
+        .await;
     }
 
     /// The session is over: its slot is free.

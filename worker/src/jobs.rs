@@ -303,7 +303,10 @@ impl Jobs {
                 .emit();
                 let failed = JobStatus::Failed(told.to_owned());
                 let name = &session.entry.agent_name;
-                self.parts.dispatcher.job_status_soon(&job, name, failed).await;
+                self.parts
+                    .dispatcher
+                    .job_status_soon(&job, name, failed)
+                    .await;
             }
         }
         self.parts.dispatcher.ended(&job).await;
@@ -412,8 +415,12 @@ async fn carry(
 ) -> SessionEnd {
     let (job, name) = (entry.job.as_str(), entry.agent_name.as_str());
     let reporting = async {
-        dispatcher.job_status_soon(job, name, JobStatus::Running).await;
-        let Ok(Ended { end, reported }) = is_ended.await else { return false };
+        dispatcher
+            .job_status_soon(job, name, JobStatus::Running)
+            .await;
+        let Ok(Ended { end, reported }) = is_ended.await else {
+            return false;
+        };
         let told = dispatcher.job_status(job, name, final_status(&end));
         // While the control socket is away the status waits for it; the session does not.
         let _ = timeout(STATUS_DEADLINE, told).await;
@@ -422,7 +429,9 @@ async fn carry(
     };
     let (end, was_reported) = tokio::join!(session, reporting);
     if !was_reported {
-        dispatcher.job_status_soon(job, name, final_status(&end)).await;
+        dispatcher
+            .job_status_soon(job, name, final_status(&end))
+            .await;
     }
     end
 }

@@ -2,10 +2,16 @@
 //!
 //! The only file that names its client. Errors say what failed and never carry names or tokens.
 
-use livekit_api::services::{agent_dispatch::AgentDispatchClient, room::RoomClient};
+use livekit_api::{
+    access_token::{AccessToken, VideoGrants},
+    services::{agent_dispatch::AgentDispatchClient, room::RoomClient},
+};
 use livekit_protocol as proto;
 
-use crate::{config::LiveKit, telemetry::Pii};
+use crate::{
+    config::{LiveKit, Secret},
+    telemetry::Pii,
+};
 
 /// Calls the server. Cheap to make; nothing is connected until it is used.
 #[derive(Debug)]
@@ -56,7 +62,11 @@ impl ServerApi {
     /// # Errors
     /// When the server is away or refuses.
     pub async fn list_rooms(&self, names: Vec<String>) -> Result<Vec<String>, ApiError> {
-        let rooms = self.rooms.list_rooms(names).await.map_err(failed("list rooms"))?;
+        let rooms = self
+            .rooms
+            .list_rooms(names)
+            .await
+            .map_err(failed("list rooms"))?;
         Ok(rooms.into_iter().map(|room| room.name).collect())
     }
 
@@ -69,7 +79,11 @@ impl ServerApi {
         let listed = listed.map_err(failed("list participants"))?;
         let participant = |info: proto::ParticipantInfo| {
             let is_agent = info.kind() == proto::participant_info::Kind::Agent;
-            let name = info.attributes.get("lk.agent_name").cloned().unwrap_or_default();
+            let name = info
+                .attributes
+                .get("lk.agent_name")
+                .cloned()
+                .unwrap_or_default();
             Participant {
                 identity: info.identity.into(),
                 agent_name: is_agent.then_some(name),
@@ -118,8 +132,38 @@ impl ServerApi {
     }
 }
 
+/// Lets an agent into a room that no job named, as the server would.
+///
+/// # Errors
+/// When the secret cannot sign.
+pub fn agent_token(livekit: &LiveKit, room: &str, job: &str) -> Result<Secret, ApiError> {
+    let grants = VideoGrants {
+        room_join: true,
+        room: room.to_owned(),
+        agent: true,
+        can_publish: Some(true),
+        can_publish_data: Some(true),
+        can_subscribe: Some(true),
+        can_update_own_metadata: Some(true),
+        ..Default::default()
+    };
+    let (key, secret) = (livekit.api_key.expose(), livekit.api_secret.expose());
+    let token = AccessToken::with_api_key(key, secret)
+        .with_identity(&format!("agent-{job}"))
+        .with_kind("agent")
+        .with_grants(grants)
+        .to_jwt();
+    token.map(Secret::new).map_err(|_| ApiError {
+        operation: "let an agent in",
+        what: "no token could be made".to_owned(),
+    })
+}
+
 fn dispatch(dispatch: proto::AgentDispatch) -> Dispatch {
-    Dispatch { id: dispatch.id, agent_name: dispatch.agent_name }
+    Dispatch {
+        id: dispatch.id,
+        agent_name: dispatch.agent_name,
+    }
 }
 
 fn failed(operation: &'static str) -> impl FnOnce(livekit_api::services::ServiceError) -> ApiError {

@@ -54,7 +54,10 @@ async fn ready(State(admin): State<Admin>) -> (StatusCode, &'static str) {
 }
 
 async fn metrics() -> Response {
-    let format = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    let format = [(
+        header::CONTENT_TYPE,
+        "text/plain; version=0.0.4; charset=utf-8",
+    )];
     (format, telemetry::metrics().render()).into_response()
 }
 
@@ -63,7 +66,10 @@ async fn sessions(State(admin): State<Admin>) -> Json<Value> {
     let now = SystemTime::now();
     let sessions = admin.sessions.borrow();
     let entry = |entry: &Entry| {
-        let seconds = now.duration_since(entry.since).unwrap_or_default().as_secs();
+        let seconds = now
+            .duration_since(entry.since)
+            .unwrap_or_default()
+            .as_secs();
         json!({
             "job": entry.job,
             "agent_name": entry.agent_name,
@@ -77,7 +83,11 @@ async fn sessions(State(admin): State<Admin>) -> Json<Value> {
 
 async fn worker(State(admin): State<Admin>) -> Json<Value> {
     let view = admin.view.borrow();
-    let names: Vec<&str> = view.registrations.iter().map(|(name, _)| name.as_str()).collect();
+    let names: Vec<&str> = view
+        .registrations
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
     let load = view.load;
     Json(json!({
         "worker_type": "JT_ROOM",

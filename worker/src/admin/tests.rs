@@ -20,12 +20,21 @@ fn server() -> Server {
     let (view, view_reader) = watch::channel(View::default());
     let (_, sessions) = watch::channel(Vec::new());
     let (drain_writer, drain) = mpsc::channel(1);
-    let admin = Admin { view: view_reader, sessions, drain: drain_writer };
+    let admin = Admin {
+        view: view_reader,
+        sessions,
+        drain: drain_writer,
+    };
     let listener = Listener::bind("127.0.0.1:0").unwrap();
     let address = listener.address;
     let stop = CancellationToken::new();
     start(vec![(listener, routes::router(admin))], stop.clone()).unwrap();
-    Server { address, view, drain, stop }
+    Server {
+        address,
+        view,
+        drain,
+        stop,
+    }
 }
 
 impl Server {
@@ -50,7 +59,12 @@ async fn ready_means_registered_and_not_draining_and_says_nothing_about_slots() 
     let server = server();
     assert!(server.ask("GET /live").await.starts_with("HTTP/1.1 200"));
     assert!(server.ask("GET /ready").await.ends_with("not registered"));
-    let full = Load { active: 2, used: 2, slots: 2, is_full: true };
+    let full = Load {
+        active: 2,
+        used: 2,
+        slots: 2,
+        is_full: true,
+    };
     let registered = View {
         registrations: vec![("desk".to_owned(), true)],
         load: full,
@@ -58,25 +72,43 @@ async fn ready_means_registered_and_not_draining_and_says_nothing_about_slots() 
     };
     server.view.send_replace(registered.clone());
     assert!(server.ask("GET /ready").await.starts_with("HTTP/1.1 200"));
-    server.view.send_replace(View { is_draining: true, ..registered });
+    server.view.send_replace(View {
+        is_draining: true,
+        ..registered
+    });
     let answer = server.ask("GET /ready").await;
-    assert!(answer.starts_with("HTTP/1.1 503") && answer.ends_with("draining"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 503") && answer.ends_with("draining"),
+        "{answer}"
+    );
 }
 
 #[tokio::test]
 async fn one_of_two_names_is_not_ready() {
     let server = server();
     let registrations = vec![("a".to_owned(), true), ("b".to_owned(), false)];
-    server.view.send_replace(View { registrations, ..View::default() });
+    server.view.send_replace(View {
+        registrations,
+        ..View::default()
+    });
     assert!(server.ask("GET /ready").await.starts_with("HTTP/1.1 503"));
 }
 
 #[tokio::test]
 async fn it_answers_as_other_workers_do() {
     let server = server();
-    let load = Load { active: 1, used: 1, slots: 4, is_full: false };
+    let load = Load {
+        active: 1,
+        used: 1,
+        slots: 4,
+        is_full: false,
+    };
     let registrations = vec![("desk".to_owned(), true)];
-    server.view.send_replace(View { registrations, load, ..View::default() });
+    server.view.send_replace(View {
+        registrations,
+        load,
+        ..View::default()
+    });
     assert!(server.ask("GET /").await.ends_with("OK"));
     let answer = server.ask("GET /worker").await;
     let body = answer.split("\r\n\r\n").nth(1).unwrap();
@@ -87,7 +119,12 @@ async fn it_answers_as_other_workers_do() {
     assert_eq!(worker["worker_load"], 0.25);
     assert_eq!(worker["protocol_version"], 1);
     assert!(server.ask("GET /sessions").await.ends_with("[]"));
-    assert!(server.ask("GET /metrics").await.contains("room_agent_build_info"));
+    assert!(
+        server
+            .ask("GET /metrics")
+            .await
+            .contains("room_agent_build_info")
+    );
 }
 
 #[tokio::test]

@@ -217,6 +217,7 @@ fn the_example_file_is_the_default_tree() {
         "livekit-api-secret",
         "openai-api-key",
         "proxy",
+        "report-token",
     ];
     let source = secrets.iter().fold(keys(), |source, name| {
         source.file(&format!("/run/secrets/{name}"), "from a file")

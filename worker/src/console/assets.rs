@@ -38,7 +38,10 @@ pub(super) fn serve(path: &str) -> Response {
             } else {
                 "no-cache"
             };
-            let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, cache.to_owned())];
+            let headers = [
+                (header::CONTENT_TYPE, kind),
+                (header::CACHE_CONTROL, cache.to_owned()),
+            ];
             (headers, file.data).into_response()
         }
         None if path == INDEX => {

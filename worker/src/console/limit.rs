@@ -34,14 +34,21 @@ impl Limit {
     /// Takes one request; false = too many.
     pub fn allow(&mut self, now: Instant, address: IpAddr) -> bool {
         if self.by_address.len() >= MOST_ADDRESSES {
-            self.by_address.retain(|_, bucket| now.duration_since(bucket.seen) < REFILL);
+            self.by_address
+                .retain(|_, bucket| now.duration_since(bucket.seen) < REFILL);
         }
         if self.by_address.len() >= MOST_ADDRESSES && !self.by_address.contains_key(&address) {
             return false;
         }
-        let full = |size| Bucket { left: size, seen: now };
+        let full = |size| Bucket {
+            left: size,
+            seen: now,
+        };
         let everybody = self.everybody.get_or_insert_with(|| full(ALTOGETHER));
-        let own = self.by_address.entry(address).or_insert_with(|| full(PER_ADDRESS));
+        let own = self
+            .by_address
+            .entry(address)
+            .or_insert_with(|| full(PER_ADDRESS));
         own.take(now, PER_ADDRESS) && everybody.take(now, ALTOGETHER)
     }
 }
@@ -76,7 +83,10 @@ mod tests {
         let allowed = (0..50).filter(|_| limit.allow(now, address(1))).count();
         assert_eq!(allowed, 20);
         assert!(limit.allow(now, address(2)));
-        assert!(limit.allow(now + Duration::from_secs(3), address(1)), "one drop every 3 s");
+        assert!(
+            limit.allow(now + Duration::from_secs(3), address(1)),
+            "one drop every 3 s"
+        );
         assert!(!limit.allow(now + Duration::from_secs(3), address(1)));
     }
 
@@ -84,9 +94,14 @@ mod tests {
     fn many_addresses_share_one_limit_and_little_memory() {
         let now = Instant::now();
         let mut limit = Limit::default();
-        let allowed = (0..10_000).filter(|n| limit.allow(now, address(*n))).count();
+        let allowed = (0..10_000)
+            .filter(|n| limit.allow(now, address(*n)))
+            .count();
         assert_eq!(allowed, 200);
         assert!(limit.by_address.len() <= MOST_ADDRESSES);
-        assert!(limit.allow(now + REFILL, address(77_777)), "old addresses are forgotten");
+        assert!(
+            limit.allow(now + REFILL, address(77_777)),
+            "old addresses are forgotten"
+        );
     }
 }

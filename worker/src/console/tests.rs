@@ -56,8 +56,17 @@ fn door_to(url: String, server: JoinSet<()>) -> Door {
     let listener = admin::Listener::bind("127.0.0.1:0").unwrap();
     let address = listener.address;
     let stop = CancellationToken::new();
-    admin::start(vec![(listener, router(Console::new(&settings)))], stop.clone()).unwrap();
-    Door { address, settings, stop, server }
+    admin::start(
+        vec![(listener, router(Console::new(&settings)))],
+        stop.clone(),
+    )
+    .unwrap();
+    Door {
+        address,
+        settings,
+        stop,
+        server,
+    }
 }
 
 impl Door {
@@ -66,7 +75,11 @@ impl Door {
         let day = Duration::from_secs(86_400);
         let now = SystemTime::now() - day;
         let life = Duration::from_secs((86_400 + lifetime) as u64);
-        tokens.key("kitchen", now, life).unwrap().expose().to_owned()
+        tokens
+            .key("kitchen", now, life)
+            .unwrap()
+            .expose()
+            .to_owned()
     }
 
     async fn ask(&self, head: &str, body: &str) -> (u16, String) {
@@ -79,7 +92,11 @@ impl Door {
         let _ = stream.write_all(request.as_bytes()).await;
         let mut answer = String::new();
         let _ = stream.read_to_string(&mut answer).await;
-        let status = answer.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
+        let status = answer
+            .split(' ')
+            .nth(1)
+            .and_then(|s| s.parse().ok())
+            .unwrap_or(0);
         (status, answer)
     }
 
@@ -93,7 +110,9 @@ impl Door {
 #[tokio::test]
 async fn a_good_key_is_exchanged_for_a_room_token() {
     let door = door().await;
-    let (status, answer) = door.join(&json!({ "key": door.key(60), "name": " Ann \n" })).await;
+    let (status, answer) = door
+        .join(&json!({ "key": door.key(60), "name": " Ann \n" }))
+        .await;
     assert_eq!(status, 200, "{answer}");
     assert_eq!(answer["room"], "kitchen");
     assert_eq!(answer["url"], door.settings.livekit.url.as_str());
@@ -105,7 +124,9 @@ async fn a_good_key_is_exchanged_for_a_room_token() {
 /// Reads room and name of a token without judging it; `tokens` has the tests for that.
 fn livekit_token_check(token: &str) -> (String, String) {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+    let claims = URL_SAFE_NO_PAD
+        .decode(token.split('.').nth(1).unwrap())
+        .unwrap();
     let claims: Value = serde_json::from_slice(&claims).unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     (text(&claims["video"]["room"]), text(&claims["name"]))
@@ -117,7 +138,11 @@ async fn no_key_a_wrong_one_and_an_old_one_are_401() {
     for key in ["", "nonsense", &door.key(-60)] {
         let (status, answer) = door.join(&json!({ "key": key })).await;
         assert_eq!(status, 401, "{answer}");
-        assert!(answer["error"].as_str().is_some_and(|error| error.contains("link")));
+        assert!(
+            answer["error"]
+                .as_str()
+                .is_some_and(|error| error.contains("link"))
+        );
         assert!(answer.get("token").is_none());
     }
 }
@@ -127,7 +152,12 @@ async fn what_is_no_join_is_refused_without_work() {
     let door = door().await;
     let (status, _) = door.ask("POST /api/join", "[").await;
     assert_eq!(status, 400);
-    let (status, _) = door.ask("POST /api/join", &format!("{{\"key\":\"{}\"}}", "x".repeat(9000))).await;
+    let (status, _) = door
+        .ask(
+            "POST /api/join",
+            &format!("{{\"key\":\"{}\"}}", "x".repeat(9000)),
+        )
+        .await;
     assert_eq!(status, 413);
     let (status, _) = door.ask("GET /api/join", "").await;
     assert_eq!(status, 405);
@@ -157,7 +187,9 @@ async fn every_answer_carries_the_security_headers() {
     let door = door().await;
     for head in ["GET /", "GET /nowhere", "POST /api/join"] {
         let (_, answer) = door.ask(head, "{}").await;
-        assert!(answer.contains("content-security-policy: default-src 'self'; connect-src 'self' ws://127.0.0.1:"));
+        assert!(answer.contains(
+            "content-security-policy: default-src 'self'; connect-src 'self' ws://127.0.0.1:"
+        ));
         assert!(answer.contains("frame-ancestors 'none'"));
         assert!(answer.contains("x-content-type-options: nosniff"));
         assert!(answer.contains("referrer-policy: no-referrer"));
@@ -171,5 +203,8 @@ fn browsers_get_a_web_socket_address() {
     assert_eq!(browser_url("http://host"), "ws://host");
     assert_eq!(browser_url("wss://host"), "wss://host");
     let policy = content_policy("wss://host:7443");
-    assert!(policy.contains("connect-src 'self' wss://host:7443 https://host:7443;"), "{policy}");
+    assert!(
+        policy.contains("connect-src 'self' wss://host:7443 https://host:7443;"),
+        "{policy}"
+    );
 }

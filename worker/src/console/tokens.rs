@@ -47,25 +47,26 @@ pub struct Tokens {
 impl Tokens {
     /// With the keys of this server.
     pub fn new(livekit: &LiveKit) -> Self {
-        Self { api_key: livekit.api_key.clone(), api_secret: livekit.api_secret.clone() }
+        Self {
+            api_key: livekit.api_key.clone(),
+            api_secret: livekit.api_secret.clone(),
+        }
     }
 
     /// A key for a link.
     ///
     /// # Errors
     /// When the secret cannot sign.
-    pub fn key(
-        &self,
-        room: &str,
-        now: SystemTime,
-        lifetime: Duration,
-    ) -> Result<Secret, KeyError> {
+    pub fn key(&self, room: &str, now: SystemTime, lifetime: Duration) -> Result<Secret, KeyError> {
         let expires = now + lifetime;
         let claims = Claims {
             iss: self.api_key.expose().to_owned(),
             sub: SUBJECT.to_owned(),
             room: room.to_owned(),
-            exp: expires.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
+            exp: expires
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default()
+                .as_secs(),
         };
         let secret = EncodingKey::from_secret(self.api_secret.expose().as_bytes());
         let signed = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &secret);
@@ -116,9 +117,14 @@ impl Tokens {
             can_update_own_metadata: Some(false),
             ..Default::default()
         };
-        let agent =
-            proto::RoomAgentDispatch { agent_name: agent_name.to_owned(), ..Default::default() };
-        let config = proto::RoomConfiguration { agents: vec![agent], ..Default::default() };
+        let agent = proto::RoomAgentDispatch {
+            agent_name: agent_name.to_owned(),
+            ..Default::default()
+        };
+        let config = proto::RoomConfiguration {
+            agents: vec![agent],
+            ..Default::default()
+        };
         AccessToken::with_api_key(self.api_key.expose(), self.api_secret.expose())
             .with_ttl(TOKEN_LIFETIME)
             .with_identity(identity)
@@ -138,7 +144,10 @@ mod tests {
     use super::*;
 
     fn tokens(secret: &str) -> Tokens {
-        Tokens { api_key: Secret::new("devkey"), api_secret: Secret::new(secret) }
+        Tokens {
+            api_key: Secret::new("devkey"),
+            api_secret: Secret::new(secret),
+        }
     }
 
     const DAY: Duration = Duration::from_secs(86_400);
@@ -153,9 +162,13 @@ mod tests {
     #[test]
     fn keys_of_others_old_keys_and_nonsense_open_nothing() {
         let ours = tokens("secret");
-        let theirs = tokens("guess").key("kitchen", SystemTime::now(), DAY).unwrap();
+        let theirs = tokens("guess")
+            .key("kitchen", SystemTime::now(), DAY)
+            .unwrap();
         assert_eq!(ours.room_of(theirs.expose()), Err(KeyError::Invalid));
-        let old = ours.key("kitchen", SystemTime::now() - 2 * DAY, DAY).unwrap();
+        let old = ours
+            .key("kitchen", SystemTime::now() - 2 * DAY, DAY)
+            .unwrap();
         assert_eq!(ours.room_of(old.expose()), Err(KeyError::Expired));
         let mut issuer = ours.clone();
         issuer.api_key = Secret::new("other");
@@ -175,23 +188,33 @@ mod tests {
         assert_eq!(tokens.room_of(token.expose()), Err(KeyError::Invalid));
         let key = tokens.key("kitchen", SystemTime::now(), DAY).unwrap();
         let verifier = TokenVerifier::with_api_key("devkey", "secret");
-        assert!(verifier.verify(key.expose()).is_err_and(|_| true) || {
-            let claims = verifier.verify(key.expose()).unwrap();
-            !claims.video.room_join && !claims.video.room_admin
-        });
+        assert!(
+            verifier.verify(key.expose()).is_err_and(|_| true) || {
+                let claims = verifier.verify(key.expose()).unwrap();
+                !claims.video.room_join && !claims.video.room_admin
+            }
+        );
     }
 
     #[test]
     fn a_caller_may_speak_in_one_room_for_an_hour_and_administer_nothing() {
-        let token = tokens("secret").caller("kitchen", "guest-1", "Ann", "desk").unwrap();
+        let token = tokens("secret")
+            .caller("kitchen", "guest-1", "Ann", "desk")
+            .unwrap();
         let verifier = TokenVerifier::with_api_key("devkey", "secret");
         let claims = verifier.verify(token.expose()).unwrap();
-        assert_eq!((claims.sub.as_str(), claims.name.as_str()), ("guest-1", "Ann"));
+        assert_eq!(
+            (claims.sub.as_str(), claims.name.as_str()),
+            ("guest-1", "Ann")
+        );
         assert_eq!(claims.video.room, "kitchen");
         assert!(claims.video.room_join && !claims.video.room_admin && !claims.video.agent);
         assert_eq!(claims.video.can_publish_sources, ["microphone"]);
         assert_eq!(claims.room_config.unwrap().agents[0].agent_name, "desk");
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_secs();
         assert!(claims.exp as u64 - now <= 3600);
     }
 }
