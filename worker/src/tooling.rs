@@ -1,31 +1,86 @@
-//! Bridge: the conversation's tool calls and the tool plane.
+//! Task: the bridge between the conversation's tool calls and the tool plane.
 //!
-//! A session declares the tools of its agent to the model, runs the calls the conversation orders
-//! and hands back one end for each. It does not decide what an answer means. Until the tool plane
-//! stands behind it, no tool is declared and every call is answered with a refusal.
+//! One task per session owns the calls that run; each call has exactly one end, also when its tool
+//! panics. Declares the tools of an agent to the model. Does not decide what an answer means, and
+//! does not check calls: that is the gateway's business.
+
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use dialog::{input::AfterTool, model::CallId, output::ToolCall};
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{
+    sync::mpsc,
+    task::{Id, JoinError, JoinSet},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+use tools::{BuildErrors, Context, Gateway, Outcome, Registry, Then, builtin};
 
-use crate::{agents::Rendered, model::ToolDeclaration};
+use crate::{
+    agents::Rendered,
+    model::ToolDeclaration,
+    telemetry::event::{self, ToolEnd},
+};
 
-/// Ends on their way to the driver; a session has few calls at a time. When full the end is lost,
-/// which is a bug, and said so in the log.
+/// Calls on their way to the task; the conversation has at most half as many open. When full the
+/// call is answered as failed at once.
+const ORDERS: usize = 64;
+
+/// Ends on their way to the driver. When full the task waits: the driver never waits for it.
 const ENDS: usize = 64;
 
-/// The tools of this worker.
+/// What stands in logs and metrics for a name that only the model knows.
+const UNKNOWN: &str = "unknown";
+
+/// The tools of this worker; cheap to clone. Without any by default.
 #[derive(Clone, Debug, Default)]
-pub struct Plane {}
+pub struct Plane {
+    registry: Arc<Registry>,
+}
 
 impl Plane {
+    /// These tools.
+    pub fn new(registry: Registry) -> Self {
+        Self {
+            registry: Arc::new(registry),
+        }
+    }
+
+    /// The tools that need no configuration.
+    pub fn builtin() -> Self {
+        let registry = Registry::build(builtin::all());
+        Self::new(registry.expect("the built-in tools fit together"))
+    }
+
+    /// Whether all tools an agent names are there.
+    ///
+    /// # Errors
+    /// Every name that is not.
+    pub fn check(&self, names: &[String]) -> Result<(), BuildErrors> {
+        self.registry.only(names).map(|_| ())
+    }
+
     /// The named tools, as the model is told about them.
-    pub fn declare(&self, _names: &[String]) -> Vec<ToolDeclaration> {
-        Vec::new()
+    pub fn declare(&self, names: &[String]) -> Vec<ToolDeclaration> {
+        let part = self.part(names);
+        let declare = |spec: &tools::ToolSpec| ToolDeclaration {
+            name: spec.name.to_string(),
+            description: spec.description.clone(),
+            parameters: spec.parameters.clone(),
+        };
+        part.specs().map(declare).collect()
+    }
+
+    /// What one agent may call. Names were checked with the agent's definition; one that is gone
+    /// is left out, because a call with one tool less is better than none.
+    fn part(&self, names: &[String]) -> Registry {
+        let known = |name: &&String| self.registry.name(name).is_some();
+        let names: Vec<&String> = names.iter().filter(known).collect();
+        self.registry.only(&names).unwrap_or_default()
     }
 }
 
 /// The end of a call.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct ToolEnded {
     /// The call.
     pub call: CallId,
@@ -35,35 +90,283 @@ pub struct ToolEnded {
     pub then: AfterTool,
 }
 
-/// Runs the calls of one session.
-#[derive(Debug)]
+impl ToolEnded {
+    fn new(call: CallId, outcome: &Outcome) -> Self {
+        let then = match outcome.then() {
+            Then::EndConversation => AfterTool::EndConversation,
+            _ => AfterTool::Continue,
+        };
+        let output = outcome.text_for_model();
+        Self { call, output, then }
+    }
+}
+
+/// Runs the calls of one session. When the last handle is gone, so are its calls.
+#[derive(Clone)]
 pub struct Tooling {
+    orders: mpsc::Sender<Order>,
     ends: mpsc::Sender<ToolEnded>,
 }
 
 /// Starts the tools of one session.
 pub fn start(
-    _tasks: &mut JoinSet<()>,
-    _plane: &Plane,
-    _agent: &Rendered,
+    tasks: &mut JoinSet<()>,
+    plane: &Plane,
+    agent: &Rendered,
 ) -> (Tooling, mpsc::Receiver<ToolEnded>) {
+    let (orders, inbox) = mpsc::channel(ORDERS);
     let (ends, ended) = mpsc::channel(ENDS);
-    (Tooling { ends }, ended)
+    let task = Task {
+        gateway: Arc::new(Gateway::new(plane.part(&agent.tools))),
+        inbox,
+        ends: ends.clone(),
+        calls: JoinSet::new(),
+        running: HashMap::new(),
+    };
+    tasks.spawn(task.run());
+    (Tooling { orders, ends }, ended)
 }
 
 impl Tooling {
     /// Runs a call; its end comes through the receiver.
     pub fn run(&self, call: ToolCall) {
-        let refused = ToolEnded {
-            call: call.call,
-            output: r#"{"error":"this tool is not available"}"#.to_owned(),
-            then: AfterTool::Continue,
-        };
-        if self.ends.try_send(refused).is_err() {
-            tracing::error!("the end of a tool call was lost");
+        if let Err(error) = self.orders.try_send(Order::Run(call)) {
+            tracing::error!("the tools do not take calls");
+            if let Order::Run(call) = error.into_inner() {
+                self.fail(call.call);
+            }
         }
     }
 
     /// Calls off a call.
-    pub fn cancel(&self, _call: &CallId) {}
+    pub fn cancel(&self, call: &CallId) {
+        if self.orders.try_send(Order::Cancel(call.clone())).is_err() {
+            tracing::error!("the tools do not take orders");
+        }
+    }
+
+    fn fail(&self, call: CallId) {
+        let outcome = Outcome::Failed("this tool is not available now".to_owned());
+        if self.ends.try_send(ToolEnded::new(call, &outcome)).is_err() {
+            tracing::error!("the end of a tool call was lost");
+        }
+    }
+}
+
+impl fmt::Debug for Tooling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tooling")
+    }
+}
+
+enum Order {
+    Cancel(CallId),
+    Run(ToolCall),
+}
+
+/// One call under way.
+struct Running {
+    call: CallId,
+    /// The registered name; never the model's word for it.
+    name: String,
+    began: Instant,
+    cancelled: CancellationToken,
+}
+
+struct Task {
+    gateway: Arc<Gateway>,
+    inbox: mpsc::Receiver<Order>,
+    ends: mpsc::Sender<ToolEnded>,
+    /// Dropped with the task, and the calls with it.
+    calls: JoinSet<Outcome>,
+    running: HashMap<Id, Running>,
+}
+
+impl Task {
+    async fn run(mut self) {
+        loop {
+            tokio::select! {
+                order = self.inbox.recv() => match order {
+                    Some(Order::Run(call)) => self.start(call),
+                    Some(Order::Cancel(call)) => self.cancel(&call),
+                    None => return,
+                },
+                Some(ended) = self.calls.join_next_with_id() => self.finish(ended).await,
+            }
+        }
+    }
+
+    fn start(&mut self, call: ToolCall) {
+        let context = Context::default();
+        let name = self.gateway.registry().name(&call.name);
+        let running = Running {
+            call: call.call.clone(),
+            name: name.map_or_else(|| UNKNOWN.to_owned(), ToString::to_string),
+            began: Instant::now(),
+            cancelled: context.cancelled.clone(),
+        };
+        let gateway = Arc::clone(&self.gateway);
+        let call = tools::ToolCall::new(call.call.as_str(), &call.name, &call.arguments);
+        let task = self
+            .calls
+            .spawn(async move { gateway.invoke(&call, &context).await });
+        self.running.insert(task.id(), running);
+    }
+
+    fn cancel(&self, call: &CallId) {
+        for running in self
+            .running
+            .values()
+            .filter(|running| running.call == *call)
+        {
+            running.cancelled.cancel();
+        }
+    }
+
+    /// A panic is a bug of the tool: the call failed, and the session goes on.
+    async fn finish(&mut self, ended: Result<(Id, Outcome), JoinError>) {
+        let (id, outcome) = match ended {
+            Ok(ended) => ended,
+            Err(error) => (error.id(), Outcome::Failed("an internal error".to_owned())),
+        };
+        let Some(running) = self.running.remove(&id) else {
+            return;
+        };
+        event::ToolFinished {
+            tool: &running.name,
+            outcome: word(&outcome),
+            took: running.began.elapsed(),
+        }
+        .emit();
+        // The driver is gone when nobody listens; then nobody wants to know either.
+        let _ = self.ends.send(ToolEnded::new(running.call, &outcome)).await;
+    }
+}
+
+fn word(outcome: &Outcome) -> ToolEnd {
+    match outcome {
+        Outcome::Cancelled => ToolEnd::Cancelled,
+        Outcome::Completed(_) => ToolEnd::Completed,
+        Outcome::Refused(_) => ToolEnd::Refused,
+        Outcome::TimedOut { .. } => ToolEnd::TimedOut,
+        _ => ToolEnd::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tools::{Tool, ToolError, function};
+
+    use super::*;
+
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Nothing {}
+
+    fn plane() -> Plane {
+        let bug = function::tool(
+            "bug",
+            "Panics.",
+            async |_: Nothing| -> Result<(), ToolError> { panic!("a bug in a tool") },
+        );
+        let slow = function::tool("slow", "Takes its time.", async |_: Nothing| {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            Ok::<_, ToolError>("done")
+        });
+        let mut all: Vec<Arc<dyn Tool>> = vec![Arc::new(bug), Arc::new(slow)];
+        all.extend(builtin::all());
+        Plane::new(Registry::build(all).unwrap())
+    }
+
+    fn agent(names: &[&str]) -> Rendered {
+        Rendered {
+            tools: names.iter().map(ToString::to_string).collect(),
+            ..Rendered::default()
+        }
+    }
+
+    fn call(id: &str, name: &str) -> ToolCall {
+        ToolCall {
+            call: CallId::new(id),
+            name: name.to_owned(),
+            arguments: "{}".to_owned(),
+        }
+    }
+
+    /// Runs one call of an agent that may use everything but `current_time`.
+    async fn end_of(name: &str) -> ToolEnded {
+        let mut tasks = JoinSet::new();
+        let agent = agent(&["bug", "slow", "end_call"]);
+        let (tooling, mut ended) = start(&mut tasks, &plane(), &agent);
+        tooling.run(call("c1", name));
+        ended.recv().await.unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_ends_with_the_answer_of_its_tool() {
+        let end = end_of("slow").await;
+        assert_eq!((end.call.as_str(), end.output.as_str()), ("c1", "done"));
+        assert_eq!(end.then, AfterTool::Continue);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn end_call_reaches_the_conversation() {
+        assert_eq!(end_of("end_call").await.then, AfterTool::EndConversation);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tool_that_panics_is_an_answer_and_the_next_call_runs() {
+        let mut tasks = JoinSet::new();
+        let agent = agent(&["bug", "slow"]);
+        let (tooling, mut ended) = start(&mut tasks, &plane(), &agent);
+        tooling.run(call("c1", "bug"));
+        tooling.run(call("c2", "slow"));
+        assert_eq!(
+            ended.recv().await.unwrap().output,
+            "Failed: an internal error"
+        );
+        assert_eq!(ended.recv().await.unwrap().output, "done");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tools_of_other_agents_are_refused() {
+        assert_eq!(
+            end_of("current_time").await.output,
+            "Not run: there is no such tool"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_called_off_has_an_end_too() {
+        let mut tasks = JoinSet::new();
+        let (tooling, mut ended) = start(&mut tasks, &plane(), &agent(&["slow"]));
+        tooling.run(call("c1", "slow"));
+        tooling.cancel(&CallId::new("c1"));
+        let end = ended.recv().await.unwrap();
+        assert!(end.output.starts_with("Called off."), "{}", end.output);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_task_ends_with_its_last_handle_whatever_runs() {
+        let mut tasks = JoinSet::new();
+        let (tooling, _ended) = start(&mut tasks, &plane(), &agent(&["slow"]));
+        tooling.run(call("c1", "slow"));
+        drop(tooling);
+        tasks.join_next().await.unwrap().unwrap();
+    }
+
+    #[test]
+    fn an_agents_tools_are_declared_and_checked_by_name() {
+        let plane = Plane::builtin();
+        let names = ["end_call".to_owned(), "fly".to_owned()];
+        assert_eq!(
+            plane.check(&names).unwrap_err().to_string(),
+            "there is no tool `fly`"
+        );
+        let declared = plane.declare(&names);
+        assert_eq!(declared.len(), 1);
+        assert_eq!(declared[0].name, "end_call");
+        assert_eq!(declared[0].parameters["type"], "object");
+    }
 }
