@@ -7,7 +7,6 @@ import { parseArgs } from 'node:util';
 import { launch } from './lib/chromium.mjs';
 import { clip } from './lib/clips.mjs';
 import { Person } from './lib/person.mjs';
-import { until } from './lib/wait.mjs';
 
 const { values } = parseArgs({ options: { link: { type: 'string' }, json: { type: 'boolean', default: false } } });
 const link = values.link ?? process.env.ROOM_AGENT_LINK;
@@ -46,10 +45,11 @@ process.exitCode = result.ok ? 0 : 1;
 async function talk(me) {
   const clicked = performance.now();
   await me.join(link, 'Caller');
-  await me.sees('listening', 30);
-  result.latencies.join_to_listening = round(performance.now() - clicked);
+  await me.speaks(30);
+  result.latencies.click_to_greeting = round(performance.now() - clicked);
   result.model = (await me.page.getByText('simulated model').count()) > 0 ? 'simulated' : 'real';
-  await me.hearsSilence(1_000, 30); // the greeting is over
+  if (result.model === 'simulated') await me.hears(clip('agent-greeting'), 30);
+  await me.hearsSilence(1_000, 30);
 
   await ask(me);
   await interrupt(me);
@@ -67,7 +67,7 @@ async function ask(me) {
       result.said.push({ words: part.words, likeness: Number(score.toFixed(2)) });
     }
   }
-  const answered = await voice(me, end, 20);
+  const answered = await me.speaks(20, end);
   result.latencies.end_of_speech_to_answer = round(answered - end);
   result.heard = true;
   await me.hearsSilence(1_000, 30);
@@ -77,7 +77,7 @@ async function ask(me) {
 async function interrupt(me) {
   await me.forget();
   const { end } = await me.saysAndEnds(clip('caller-count'));
-  await voice(me, end, 20);
+  await me.speaks(20, end);
   if (result.model === 'simulated') await me.hears(clip('agent-three'), 20);
   else await me.page.waitForTimeout(1_500); // a real model: let it get going
   const { start } = await me.say(clip('caller-wait'));
@@ -90,10 +90,6 @@ async function interrupt(me) {
     const { score } = await me.hears(clip('caller-wait'), 20);
     result.said.push({ words: clip('caller-wait').words, likeness: Number(score.toFixed(2)) });
   }
-}
-
-async function voice(me, after, seconds) {
-  return until('the agent speaks', () => me.voiceAfter(after), seconds);
 }
 
 function summary({ ok, heard, interrupted, silent, latencies, error }) {

@@ -2,6 +2,7 @@
 
 import { test, expect } from './lib/fixtures';
 import { clip } from './lib/clips.mjs';
+import { StandIn } from './standin/standin.mjs';
 
 const AT_REST = { 'lk.agent.state': 'listening', 'agent.model': 'simulated-realtime' };
 
@@ -165,4 +166,12 @@ test('nothing is cut off or scrolls sideways on a phone', async ({ stand, chromi
   expect(await me.page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
   await expect(me.page.getByLabel('Type to the agent')).toBeInViewport({ ratio: 1 });
   await expect(me.page.getByRole('button', { name: 'Leave' })).toBeInViewport({ ratio: 1 });
+});
+
+test('a connection that breaks is said at once', async ({ person, room }) => {
+  const stand = await StandIn.start();
+  const me = await person({ expected: /WebSocket|websocket|ERR_CONNECTION|reconnect|signal|resume|fetch/i });
+  await me.join(stand.link(room));
+  stand.stop();
+  await expect(me.page.getByRole('heading', { name: 'Reconnecting' })).toBeVisible({ timeout: 20_000 });
 });

@@ -6,8 +6,8 @@ import { clip } from './lib/clips.mjs';
 test('a person says something and hears the agent repeat it', async ({ link, person }) => {
   const me = await person();
   await me.join(link, 'Mara');
-  await me.sees('listening', 30);
   await expect(me.page.getByText('simulated model')).toBeVisible();
+  await me.hears(clip('agent-greeting'), 30);
   await me.hearsSilence(800);
 
   await me.forget();
@@ -23,7 +23,7 @@ test('a person says something and hears the agent repeat it', async ({ link, per
 test('typed words are answered', async ({ link, person }) => {
   const me = await person();
   await me.join(link);
-  await me.sees('listening', 30);
+  await me.hears(clip('agent-greeting'), 30);
   await me.hearsSilence(800);
   await me.forget();
   await me.page.getByLabel('Type to the agent').fill('room 7');

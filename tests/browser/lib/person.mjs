@@ -125,6 +125,11 @@ export class Person {
     return find(clip.ear, (await this.recording()).samples).score;
   }
 
+  /** Waits for a voice, whatever it says; gives when it began. */
+  speaks(seconds = 15, after = 0) {
+    return until('a voice is heard', () => this.voiceAfter(after), seconds);
+  }
+
   /** When a voice was first heard after `time`, or null. */
   async voiceAfter(time) {
     const { times, loud } = await this.recording();

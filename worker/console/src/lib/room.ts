@@ -10,6 +10,7 @@ import {
   Room,
   RoomEvent,
   Track,
+  setLogLevel,
   type LocalAudioTrack,
   type Participant,
   type RemoteTrack,
@@ -74,6 +75,9 @@ const TRANSCRIPTION = 'lk.transcription';
 const CHAT = 'lk.chat';
 
 const CAPTURE = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
+
+// Only what went wrong belongs into a customer's console.
+setLogLevel('warn');
 
 export const connect: Connect = async (url, token, tell) => {
   const room = new Room({ audioCaptureDefaults: CAPTURE });
