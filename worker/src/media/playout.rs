@@ -21,7 +21,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use self::{pump::Pump, queue::Pushed, source::AgentSource};
 use super::{
     FRAME, Frame, Pcm,
-    clock::{MediaClock, Timed},
+    clock::{Lane, MediaClock, Timed},
 };
 use crate::telemetry::event::{self, AudioStage};
 
@@ -40,7 +40,7 @@ pub fn start(source: AgentSource, clock: &MediaClock) -> (PlayoutHandle, mpsc::R
     let shared = Arc::new(Shared {
         voice,
         facts,
-        clock: clock.clone(),
+        lane: clock.lane(),
     });
     (PlayoutHandle { shared }, heard)
 }
@@ -89,7 +89,7 @@ impl std::fmt::Debug for PlayoutHandle {
 struct Shared {
     voice: Mutex<Voice>,
     facts: mpsc::Sender<Playout>,
-    clock: MediaClock,
+    lane: Lane,
 }
 
 struct Voice {
@@ -116,7 +116,7 @@ impl Shared {
         let wake = deadline.filter(|_| !std::mem::replace(is_scheduled, deadline.is_some()));
         drop(voice);
         if let Some(deadline) = wake {
-            self.clock.schedule(deadline, self.clone());
+            self.lane.schedule(deadline, self.clone());
         }
         result
     }

@@ -117,6 +117,7 @@ impl TrackEncoder {
         if pcm.is_empty() || !self.prepare(sample_rate, channels) {
             return;
         }
+        self.complete_stale(now, out);
         if self.pending.is_empty() {
             self.begin(now);
         }
@@ -186,6 +187,20 @@ impl TrackEncoder {
         self.pending.clear();
         self.input = Input::new(sample_rate, channels, self.effort);
         self.input.is_some()
+    }
+
+    /// A half-filled packet from before a pause is filled up with silence, so that the pause lies
+    /// between two packets and not inside one.
+    fn complete_stale(&mut self, now: Instant, out: &mut Vec<EncodedPacket>) {
+        let (Some(input), Some(due)) = (&self.input, self.due) else {
+            return;
+        };
+        let is_stale = now.saturating_duration_since(due) >= PACKET + PAUSE;
+        if self.pending.is_empty() || !is_stale {
+            return;
+        }
+        self.pending.resize(input.format.samples(PACKET_MILLIS), 0);
+        self.encode_complete(now, out);
     }
 
     /// Places the next packet on the time line: right behind the last one, or after a pause.
@@ -355,6 +370,19 @@ mod tests {
         let packets = push(&mut encoder, start + Duration::from_millis(70), &tone(20));
         assert!(!packets[0].marker);
         assert_eq!(packets[0].timestamp, 1_960);
+    }
+
+    #[test]
+    fn half_frame_from_before_a_pause_stays_before_it() {
+        let (mut encoder, start) = (encoder(), Instant::now());
+        push(&mut encoder, start, &tone(30));
+        let packets = push(
+            &mut encoder,
+            start + Duration::from_millis(1_040),
+            &tone(20),
+        );
+        let sent: Vec<_> = packets.iter().map(|p| (p.timestamp, p.marker)).collect();
+        assert_eq!(sent, [(1_000 + 960, false), (1_000 + 52 * 960, true)]);
     }
 
     #[test]
