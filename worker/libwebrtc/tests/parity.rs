@@ -116,7 +116,8 @@ fn no_public_item_is_left_out() {
             .filter_map(|item| item.rsplit("::").next())
             .collect();
         for line in source(&module).lines() {
-            let Some(name) = public_name(line) else {
+            // `Sealed` is public within a private module.
+            let Some(name) = public_name(line).filter(|name| *name != "Sealed") else {
                 continue;
             };
             assert!(
