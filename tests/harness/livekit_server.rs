@@ -174,7 +174,7 @@ logging: {{ level: info, json: true, pion_level: error }}
 room:
   auto_create: true
   empty_timeout: 30
-  departure_timeout: 5
+  departure_timeout: 12
 "#
     )
 }

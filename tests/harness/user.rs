@@ -460,11 +460,13 @@ async fn watch(mut events: mpsc::UnboundedReceiver<RoomEvent>, notes: Notes) {
 }
 
 async fn read_line(reader: TextStreamReader, speaker: String, notes: Notes) {
-    let attributes = reader.info().attributes();
-    let attribute = |name: &str| attributes.get(name).cloned().unwrap_or_default();
-    let segment = attribute("lk.segment_id");
-    let is_final = attribute("lk.transcription_final") == "true";
+    // The same attributes as the reader's: what the end of the stream says shows up in them.
+    let info = reader.info().clone();
     if let Ok(text) = reader.read_all().await {
+        let attributes = info.attributes();
+        let attribute = |name: &str| attributes.get(name).cloned().unwrap_or_default();
+        let segment = attribute("lk.segment_id");
+        let is_final = attribute("lk.transcription_final") == "true";
         notes.lock().lines.push(Line {
             speaker,
             segment,

@@ -198,7 +198,7 @@ struct Reader {
 }
 
 enum Step {
-    Event(RoomEvent),
+    Event(Box<RoomEvent>),
     Fact(RoomInput),
     Nothing,
     Order(RoomOrder),
@@ -210,7 +210,7 @@ impl Reader {
         self.publish();
         loop {
             let facts = match self.next_step().await {
-                Step::Event(event) => self.on_event(event),
+                Step::Event(event) => self.on_event(*event),
                 Step::Fact(fact) => vec![fact],
                 Step::Nothing => Vec::new(),
                 Step::Order(order) => self.on_order(&order),
@@ -228,7 +228,7 @@ impl Reader {
         tokio::select! {
             biased;
             order = self.orders.recv() => order.map_or(Step::Over, Step::Order),
-            event = self.events.recv() => event.map_or(Step::Over, Step::Event),
+            event = self.events.recv() => event.map_or(Step::Over, |event| Step::Event(Box::new(event))),
             Some(done) = self.work.join_next() => match done {
                 Ok(Some(fact)) => Step::Fact(fact),
                 _ => Step::Nothing,

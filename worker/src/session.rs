@@ -19,6 +19,7 @@ use livekit::prelude::Room;
 use tokio::{
     sync::{oneshot, watch},
     task::JoinSet,
+    time::timeout,
 };
 
 use self::{
@@ -263,13 +264,10 @@ async fn stopped(stop: &mut watch::Receiver<Stop>) -> CloseReason {
 /// Status first, room second, child tasks last.
 async fn take_down(end: &SessionEnd, ended: oneshot::Sender<Ended>, held: &mut Held) {
     tokio::join!(report_status(end, ended), settle(&mut held.tasks));
-    if let Some(room) = held.room.take() {
-        if tokio::time::timeout(LEAVE_DEADLINE, room.close())
-            .await
-            .is_err()
-        {
-            tracing::warn!("leaving the room took too long");
-        }
+    if let Some(room) = held.room.take()
+        && timeout(LEAVE_DEADLINE, room.close()).await.is_err()
+    {
+        tracing::warn!("leaving the room took too long");
     }
     held.tasks.shutdown().await;
 }
@@ -283,7 +281,7 @@ async fn report_status(end: &SessionEnd, ended: oneshot::Sender<Ended>) {
         })
         .is_ok()
     {
-        let _ = tokio::time::timeout(STATUS_DEADLINE, done).await;
+        let _ = timeout(STATUS_DEADLINE, done).await;
     }
 }
 
@@ -291,7 +289,7 @@ async fn report_status(end: &SessionEnd, ended: oneshot::Sender<Ended>) {
 /// still hold and return.
 async fn settle(tasks: &mut JoinSet<()>) {
     let all = async { while tasks.join_next().await.is_some() {} };
-    let _ = tokio::time::timeout(SETTLE_DEADLINE, all).await;
+    let _ = timeout(SETTLE_DEADLINE, all).await;
 }
 
 impl SessionEnd {

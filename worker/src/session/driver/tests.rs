@@ -360,7 +360,7 @@ async fn speech_of_a_person_shows_as_listening() {
         world
             .model(LinkEvent::Event(ModelEvent::SpeechStarted { item }))
             .await;
-        let listening = |sign: &crate::room::state::Sign| sign.state.as_str() == "listening";
+        let listening = |sign: &room::state::Sign| sign.state.as_str() == "listening";
         timeout(Duration::from_secs(60), world.room.sign.wait_for(listening))
             .await
             .expect("the state is shown")
