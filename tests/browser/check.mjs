@@ -43,10 +43,10 @@ console.log(values.json ? JSON.stringify(result) : summary(result));
 process.exitCode = result.ok ? 0 : 1;
 
 async function talk(me) {
-  const clicked = performance.now();
+  const opened = performance.now();
   await me.join(link, 'Caller');
   await me.speaks(30);
-  result.latencies.click_to_greeting = round(performance.now() - clicked);
+  result.latencies.open_to_greeting = round(performance.now() - opened);
   result.model = (await me.page.getByText('simulated model').count()) > 0 ? 'simulated' : 'real';
   if (result.model === 'simulated') await me.hears(clip('agent-greeting'), 30);
   await me.hearsSilence(1_000, 30);

@@ -162,9 +162,9 @@ fn check(table: &toml::Value, schema: &str, example: &str) {
         .join("../worker/schemas")
         .join(schema);
     let schema = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path:?}: {e}"));
-    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
-    let table = serde_json::to_value(table).unwrap();
-    let validator = jsonschema::validator_for(&schema).unwrap();
+    let schema: serde_json::Value = serde_json::from_str(&schema).expect("a schema is JSON");
+    let table = serde_json::to_value(table).expect("TOML fits into JSON");
+    let validator = jsonschema::validator_for(&schema).expect("the schema is valid");
     let problems: Vec<String> = validator
         .iter_errors(&table)
         .map(|e| format!("{}: {e}", e.instance_path()))

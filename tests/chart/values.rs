@@ -15,7 +15,7 @@ pub(crate) struct Value {
 
 /// All values of the file, in order.
 pub(crate) fn read(file: &Path) -> Vec<Value> {
-    let text = std::fs::read_to_string(file).unwrap();
+    let text = std::fs::read_to_string(file).expect("values.yaml is there");
     let mut parents: Vec<&str> = Vec::new();
     let mut comment = "";
     let mut values = Vec::new();
@@ -46,13 +46,13 @@ pub(crate) fn read(file: &Path) -> Vec<Value> {
 /// Every `.Values.…` that the templates name, without the prefix.
 pub(crate) fn used_in(templates: &Path) -> BTreeSet<String> {
     let mut used = BTreeSet::new();
-    for entry in std::fs::read_dir(templates).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in std::fs::read_dir(templates).expect("the templates are there") {
+        let path = entry.expect("the folder can be listed").path();
         if path.is_dir() {
             used.extend(used_in(&path));
             continue;
         }
-        let text = std::fs::read_to_string(&path).unwrap();
+        let text = std::fs::read_to_string(&path).expect("a template is text");
         for after in text.split(".Values.").skip(1) {
             let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '.');
             let name = &after[..end.unwrap_or(after.len())];
