@@ -3,8 +3,9 @@
 use std::{fs, path::Path};
 
 fn main() {
-    let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("console/dist");
-    if let Err(error) = fs::create_dir_all(&dist) {
+    // Cargo runs this in the package's folder.
+    let dist = Path::new("console/dist");
+    if let Err(error) = fs::create_dir_all(dist) {
         println!("cargo::warning=console/dist cannot be created: {error}");
     }
     println!("cargo::rerun-if-changed=console/dist");
