@@ -38,8 +38,11 @@ pub(super) struct Question<'a> {
 
 /// The answer.
 pub(super) fn answer(question: &Question<'_>) -> Vec<Part> {
-    if let Some(instructions) = question.instructions
-        && mentions(instructions, &["goodbye", "good-bye", "farewell"])
+    // A response's instructions replace the session's, so clients repeat those; what is wanted now
+    // stands in the last paragraph.
+    let wanted = question.instructions.and_then(|text| text.trim_end().rsplit("\n\n").next());
+    if let Some(wanted) = wanted
+        && mentions(wanted, &["goodbye", "good-bye", "farewell"])
     {
         return say("agent-goodbye");
     }
