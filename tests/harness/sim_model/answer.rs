@@ -40,7 +40,9 @@ pub(super) struct Question<'a> {
 pub(super) fn answer(question: &Question<'_>) -> Vec<Part> {
     // A response's instructions replace the session's, so clients repeat those; what is wanted now
     // stands in the last paragraph.
-    let wanted = question.instructions.and_then(|text| text.trim_end().rsplit("\n\n").next());
+    let wanted = question
+        .instructions
+        .and_then(|text| text.trim_end().rsplit("\n\n").next());
     if let Some(wanted) = wanted
         && mentions(wanted, &["goodbye", "good-bye", "farewell"])
     {
@@ -210,6 +212,8 @@ mod tests {
             answer_to(vec![], Some("Greet the caller.")),
             say("agent-greeting")
         );
+        let prompt = "When the person says goodbye, end the call.\n\nGreet the caller.";
+        assert_eq!(answer_to(vec![], Some(prompt)), say("agent-greeting"));
     }
 
     #[test]
