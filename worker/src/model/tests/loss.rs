@@ -171,3 +171,27 @@ async fn bytes_that_are_no_web_socket_cost_the_connection_not_the_session() {
     let (_peer, _) = model.accept_configured().await;
     assert!(matches!(session.next().await, LinkEvent::Up { .. }));
 }
+
+#[tokio::test]
+async fn orders_meant_for_the_lost_connection_never_reach_the_next_one() {
+    let model = FakeModel::start().await;
+    let (mut session, mut peer) = Session::up(&model).await;
+    // The driver listens to nothing: one place is left for the loss, none for the way up.
+    for number in 1..EVENTS {
+        peer.send(&fake::speech_started(&number.to_string())).await;
+    }
+    drop(peer);
+    let (mut peer, _) = model.accept_configured().await;
+    let stale = || session.handle.order(Order::Cancel { response: None });
+    fake::soon(async {
+        while stale().is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    down(&mut session).await;
+    assert!(matches!(session.next().await, LinkEvent::Up { .. }));
+    let item = ItemId::new("i");
+    session.handle.order(Order::Delete { item }).unwrap();
+    assert_eq!(peer.next().await["type"], "conversation.item.delete");
+}
