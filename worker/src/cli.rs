@@ -5,7 +5,7 @@
 
 use std::{
     io::{Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{SocketAddr, TcpStream, ToSocketAddrs},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -56,6 +56,9 @@ enum Command {
         /// Ask whether it takes jobs instead.
         #[arg(long)]
         ready: bool,
+        /// Ask the worker there instead of the one on this machine.
+        #[arg(long, value_name = "HOST:PORT")]
+        address: Option<String>,
     },
     /// Print a link to the talk page of one room.
     Invite {
@@ -111,7 +114,9 @@ pub fn main() -> Exit {
     };
     let done = match cli.command.unwrap_or(Command::Run) {
         Command::CheckConfig => check_config(&cli.settings),
-        Command::Healthcheck { ready } => healthcheck(&cli.settings, ready),
+        Command::Healthcheck { ready, address } => {
+            healthcheck(&cli.settings, ready, address.as_deref())
+        }
         Command::Invite { room, console_url } => invite(&cli.settings, &room, console_url),
         Command::Join { room, metadata } => {
             load(&cli.settings, Purpose::Work).map(|config| app::join(config, room, &metadata))
@@ -151,20 +156,23 @@ fn check_config(settings: &Settings) -> Result<Exit, Exit> {
     Ok(Exit::Done)
 }
 
-fn healthcheck(settings: &Settings, ready: bool) -> Result<Exit, Exit> {
-    let config = load(settings, Purpose::Local)?;
+fn healthcheck(settings: &Settings, ready: bool, address: Option<&str>) -> Result<Exit, Exit> {
     let path = if ready { "/ready" } else { "/live" };
     let unavailable = |what: String| Exit::Unavailable(format!("no healthy worker: {what}"));
-    let listen: SocketAddr = config
-        .admin
-        .listen
-        .parse()
-        .map_err(|_| unavailable("no address".to_owned()))?;
-    match ask(here(listen), path) {
+    let address = match address {
+        Some(named) => resolve(named),
+        None => resolve(&load(settings, Purpose::Local)?.admin.listen).map(here),
+    };
+    let address = address.ok_or_else(|| unavailable("no address".to_owned()))?;
+    match ask(address, path) {
         Ok(status) if status.contains(" 200 ") => Ok(Exit::Done),
         Ok(status) => Err(unavailable(status)),
         Err(error) => Err(unavailable(error.kind().to_string())),
     }
+}
+
+fn resolve(named: &str) -> Option<SocketAddr> {
+    named.to_socket_addrs().ok()?.next()
 }
 
 /// A listener on every address is asked on loopback.
