@@ -88,10 +88,10 @@ impl Agents {
                 .by_name
                 .get(name)
                 .ok_or_else(|| Problems(vec![Problem::new("agent", "no such agent here")]))?,
-            None => self
-                .by_name
-                .get(agent_name)
-                .unwrap_or(&self.by_name[&self.fallback]),
+            None => {
+                let same_name = self.by_name.get(agent_name);
+                same_name.unwrap_or_else(|| &self.by_name[&self.fallback])
+            }
         };
         render::render(definition, &metadata.variables)
     }

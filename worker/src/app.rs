@@ -20,8 +20,8 @@ use tracing::Instrument;
 
 use crate::{
     admin::{self, Listener, routes::Admin},
-    agents::Agents,
-    config::{Config, ProcessSource},
+    agents::{Agents, Definition},
+    config::{Config, Problem, Problems, ProcessSource},
     console::{self, Console},
     dispatch::{self, connection},
     exit::Exit,
@@ -31,7 +31,8 @@ use crate::{
     server_api,
     session::{self, SessionDeps, SessionRequest, Stop, report::outlet::Outlet},
     shutdown::Signals,
-    telemetry, tooling,
+    telemetry,
+    tooling::Plane,
 };
 
 /// How long the runtime may take to let go of what is left when everything is over.
@@ -208,10 +209,25 @@ fn start_jobs(parts: jobs::Parts, registry: watch::Sender<Vec<Entry>>) -> JoinSe
     jobs
 }
 
-fn load_agents(config: &Config) -> Result<Agents, Exit> {
+/// Every agent definition, with tools that are there.
+pub(crate) fn load_agents(config: &Config) -> Result<Agents, Exit> {
     let directory = config.agents.dir.as_deref().map(Path::new);
-    Agents::load(&ProcessSource, directory, &config.agents.default)
-        .map_err(|problems| Exit::Config(format!("agents are not usable:\n{problems}")))
+    let plane = Plane::builtin();
+    let not_usable = |problems: &dyn std::fmt::Display| {
+        Exit::Config(format!("agents are not usable:\n{problems}"))
+    };
+    let agents = Agents::load(&ProcessSource, directory, &config.agents.default)
+        .map_err(|problems| not_usable(&problems))?;
+    let unknown = |agent: &Definition| {
+        let errors = plane.check(&agent.tools).err()?;
+        Some(Problem::new(
+            format!("{}.tools", agent.name),
+            errors.to_string(),
+        ))
+    };
+    let problems = agents.all().filter_map(unknown).collect();
+    Problems::none_or(problems).map_err(|problems| not_usable(&problems))?;
+    Ok(agents)
 }
 
 /// What all sessions share.
@@ -223,7 +239,7 @@ fn session_deps(config: &Config) -> Result<SessionDeps, Exit> {
         clock: MediaClock::start().map_err(unavailable("media clock"))?,
         model: SessionSettings::new(&config.model, endpoint),
         reports: Outlet::new(config.report.clone()),
-        tools: tooling::Plane::default(),
+        tools: Plane::builtin(),
     })
 }
 

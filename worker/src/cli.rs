@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand};
 use serde_json::Value;
 
 use crate::{
-    agents::{Agents, Definition},
+    agents::Definition,
     app,
     config::{Config, Flag, Problems, ProcessSource, Purpose, parse},
     console::tokens::Tokens,
@@ -149,9 +149,7 @@ fn wrong_settings(problems: &Problems) -> Exit {
 
 fn check_config(settings: &Settings) -> Result<Exit, Exit> {
     let config = load(settings, Purpose::Work)?;
-    let directory = config.agents.dir.as_deref().map(Path::new);
-    Agents::load(&ProcessSource, directory, &config.agents.default)
-        .map_err(|problems| wrong_settings(&problems))?;
+    app::load_agents(&config)?;
     say(config.to_toml().trim_end());
     Ok(Exit::Done)
 }

@@ -261,10 +261,10 @@ fn browser_url(url: &str) -> String {
 fn content_policy(livekit_url: &str) -> String {
     let origin = url::Url::parse(livekit_url).ok().and_then(|url| {
         let host = url.host_str()?.to_owned();
-        Some(
-            url.port()
-                .map_or(host.clone(), |port| format!("{host}:{port}")),
-        )
+        Some(match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host,
+        })
     });
     let (socket, http) = if livekit_url.starts_with("wss") {
         ("wss", "https")

@@ -19,6 +19,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use dialog::model::{Capabilities, Event, ItemId, Order, ResponseId};
 use tokio::{sync::mpsc, task::JoinSet};
+use tracing::Instrument;
 
 use crate::media::{Pcm, playout::PlayoutHandle};
 
@@ -255,7 +256,7 @@ fn start_with(
         out,
         timings,
     );
-    tasks.spawn(link.run());
+    tasks.spawn(link.run().in_current_span());
     (ModelHandle { orders, uplink }, events)
 }
 

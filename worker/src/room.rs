@@ -19,6 +19,7 @@ use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
 };
+use tracing::Instrument;
 
 use self::{
     audience::TrackId,
@@ -137,8 +138,8 @@ pub fn start(
 ) -> (RoomLink, mpsc::Receiver<RoomInput>) {
     let (link, ends) = link(agent_name);
     let me = room.local_participant();
-    tasks.spawn(transcript::write(me.clone(), ends.texts));
-    tasks.spawn(state::show(me, ends.sign));
+    tasks.spawn(transcript::write(me.clone(), ends.texts).in_current_span());
+    tasks.spawn(state::show(me, ends.sign).in_current_span());
     let reader = Reader {
         room,
         events,
@@ -147,7 +148,7 @@ pub fn start(
         voice: Some(voice),
         work: JoinSet::new(),
     };
-    tasks.spawn(reader.run());
+    tasks.spawn(reader.run().in_current_span());
     (link, ends.inputs)
 }
 

@@ -11,6 +11,8 @@ pub mod pii;
 mod process;
 mod words;
 
+use std::io::IsTerminal;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
@@ -92,9 +94,11 @@ pub fn init(config: &Config) {
                     .with_writer(std::io::stderr),
             )
             .try_init(),
-        Format::Text => registry
-            .with(fmt::layer().with_writer(std::io::stderr))
-            .try_init(),
+        Format::Text => {
+            let colour = std::io::stderr().is_terminal();
+            let lines = fmt::layer().with_ansi(colour).with_writer(std::io::stderr);
+            registry.with(lines).try_init()
+        }
     };
     if started.is_err() {
         tracing::debug!("logging was already started");

@@ -14,6 +14,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tools::{BuildErrors, Context, Gateway, Outcome, Registry, Then, builtin};
+use tracing::Instrument;
 
 use crate::{
     agents::Rendered,
@@ -123,7 +124,7 @@ pub fn start(
         calls: JoinSet::new(),
         running: HashMap::new(),
     };
-    tasks.spawn(task.run());
+    tasks.spawn(task.run().in_current_span());
     (Tooling { orders, ends }, ended)
 }
 
@@ -209,7 +210,7 @@ impl Task {
         let call = tools::ToolCall::new(call.call.as_str(), &call.name, &call.arguments);
         let task = self
             .calls
-            .spawn(async move { gateway.invoke(&call, &context).await });
+            .spawn(async move { gateway.invoke(&call, &context).await }.in_current_span());
         self.running.insert(task.id(), running);
     }
 

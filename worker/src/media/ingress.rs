@@ -8,6 +8,7 @@ use std::{collections::BTreeSet, time::Instant};
 
 use dialog::{output::Gate, speaker::ParticipantId};
 use tokio::{sync::mpsc, task::JoinSet};
+use tracing::Instrument;
 
 use super::{
     Pcm,
@@ -42,7 +43,7 @@ impl Ingress {
             open: BTreeSet::new(),
             append,
         };
-        tasks.spawn(task.run());
+        tasks.spawn(task.run().in_current_span());
         Self { orders }
     }
 

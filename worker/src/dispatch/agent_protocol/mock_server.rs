@@ -73,6 +73,7 @@ impl MockServer {
         let (stream, _) = within(self.listener.accept())
             .await
             .expect("a worker connects");
+        #[expect(clippy::result_large_err, reason = "the library wants it this way")]
         let check = |request: &Request, response: Response| {
             assert_eq!(request.uri().path(), "/agent");
             let bearer = request
@@ -108,6 +109,7 @@ impl MockServer {
         let (stream, _) = within(self.listener.accept())
             .await
             .expect("a worker connects");
+        #[expect(clippy::result_large_err, reason = "the library wants it this way")]
         let refuse = |_: &Request, _: Response| {
             let mut response = ErrorResponse::new(None);
             *response.status_mut() = status.try_into().expect("a status code");

@@ -14,6 +14,7 @@ use dialog::model::{Capabilities, Order};
 use futures_util::StreamExt;
 use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 use tokio_tungstenite::tungstenite::Error as WsError;
+use tracing::Instrument;
 
 use super::socket::Socket;
 use crate::model::{
@@ -126,7 +127,7 @@ impl Connection {
         let (sink, stream) = self.socket.split();
         let reader = Reader::new(stream, Arc::clone(lanes.out), lanes.events.clone(), timings);
         let mut reading = JoinSet::new();
-        reading.spawn(reader.run());
+        reading.spawn(reader.run().in_current_span());
         let mut writer = Writer::new(sink, settings, lanes.uplink, is_replay, timings);
         let ended = tokio::select! {
             biased;
