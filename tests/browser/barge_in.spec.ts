@@ -6,8 +6,7 @@ import { clip } from './lib/clips.mjs';
 test('the agent falls silent when it is interrupted, and answers the interruption', async ({ link, person }) => {
   const me = await person();
   await me.join(link);
-  await me.hears(clip('agent-greeting'), 30);
-  await me.hearsSilence(800);
+  await me.settles();
 
   await me.forget();
   await me.saysAndEnds(clip('caller-count'));

@@ -7,8 +7,7 @@ test('a person says something and hears the agent repeat it', async ({ link, per
   const me = await person();
   await me.join(link, 'Mara');
   await expect(me.page.getByText('simulated model')).toBeVisible();
-  await me.hears(clip('agent-greeting'), 30);
-  await me.hearsSilence(800);
+  await me.settles();
 
   await me.forget();
   await me.saysAndEnds(clip('caller-mountains'));
@@ -23,8 +22,7 @@ test('a person says something and hears the agent repeat it', async ({ link, per
 test('typed words are answered', async ({ link, person }) => {
   const me = await person();
   await me.join(link);
-  await me.hears(clip('agent-greeting'), 30);
-  await me.hearsSilence(800);
+  await me.settles();
   await me.forget();
   await me.page.getByLabel('Type to the agent').fill('room 7');
   await me.page.keyboard.press('Enter');

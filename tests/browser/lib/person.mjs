@@ -125,6 +125,14 @@ export class Person {
     return find(clip.ear, (await this.recording()).samples).score;
   }
 
+  /** Waits until the agent listens and has said its greeting, if there is one: a room that was left a moment
+   * ago may still have its agent, which greets nobody twice. */
+  async settles() {
+    await this.sees('listening', 30);
+    await this.hearsSilence(1_500, 30);
+    await this.sees('listening');
+  }
+
   /** Waits for a voice, whatever it says; gives when it began. */
   speaks(seconds = 15, after = 0) {
     return until('a voice is heard', () => this.voiceAfter(after), seconds);
