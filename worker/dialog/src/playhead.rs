@@ -258,6 +258,7 @@ impl Playhead {
     pub(crate) fn disconnect(&mut self) {
         self.connection += 1;
         self.gone.clear();
+        self.early.clear();
         for spoken in &mut self.items {
             spoken.is_complete = true;
             spoken.is_response_over = true;

@@ -126,6 +126,37 @@ fn heard_is_floored_to_milliseconds_and_never_exceeds_what_was_received() {
     "#);
 }
 
+#[test]
+fn a_sound_that_is_heard_before_it_is_said_to_have_arrived_counts() {
+    // Sound takes a shorter road than facts.
+    let lanes = scene()
+        .fact(0.0, created("x"))
+        .fact(0.1, started("x", "early"))
+        .fact(0.11, audio("x", "early", 1000.0))
+        .fact(
+            0.5,
+            Input::Model(Event::SpeechStarted {
+                item: ItemId::new("u1"),
+            }),
+        )
+        .fact(0.5, flushed(&[("x", "early", 400.0)]))
+        .loudspeaker_is_silent()
+        .until(0.52);
+    insta::assert_snapshot!(lanes, @r"
+    0.00                          < created x
+    0.00                                                  THINKING
+    0.10                                                  is heard: early
+    0.11                                                  SPEAKING
+    0.11                                                  is heard: early
+    0.50  speaks u1
+    0.50                                                  flush x
+    0.50                          > cancel x
+    0.50                                                  LISTENING
+    0.50                          > truncate early at 0.40
+    0.50                                                  (interrupted at 0.40, stopped after 0.00)
+    ");
+}
+
 fn created(response: &str) -> Input {
     Input::Model(Event::ResponseCreated {
         response: ResponseId::new(response),
@@ -149,6 +180,11 @@ fn audio(response: &str, item: &str, millis: f64) -> Input {
         item: ItemId::new(item),
         duration: Duration::from_secs_f64(millis / 1000.0),
     })
+}
+
+fn started(response: &str, item: &str) -> Input {
+    let (response, item) = (ResponseId::new(response), ItemId::new(item));
+    Input::Playout(Playout::Started { response, item })
 }
 
 fn flushed(cut: &[(&str, &str, f64)]) -> Input {
