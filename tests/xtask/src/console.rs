@@ -1,10 +1,14 @@
 //! The web page: installed, checked and built with npm.
 
-use std::{path::PathBuf, process::Command};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use crate::{
     paths,
-    run::{Failure, long, output},
+    run::{Failure, long},
     setup,
 };
 
@@ -38,7 +42,7 @@ pub(crate) fn test() -> Result<(), Failure> {
 }
 
 /// Installs exactly what the lock file says, and runs no script of a package.
-pub(crate) fn install(folder: &PathBuf) -> Result<(), Failure> {
+pub(crate) fn install(folder: &Path) -> Result<(), Failure> {
     setup::ensure_toolchains(&["node"])?;
     let lock = std::fs::read_to_string(folder.join("package-lock.json"))?;
     let stamp = folder.join("node_modules/.installed-lock");
@@ -47,12 +51,16 @@ pub(crate) fn install(folder: &PathBuf) -> Result<(), Failure> {
     }
     let mut command = npm(folder);
     command.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
-    long("packages of the page", &mut command)?;
+    let shown = folder.strip_prefix(paths::root()).unwrap_or(folder);
+    long(
+        &format!("npm packages of {}", shown.display()),
+        &mut command,
+    )?;
     std::fs::write(stamp, lock)?;
     Ok(())
 }
 
-fn npm(folder: &PathBuf) -> Command {
+fn npm(folder: &Path) -> Command {
     let mut command = Command::new("npm");
     command.current_dir(folder);
     command
@@ -62,13 +70,29 @@ fn folder() -> PathBuf {
     paths::root().join("worker/console")
 }
 
-/// Names and contents of all sources, as git hashes them.
+/// A hash over names and contents of all sources.
 fn state() -> Result<String, Failure> {
-    let mut list = Command::new("sh");
-    list.current_dir(folder()).args([
-        "-c",
-        "find . -path ./node_modules -prune -o -path ./dist -prune -o -type f -print | sort | \
-         tee /dev/stderr 2>/dev/null | git hash-object --stdin-paths --no-filters",
-    ]);
-    output(&mut list)
+    let mut hasher = DefaultHasher::new();
+    hash_folder(&folder(), &mut hasher)?;
+    Ok(format!("{:016x}", hasher.finish()))
+}
+
+fn hash_folder(folder: &Path, hasher: &mut DefaultHasher) -> Result<(), Failure> {
+    let mut entries: Vec<PathBuf> = folder
+        .read_dir()?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_, std::io::Error>>()?;
+    entries.sort();
+    for path in entries {
+        if path.ends_with("node_modules") || path.ends_with("dist") {
+            continue;
+        }
+        if path.is_dir() {
+            hash_folder(&path, hasher)?;
+            continue;
+        }
+        path.hash(hasher);
+        std::fs::read(&path)?.hash(hasher);
+    }
+    Ok(())
 }
