@@ -16,6 +16,13 @@ use crate::{
     },
 };
 
+/// Instructions of a response replace those of the session, so clients repeat these and add to
+/// them: what was added.
+fn own_part<'a>(all: &'a str, session: &Value) -> &'a str {
+    let repeated = session["instructions"].as_str().unwrap_or_default();
+    all.strip_prefix(repeated).unwrap_or(all)
+}
+
 /// Always the same nonsense, so that a failure can be seen again.
 const NONSENSE_SEED: u64 = 23;
 const NONSENSE_FRAMES: usize = 2_000;
@@ -84,7 +91,9 @@ impl Rules {
             .as_array()
             .map(|input| self.items_of(input));
         answer(&Question {
-            instructions: options["instructions"].as_str(),
+            instructions: options["instructions"]
+                .as_str()
+                .map(|all| own_part(all, session)),
             items: given.as_ref().unwrap_or(&self.items),
             tools: &effective(session, options, "tools"),
             tool_choice: &effective(session, options, "tool_choice"),

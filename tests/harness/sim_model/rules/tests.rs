@@ -467,3 +467,18 @@ fn malformed_messages_are_answered_with_errors_and_never_panic() {
         "the connection still works"
     );
 }
+
+#[test]
+fn instructions_that_repeat_the_sessions_count_only_for_what_they_add() {
+    let mut client = Client::new();
+    let session = "When the caller says goodbye, end the call.";
+    client.send(
+        json!({"type": "session.update", "session": {"type": "realtime",
+        "instructions": session}}),
+    );
+    client.send(json!({"type": "response.create", "response": {
+        "instructions": format!("{session}\n\nGreet the caller.")}}));
+    let events = client.pass(5 * SECOND);
+    let said = find(&events, "response.output_audio_transcript.done");
+    assert_eq!(said["transcript"], clip("agent-greeting").words);
+}
