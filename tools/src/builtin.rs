@@ -1,4 +1,4 @@
-//! Core: the tools every agent can have: small and complete examples.
+//! Adapter: the tools every agent can have: small and complete examples.
 //!
 //! `current_time` is pure but for the clock it is given; `end_call` only says what it wants.
 

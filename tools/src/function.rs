@@ -1,4 +1,4 @@
-//! Core: Rust functions as tools: typed arguments in, anything serialisable out.
+//! Adapter: Rust functions as tools: typed arguments in, anything serialisable out.
 //!
 //! The schema the model sees comes from the argument type, its doc comments included, so that type
 //! and schema cannot drift apart.

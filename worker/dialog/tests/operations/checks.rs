@@ -1,0 +1,135 @@
+//! What must hold of every output, whatever was told before.
+
+use std::time::Duration;
+
+use dialog::{
+    Output,
+    model::{ItemId, Order},
+    note::Note,
+    output::{CloseReason, PlayoutOrder, Publish},
+};
+
+use super::{Item, World, index};
+
+impl World {
+    pub(super) fn check(&mut self, output: Output) {
+        match output {
+            Output::Finished(reason) => {
+                assert!(matches!(
+                    reason,
+                    CloseReason::CallerLeft | CloseReason::Drained | CloseReason::AgentEnded
+                ));
+                assert!(self.open_segments.is_empty(), "a segment was left open");
+                self.is_finished = true;
+            }
+            Output::Model(order) => {
+                assert!(self.is_up, "an order without connection: {order:?}");
+                self.check_order(order);
+            }
+            Output::Note(note) => self.check_note(&note),
+            Output::Playout(PlayoutOrder::Flush { .. }) => {
+                self.flushes += 1;
+                self.items
+                    .iter_mut()
+                    .for_each(|item| item.is_flushed = true);
+            }
+            Output::Publish(publish) => self.check_publish(publish),
+            Output::RunTool(call) => {
+                assert!(self.ran.insert(call.call), "a call ran twice");
+            }
+            _ => {}
+        }
+    }
+
+    fn check_order(&mut self, order: Order) {
+        match order {
+            Order::Cancel { response } => {
+                let response = index(response.expect("cancels are by id").as_str());
+                self.stopped.insert(response);
+            }
+            Order::Create { tag, .. } => {
+                assert!(self.asked.is_none(), "two responses asked for at once");
+                assert!(self.live.is_none(), "asked while a response is active");
+                self.open_turn = false;
+                self.last_tag = Some(tag.clone());
+                self.asked = Some(tag);
+            }
+            Order::Delete { item } => {
+                let item = self.settle(&item);
+                let was_heard = item.advanced.min(item.counted) >= Duration::from_millis(1);
+                assert!(!was_heard, "deleted although it was heard");
+            }
+            Order::Truncate { item, heard } => {
+                let item = self.settle(&item);
+                assert!(heard <= item.counted, "cut beyond what was received");
+                let floor = item.advanced.min(item.counted);
+                assert!(
+                    heard + Duration::from_millis(1) > floor,
+                    "cut before what was heard"
+                );
+                assert_eq!(
+                    heard.subsec_nanos() % 1_000_000,
+                    0,
+                    "not whole milliseconds"
+                );
+            }
+            _ => {}
+        }
+    }
+
+    /// The item of an order about what was heard: there is one such order per item, and none about
+    /// items of a lost connection.
+    fn settle(&mut self, item: &ItemId) -> &mut Item {
+        let item = &mut self.items[index(item.as_str())];
+        assert!(!item.is_settled, "an item was cut twice");
+        assert!(
+            !item.is_of_lost_link,
+            "an item of a lost connection was touched"
+        );
+        item.is_settled = true;
+        item
+    }
+
+    fn check_note(&mut self, note: &Note) {
+        match note {
+            Note::ResponseLost { .. } => self.give_up(),
+            Note::TurnCommitted { .. } => self.open_turn = true,
+            Note::TurnContinued | Note::TurnUnanswered => self.open_turn = false,
+            _ => {}
+        }
+    }
+
+    /// What was asked for is given up before what is being generated.
+    fn give_up(&mut self) {
+        if self.asked.take().is_none() {
+            self.stopped.extend(self.live.take());
+        }
+    }
+
+    fn check_publish(&mut self, publish: Publish) {
+        match publish {
+            Publish::AgentState(state) => {
+                assert_ne!(
+                    self.state.replace(state),
+                    Some(state),
+                    "a state was published twice"
+                );
+            }
+            Publish::AgentText { segment, text } => {
+                assert!(
+                    !self.ended_segments.contains(&segment),
+                    "text after the end"
+                );
+                *self.open_segments.entry(segment).or_default() += text.len();
+            }
+            Publish::AgentTextEnd { segment, .. } => {
+                assert!(
+                    self.open_segments.remove(&segment).is_some(),
+                    "an end without text"
+                );
+                self.ended_segments.insert(segment);
+            }
+            _ => {}
+        }
+    }
+}
