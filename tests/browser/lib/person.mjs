@@ -43,7 +43,8 @@ export class Person {
   }
 
   async leave() {
-    await this.page.getByRole('button', { name: 'Leave' }).click();
+    await this.page.getByRole('button', { name: 'Leave' }).click({ timeout: 5_000 });
+    await this.page.getByRole('button', { name: 'Join again' }).waitFor({ timeout: 5_000 });
   }
 
   async close() {
