@@ -19,6 +19,7 @@ use crate::{
     config::{Config, Flag, Problems, ProcessSource, Purpose, parse},
     console::tokens::Tokens,
     exit::Exit,
+    server_api,
 };
 
 /// A worker that puts a speech-to-speech AI into LiveKit rooms.
@@ -88,14 +89,15 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         write: Option<PathBuf>,
     },
-    /// Print a one-hour token that lets a person into one room.
+    /// Print a token for one room: without an identity one that may call agents into it through the
+    /// server's HTTP API (ten minutes), with one it lets that person in (one hour).
     Token {
         /// Name of the room.
         #[arg(long)]
         room: String,
         /// Identity of the person.
         #[arg(long)]
-        identity: String,
+        identity: Option<String>,
     },
 }
 
@@ -123,7 +125,7 @@ pub fn main() -> Exit {
         }
         Command::Run => load(&cli.settings, Purpose::Work).map(app::run),
         Command::Schema { agent, write } => schema(agent, write.as_deref()),
-        Command::Token { room, identity } => token(&cli.settings, &room, &identity),
+        Command::Token { room, identity } => token(&cli.settings, &room, identity.as_deref()),
     };
     let exit = done.unwrap_or_else(|exit| exit);
     let words = exit.to_string();
@@ -220,8 +222,14 @@ fn invite(settings: &Settings, room: &str, console_url: Option<String>) -> Resul
     Ok(Exit::Done)
 }
 
-fn token(settings: &Settings, room: &str, identity: &str) -> Result<Exit, Exit> {
+fn token(settings: &Settings, room: &str, identity: Option<&str>) -> Result<Exit, Exit> {
     let config = load(settings, Purpose::Server)?;
+    let Some(identity) = identity else {
+        let token = server_api::admin_token(&config.livekit, room)
+            .map_err(|error| Exit::Config(error.to_string()))?;
+        say(token.expose());
+        return Ok(Exit::Done);
+    };
     let agent_name = config
         .worker
         .agent_names

@@ -2,6 +2,8 @@
 //!
 //! The only file that names its client. Errors say what failed and never carry names or tokens.
 
+use std::time::Duration;
+
 use livekit_api::{
     access_token::{AccessToken, VideoGrants},
     services::{agent_dispatch::AgentDispatchClient, room::RoomClient},
@@ -147,14 +149,36 @@ pub fn agent_token(livekit: &LiveKit, room: &str, job: &str) -> Result<Secret, A
         can_update_own_metadata: Some(true),
         ..Default::default()
     };
-    let (key, secret) = (livekit.api_key.expose(), livekit.api_secret.expose());
-    let token = AccessToken::with_api_key(key, secret)
+    let token = unsigned(livekit)
         .with_identity(&format!("agent-{job}"))
         .with_kind("agent")
-        .with_grants(grants)
-        .to_jwt();
-    token.map(Secret::new).map_err(|_| ApiError {
-        operation: "let an agent in",
+        .with_grants(grants);
+    signed(token, "let an agent in")
+}
+
+/// A token for the HTTP API of one room, for a program that calls an agent into it. Valid for
+/// ten minutes.
+///
+/// # Errors
+/// When the secret cannot sign.
+pub fn admin_token(livekit: &LiveKit, room: &str) -> Result<Secret, ApiError> {
+    const VALID: Duration = Duration::from_secs(600);
+    let grants = VideoGrants {
+        room_admin: true,
+        room: room.to_owned(),
+        ..Default::default()
+    };
+    let token = unsigned(livekit).with_ttl(VALID).with_grants(grants);
+    signed(token, "administer a room")
+}
+
+fn unsigned(livekit: &LiveKit) -> AccessToken {
+    AccessToken::with_api_key(livekit.api_key.expose(), livekit.api_secret.expose())
+}
+
+fn signed(token: AccessToken, operation: &'static str) -> Result<Secret, ApiError> {
+    token.to_jwt().map(Secret::new).map_err(|_| ApiError {
+        operation,
         what: "no token could be made".to_owned(),
     })
 }
