@@ -4,6 +4,7 @@
 //! The law of str0m is the law here: after every mutation [`Connection::advance`] drains it.
 
 use std::{
+    net::SocketAddr,
     sync::{Arc, Weak},
     time::{Duration, Instant},
 };
@@ -42,6 +43,8 @@ const CHANNEL_BUFFER: usize = 16 * 1024 * 1024;
 const STUN_RETRANSMITS: usize = 4;
 /// How often str0m counts; feeds `get_stats` and the loss the encoder is told.
 const STATS_INTERVAL: Duration = Duration::from_secs(2);
+/// Addresses a peer may check us from before the connection stands.
+const ACQUAINTANCES: usize = 32;
 /// Rounds of "drain, and if it wants to go on at once, let it". More would be a loop.
 const ADVANCE_ROUNDS: usize = 16;
 
@@ -64,6 +67,8 @@ pub(crate) struct Connection {
     pub(super) stats: StatsBook,
     pub(super) local_candidates: Vec<Candidate>,
     pub(super) liveness: Liveness,
+    /// Where checks came from before the connection stood.
+    acquaintances: Vec<SocketAddr>,
     /// Beyond repair: the peer closed, its certificate changed, or str0m gave up.
     pub(super) broken: bool,
     /// Both descriptions are there, or a restart began: the clock of [`Liveness`] is to start.
@@ -96,6 +101,7 @@ impl Connection {
             stats: StatsBook::default(),
             local_candidates: Vec::new(),
             liveness: Liveness::default(),
+            acquaintances: Vec::new(),
             broken: false,
             search_begins: false,
             deadline: now,
@@ -113,21 +119,39 @@ impl Connection {
     pub(crate) fn on_datagram(
         &mut self,
         now: Instant,
-        source: std::net::SocketAddr,
-        destination: std::net::SocketAddr,
+        source: SocketAddr,
+        destination: SocketAddr,
         datagram: &[u8],
     ) {
         let Ok(receive) = Receive::new(Protocol::Udp, source, destination, datagram) else {
             return;
         };
         let input = Input::Receive(now, receive);
-        if !self.rtc.accepts(&input) {
+        let accepted = self.rtc.accepts(&input);
+        if !accepted && !self.is_early_handshake(source) {
             return;
         }
-        self.stats.datagrams_received += 1;
-        self.liveness.heard(now);
+        if accepted {
+            self.stats.datagrams_received += 1;
+            self.liveness.heard(now);
+            self.note_acquaintance(source);
+        }
         if let Err(error) = self.rtc.handle_input(input) {
             self.give_up("a datagram could not be handled", &error);
+        }
+    }
+
+    /// The peer's first handshake message may overtake the check that shows us the path it came
+    /// on. str0m does not know the sender yet; dropping the message would cost a second until it
+    /// is repeated. Only while connecting, and only from where a check with our ICE name came.
+    fn is_early_handshake(&self, source: SocketAddr) -> bool {
+        !self.liveness.is_connected() && self.acquaintances.contains(&source)
+    }
+
+    fn note_acquaintance(&mut self, source: SocketAddr) {
+        let known = self.liveness.is_connected() || self.acquaintances.contains(&source);
+        if !known && self.acquaintances.len() < ACQUAINTANCES {
+            self.acquaintances.push(source);
         }
     }
 
@@ -256,7 +280,7 @@ impl Connection {
     // --- media
 
     /// Our addresses. To be called before anything is negotiated.
-    pub(crate) fn add_local(&mut self, address: std::net::SocketAddr) {
+    pub(crate) fn add_local(&mut self, address: SocketAddr) {
         match Candidate::host(address, "udp") {
             Ok(candidate) => {
                 self.rtc.add_local_candidate(candidate.clone());

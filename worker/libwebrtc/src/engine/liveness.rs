@@ -54,6 +54,10 @@ impl Liveness {
         self.connected = true;
     }
 
+    pub(crate) fn is_connected(&self) -> bool {
+        self.connected
+    }
+
     /// str0m found a path, or lost it.
     pub(crate) fn path(&mut self, now: Instant, works: bool) {
         self.path_lost = match works {

@@ -781,3 +781,23 @@ fn strangers_are_ignored() {
     pair.run(SECOND);
     assert!(pair.connected());
 }
+
+#[test]
+fn a_connection_stands_after_a_few_round_trips() {
+    let mut pair = Pair::over(NetemConfig::new().latency(Duration::from_millis(5)).seed(7));
+    pair.caller
+        .add_audio(None, RtpTransceiverDirection::RecvOnly);
+    let offer = pair.caller.connection.create_offer(false).unwrap();
+    let callee = &mut pair.callee.connection;
+    callee.set_remote(offer.clone()).unwrap();
+    let answer = callee.create_answer().unwrap();
+    callee.set_local(answer.clone()).unwrap();
+    pair.callee.flush(pair.now);
+    // The answer travels too; meanwhile the callee's checks meet a caller that knows nobody.
+    pair.run(Duration::from_millis(50));
+    pair.caller.connection.set_local(offer).unwrap();
+    pair.caller.connection.set_remote(answer).unwrap();
+    pair.caller.flush(pair.now);
+    // A handshake message that is dropped on the way comes again only after a second.
+    pair.run_until(Duration::from_millis(150), Pair::connected);
+}
