@@ -304,6 +304,3 @@ impl ProbeError {
         self.failure.retry
     }
 }
-
-#[cfg(test)]
-mod tests;

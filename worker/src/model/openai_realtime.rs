@@ -150,3 +150,6 @@ fn not_understood() {
     }
     .emit();
 }
+
+#[cfg(test)]
+mod tests;

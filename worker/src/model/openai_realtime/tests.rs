@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use self::fake::{FakeModel, Session};
-use super::*;
+use crate::model::*;
 
 const GIVEN: Duration = Duration::from_millis(400);
 

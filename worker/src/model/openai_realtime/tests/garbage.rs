@@ -5,11 +5,11 @@ use super::*;
 
 /// Valid events to be spoiled. None of them ends a connection as it stands.
 const SEEDS: &[&str] = &[
-    include_str!("../openai_realtime/wire/fixtures/audio_delta.json"),
-    include_str!("../openai_realtime/wire/fixtures/error.json"),
-    include_str!("../openai_realtime/wire/fixtures/response_done.json"),
-    include_str!("../openai_realtime/wire/fixtures/response_failed.json"),
-    include_str!("../openai_realtime/wire/fixtures/session_created.json"),
+    include_str!("../wire/fixtures/audio_delta.json"),
+    include_str!("../wire/fixtures/error.json"),
+    include_str!("../wire/fixtures/response_done.json"),
+    include_str!("../wire/fixtures/response_failed.json"),
+    include_str!("../wire/fixtures/session_created.json"),
     r#"{"type":"conversation.item.input_audio_transcription.delta","item_id":"u","delta":"x"}"#,
     r#"{"type":"response.output_item.done","response_id":"r","item":{"type":"function_call"}}"#,
 ];
