@@ -14,6 +14,8 @@ use crate::{
 /// Development keys of the server that the demo starts; never used for a server of yours.
 const KEY: &str = "devkey";
 const SECRET: &str = "development-only-secret-of-the-demo";
+/// The name under which the demo's worker registers; the README's examples call it.
+const AGENT: &str = "room-agent";
 const READY: Duration = Duration::from_secs(30);
 
 /// Variables for a program we start.
@@ -216,6 +218,7 @@ fn worker(
     let [admin, console] = ports::free_all([8081, 8080])?;
     let environment: Environment = [
         ("LIVEKIT_URL", server.url.clone()),
+        ("LIVEKIT_AGENT_NAME", AGENT.to_owned()),
         ("LIVEKIT_API_KEY", server.key.clone()),
         ("LIVEKIT_API_SECRET", server.secret.clone()),
         ("ROOM_AGENT__ADMIN__LISTEN", format!("127.0.0.1:{admin}")),
