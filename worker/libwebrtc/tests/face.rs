@@ -1,4 +1,5 @@
 //! The public face over real loopback sockets: what an application sees, without a room.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::{
     fs,
