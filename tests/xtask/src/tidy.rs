@@ -57,6 +57,8 @@ const FOREIGN: &[(&str, &[&str])] = &[
         "livekit_protocol::",
         &[
             "worker/src/dispatch/agent_protocol",
+            "worker/src/server_api",
+            "worker/src/console/tokens",
             "worker/src/room",
             "tests/",
         ],
