@@ -195,7 +195,7 @@ mod tests {
         let mut frame = Vec::new();
         for n in 0..3_000_u64 {
             let payload: Vec<u8> = (0..dice() % 40).map(|_| dice() as u8).collect();
-            let odd = dice() % 10 == 0;
+            let odd = dice().is_multiple_of(10);
             decoder.insert(AudioPacket {
                 sequence: if odd { dice() % 4_000 } else { n + dice() % 5 },
                 timestamp: if odd {

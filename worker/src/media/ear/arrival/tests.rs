@@ -465,7 +465,7 @@ fn no_sequence_of_packets_upsets_the_time_line() {
                 4 => timestamp = timestamp.wrapping_add(back as u32 * 777),
                 _ => {}
             }
-            let payload = if dice(&mut state) % 4 == 0 {
+            let payload = if dice(&mut state).is_multiple_of(4) {
                 DTX
             } else {
                 SPEECH
