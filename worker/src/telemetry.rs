@@ -59,7 +59,7 @@ impl Level {
     fn directives(&self) -> String {
         let text = self.0.trim();
         if text.contains([',', '=']) {
-            return text.to_owned();
+            return format!("{text},{CAPPED}");
         }
         format!(
             "warn,room_agent={text},dialog={text},tools={text},libwebrtc={text},\
@@ -67,6 +67,10 @@ impl Level {
         )
     }
 }
+
+/// At `debug` and `trace` these print whole requests, with the keys in their headers. Comes last, so
+/// that it wins.
+const CAPPED: &str = "tungstenite=info,tokio_tungstenite=info,hyper=info,reqwest=info,h2=info";
 
 /// Says whether the text is a usable log filter; for the validation of the config file.
 pub fn is_log_filter(text: &str) -> bool {
@@ -115,6 +119,14 @@ mod tests {
         assert!(directives.contains("room_agent=debug"));
         assert!(directives.contains("livekit=error"));
         assert!(directives.starts_with("warn,"));
+    }
+
+    #[test]
+    fn no_filter_makes_the_sockets_print_their_keys() {
+        let directives = Level("trace,tungstenite=trace".to_owned()).directives();
+        let filter = EnvFilter::try_new(directives).unwrap().to_string();
+        assert!(filter.contains("tokio_tungstenite=info"), "{filter}");
+        assert!(!filter.contains("tungstenite=trace"), "{filter}");
     }
 
     #[test]

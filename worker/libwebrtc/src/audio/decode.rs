@@ -1,4 +1,4 @@
-//! Core: one remote track as an even sequence of 10 ms frames.
+//! One remote track as an even sequence of 10 ms frames.
 //!
 //! Owns jitter buffer and decoder of one track, in the format its listeners need. Runs only when
 //! asked for a frame. Does not know who listens.

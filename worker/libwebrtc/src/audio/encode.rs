@@ -1,4 +1,4 @@
-//! Core: from PCM of one local track to Opus packets, the moment 20 ms are there.
+//! From PCM of one local track to Opus packets, the moment 20 ms are there.
 //!
 //! Owns the encoder, the half-filled frame and the RTP time line of one track. It has no tick and no
 //! clock: who pushes paces. Nothing pushed means nothing encoded and nothing sent. Does not number

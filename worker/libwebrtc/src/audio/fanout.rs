@@ -1,4 +1,4 @@
-//! Core: the queue between the audio clock and one reader of a paced stream.
+//! The queue between the audio clock and one reader of a paced stream.
 //!
 //! Keeps upstream's behaviour: a bounded queue drops its oldest frame and counts it, so that a slow
 //! reader falls behind by a known time. Does not wait and does not copy.

@@ -1,4 +1,4 @@
-//! Core: one connection. Owns str0m's `Rtc` and everything negotiated; no socket, no clock, no
+//! One connection, sans-IO but for its log. Owns str0m's `Rtc` and everything negotiated; no socket, no clock, no
 //! thread. Time comes in as `now`; what is to be sent and told goes out through [`Outbox`].
 //!
 //! The law of str0m is the law here: after every mutation [`Connection::advance`] drains it.
