@@ -37,7 +37,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
         &["worker/libwebrtc/src/engine", "worker/libwebrtc/tests"],
     ),
     (
-        "opus::",
+        "use opus::",
         &[
             "worker/libwebrtc/src/audio/opus.rs",
             "worker/src/media/opus.rs",
