@@ -1,6 +1,5 @@
 //! Ends of a conversation that come from the room.
 
-use livekit_protocol::JobStatus;
 use tests::{eventually::eventually_async, stack::Stack};
 
 use crate::story::{LATER, SOON, greeted, job_over};
@@ -66,7 +65,7 @@ async fn bad_metadata_fails_the_job_with_the_path_of_what_is_wrong() {
     pass.agents
         .push(("front-desk".to_owned(), metadata.to_owned()));
     let _ann = tests::user::User::join(&stack.livekit.url(), &pass).await;
-    let state = job_over(&stack.livekit, "kitchen").await;
-    assert_eq!(state.status(), JobStatus::JsFailed);
-    assert!(state.error.contains("variables"), "{}", state.error);
+    let end = job_over(&stack.livekit, "kitchen").await;
+    assert!(end.failed, "{}", end.line);
+    assert!(end.line.contains("variables"), "{}", end.line);
 }

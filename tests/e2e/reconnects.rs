@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use livekit_protocol::JobStatus;
 use tests::{
     eventually::{eventually, eventually_async},
     faults::Wire,
@@ -65,9 +64,9 @@ async fn a_refused_key_fails_the_job_and_stops_new_ones_until_a_probe_succeeds()
     };
     let stack = Stack::with(script, |settings| settings).await;
     let _ann = stack.caller("ann", "kitchen").await;
-    let state = job_over(&stack.livekit, "kitchen").await;
-    assert_eq!(state.status(), JobStatus::JsFailed);
-    assert!(state.error.contains("model"), "{}", state.error);
+    let end = job_over(&stack.livekit, "kitchen").await;
+    assert!(end.failed, "{}", end.line);
+    assert!(end.line.contains("model"), "{}", end.line);
     eventually_async("the worker is not ready", SOON, || async {
         let page = stack
             .worker
@@ -183,6 +182,6 @@ async fn without_any_model_the_session_gives_up_in_time() {
         .await
     };
     let _ann = stack.caller("ann", "kitchen").await;
-    let state = job_over(&stack.livekit, "kitchen").await;
-    assert_eq!(state.status(), JobStatus::JsFailed);
+    let end = job_over(&stack.livekit, "kitchen").await;
+    assert!(end.failed, "{}", end.line);
 }

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use livekit_protocol::{JobState, JobStatus};
 use tests::{
     eventually::eventually_async, livekit_server::LivekitServer, stack::Stack, user::User,
 };
@@ -24,26 +23,38 @@ pub(crate) async fn greeted(stack: &Stack, identity: &str, room: &str) -> (User,
     (user, agent)
 }
 
-/// Waits until a job of this room is over and hands its state back.
-pub(crate) async fn job_over(livekit: &LivekitServer, room: &str) -> JobState {
-    eventually_async("a job of the room is over", LATER, || async {
-        let states = job_states(livekit, room).await?;
-        let is_over =
-            |state: &JobState| matches!(state.status(), JobStatus::JsFailed | JobStatus::JsSuccess);
-        states
-            .iter()
-            .find(|state| is_over(state))
-            .cloned()
-            .ok_or_else(|| format!("{states:?}"))
-    })
+/// How a job ended, as our worker told the server.
+#[derive(Debug)]
+pub(crate) struct JobEnd {
+    /// It failed, or it succeeded.
+    pub(crate) failed: bool,
+    /// The server's line about it, with the error.
+    pub(crate) line: String,
+}
+
+/// Waits until the worker has reported the end of a job of this room. The server's log tells: its
+/// API goes on listing ended jobs as running.
+pub(crate) async fn job_over(livekit: &LivekitServer, room: &str) -> JobEnd {
+    eventually_async(
+        "the end of a job of the room is reported",
+        LATER,
+        || async {
+            let jobs = jobs_of(livekit, room).await?;
+            let line = jobs
+                .iter()
+                .find_map(|job| livekit.lines().find(&["job ended", job]));
+            let line = line.ok_or_else(|| format!("{jobs:?} go on"))?;
+            Ok(JobEnd {
+                failed: line.contains("JS_FAILED"),
+                line,
+            })
+        },
+    )
     .await
 }
 
-/// The states of all jobs of a room, as the server knows them.
-pub(crate) async fn job_states(
-    livekit: &LivekitServer,
-    room: &str,
-) -> Result<Vec<JobState>, String> {
+/// Ids of all jobs of a room.
+async fn jobs_of(livekit: &LivekitServer, room: &str) -> Result<Vec<String>, String> {
     let dispatches = livekit
         .dispatches()
         .list_dispatch(room)
@@ -53,5 +64,5 @@ pub(crate) async fn job_states(
         .into_iter()
         .filter_map(|dispatch| dispatch.state)
         .flat_map(|s| s.jobs);
-    Ok(jobs.filter_map(|job| job.state).collect())
+    Ok(jobs.map(|job| job.id).collect())
 }

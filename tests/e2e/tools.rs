@@ -41,11 +41,6 @@ async fn the_agent_says_goodbye_and_ends_the_call_by_tool() {
         ref there => Err(format!("{there:?}")),
     })
     .await;
-    let state = job_over(&stack.livekit, "kitchen").await;
-    assert_eq!(
-        state.status(),
-        livekit_protocol::JobStatus::JsSuccess,
-        "{}",
-        state.error
-    );
+    let end = job_over(&stack.livekit, "kitchen").await;
+    assert!(!end.failed, "{}", end.line);
 }
