@@ -1,5 +1,7 @@
 //! Quick figures of one machine: start, dispatch, latency per turn, memory and CPU per session.
 
+use std::process::Command;
+
 use crate::{
     cargo::{self, Profile},
     run::{Failure, run},
@@ -11,18 +13,11 @@ pub(crate) fn bench(args: &[String]) -> Result<(), Failure> {
     setup::ensure(setup::BUILD)?;
     let server = servers::livekit_server()?;
     cargo::build_programs(Profile::Release)?;
-    let mut command = cargo::cargo("bench");
-    command
-        .args(["-p", "tests", "--bench", "conversation", "--"])
-        .args(args);
-    command.env("LIVEKIT_SERVER_BIN", server);
+    let mut command = Command::new(cargo::program(Profile::Release, "bench-conversation"));
+    command.args(args).env("LIVEKIT_SERVER_BIN", server);
     command.env(
         "ROOM_AGENT_BIN",
         cargo::program(Profile::Release, "room-agent"),
-    );
-    command.env(
-        "SIM_MODEL_BIN",
-        cargo::program(Profile::Release, "sim-model"),
     );
     run(&mut command)
 }

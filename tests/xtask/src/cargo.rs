@@ -12,6 +12,9 @@ use crate::{
 pub(crate) enum Profile {
     Dev,
     Release,
+    /// As [`Self::Dev`], sharing everything with `cargo test`: development dependencies change the
+    /// features of others, and nothing should be compiled twice.
+    Test,
 }
 
 /// `cargo <subcommand> --locked …` in the root.
@@ -25,12 +28,16 @@ pub(crate) fn cargo(subcommand: &str) -> Command {
     command
 }
 
-/// Builds the worker and the simulated model.
+/// Builds the worker, the simulated model and the benchmark.
 pub(crate) fn build_programs(profile: Profile) -> Result<(), Failure> {
     let mut command = cargo("build");
-    command.args(["-p", "room-agent", "-p", "tests", "--bins"]);
-    if profile == Profile::Release {
-        command.arg("--release");
+    // Always the whole workspace: another choice of packages means other features of their
+    // dependencies, and these compiled again.
+    command.args(["--workspace", "--bins"]);
+    match profile {
+        Profile::Dev => {}
+        Profile::Release => drop(command.arg("--release")),
+        Profile::Test => drop(command.arg("--tests")),
     }
     long("the worker and the simulated model", &mut command)
 }
@@ -38,7 +45,7 @@ pub(crate) fn build_programs(profile: Profile) -> Result<(), Failure> {
 /// A program that [`build_programs`] made.
 pub(crate) fn program(profile: Profile, name: &str) -> PathBuf {
     let folder = match profile {
-        Profile::Dev => "debug",
+        Profile::Dev | Profile::Test => "debug",
         Profile::Release => "release",
     };
     paths::target().join(folder).join(name)

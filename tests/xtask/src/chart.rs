@@ -13,6 +13,6 @@ pub(crate) const HELM_PACKAGE: &str = "helm.sh/helm/v4/cmd/helm";
 pub(crate) fn chart() -> Result<(), Failure> {
     let helm = servers::helm()?;
     run(cargo::cargo("test")
-        .args(["-p", "tests", "--test", "chart"])
+        .args(["--workspace", "--test", "chart"])
         .env("HELM_BIN", helm))
 }

@@ -82,6 +82,17 @@ pub(crate) fn demo(args: &[String]) -> Result<(), Failure> {
     result
 }
 
+/// `demo --check` as a step of the tests.
+pub(crate) fn check() -> Result<(), Failure> {
+    checked(Options::for_tests())
+}
+
+fn checked(options: Options) -> Result<(), Failure> {
+    browser::prepare()?;
+    let stack = Stack::start(options)?;
+    browser::check(stack.link())
+}
+
 /// Everything that runs; stops when dropped.
 pub(crate) struct Stack {
     children: Children,

@@ -20,18 +20,21 @@ pub(crate) fn prepare() -> Result<(), Failure> {
     setup::ensure(setup::BUILD)?;
     servers::livekit_server()?;
     console::build()?;
-    cargo::build_programs(Profile::Dev)
+    cargo::build_programs(Profile::Test)
 }
 
 /// `cargo test` of one target of the package `tests`, told where the programs are.
 pub(crate) fn harness(target: &str) -> Command {
     let mut command = cargo::cargo("test");
-    command.args(["-p", "tests", "--test", target]);
+    command.args(["--workspace", "--test", target]);
     if let Ok(server) = servers::livekit_server() {
         command.env("LIVEKIT_SERVER_BIN", server);
     }
-    command.env("ROOM_AGENT_BIN", cargo::program(Profile::Dev, "room-agent"));
-    command.env("SIM_MODEL_BIN", cargo::program(Profile::Dev, "sim-model"));
+    command.env(
+        "ROOM_AGENT_BIN",
+        cargo::program(Profile::Test, "room-agent"),
+    );
+    command.env("SIM_MODEL_BIN", cargo::program(Profile::Test, "sim-model"));
     command.current_dir(paths::root());
     command.args(["--", "--test-threads=1"]);
     command

@@ -26,7 +26,7 @@ const STEPS: &[Step] = &[
     ("compose", compose::compose),
     ("end to end", || e2e::e2e(&[])),
     ("browser", browser::browser),
-    ("demo --check", || demo::demo(&["--check".to_owned()])),
+    ("demo --check", demo::check),
 ];
 
 const NIGHTLY: &[Step] = &[("churn", churn), ("unpatched", unpatched::unpatched)];
@@ -99,8 +99,7 @@ fn docs() -> Result<(), Failure> {
 }
 
 fn unit() -> Result<(), Failure> {
-    run(&mut cargo::cargo("test"))?;
-    run(cargo::cargo("test").args(["-p", "xtask", "-p", "tests", "--lib", "--bins"]))
+    run(cargo::cargo("test").arg("--workspace"))
 }
 
 /// 500 people come and go; memory stays flat.
