@@ -1,8 +1,9 @@
 //! The model is away, or refuses us.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tests::{
+    ears,
     eventually::{eventually, eventually_async},
     faults::Wire,
     livekit_server::LivekitServer,
@@ -56,6 +57,8 @@ async fn a_model_that_is_down_at_the_start_is_waited_for() {
     ann.hears("agent-greeting", joining, LATER).await;
 }
 
+const REFUSED_OFFERS: &str = r#"room_agent_job_offers_total{answer="model_refused"}"#;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_key_fails_the_job_and_stops_new_ones_until_a_probe_succeeds() {
     let script = Script {
@@ -67,25 +70,32 @@ async fn a_refused_key_fails_the_job_and_stops_new_ones_until_a_probe_succeeds()
     let end = job_over(&stack.livekit, "kitchen").await;
     assert!(end.failed, "{}", end.line);
     assert!(end.line.contains("model"), "{}", end.line);
-    eventually_async("the worker is not ready", SOON, || async {
-        let page = stack
-            .worker
-            .page("/ready")
-            .await
-            .map_err(|error| error.to_string())?;
-        if page.status == 200 {
-            Err(format!("{page:?}"))
-        } else {
-            Ok(())
+    // The worker is well and stays registered; it only takes no job.
+    let offered = Instant::now();
+    let bob = stack.caller("bob", "garden").await;
+    eventually_async("bob's room is refused", SOON, || async {
+        let refused = stack.worker.metric(REFUSED_OFFERS).await;
+        match refused {
+            Some(count) if count > 0.0 => Ok(()),
+            other => Err(format!("{other:?}")),
         }
     })
     .await;
+    assert!(bob.agents().is_empty());
+    let heard = bob.recording().since(offered);
+    assert_eq!(ears::first_sound(&heard.pcm, Duration::ZERO), None);
 
     stack.model.script(|script| script.refused_keys.clear());
-    stack.worker.becomes_ready().await;
+    eventually("a probe reached the model", LATER, || {
+        match stack.model.connections() {
+            0 => Err("no probe yet".to_owned()),
+            _ => Ok(()),
+        }
+    })
+    .await;
     let joining = Instant::now();
-    let bob = stack.caller("bob", "garden").await;
-    bob.hears("agent-greeting", joining, LATER).await;
+    let carol = stack.caller("carol", "attic").await;
+    carol.hears("agent-greeting", joining, LATER).await;
     stack.worker.assert_no_secret_was_printed();
 }
 
@@ -161,6 +171,10 @@ async fn a_cut_between_worker_and_server_is_repaired_and_the_call_goes_on() {
     .await;
     wire.restore();
     stack.worker.becomes_ready().await;
+    eventually("the room link is whole again", LATER, || {
+        stack.worker.log().expect(&["room link restored"])
+    })
+    .await;
     let said = ann.say("caller-train").await;
     let answer = ann.hears("agent-you-said", said.ended, LATER).await;
     ann.hears("caller-train", answer.ended, SOON).await;

@@ -9,7 +9,8 @@ use crate::story::{LATER, SOON, greeted};
 #[tokio::test(flavor = "multi_thread")]
 async fn another_agent_is_not_heard_and_does_not_keep_the_call_open() {
     let stack = Stack::start().await;
-    let (ann, _) = greeted(&stack, "ann", "kitchen").await;
+    let (ann, agent) = greeted(&stack, "ann", "kitchen").await;
+    ann.listens_to(&agent);
     let pass = Pass {
         kind: "agent",
         ..Pass::of("other-agent", "kitchen")

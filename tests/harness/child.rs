@@ -146,11 +146,7 @@ impl Drop for Child {
     fn drop(&mut self) {
         let _ = self.process.start_kill();
         if std::thread::panicking() {
-            tracing::error!(
-                program = self.name,
-                output = self.lines.tail(),
-                "the test failed"
-            );
+            eprintln!("-- the last lines of {}:\n{}", self.name, self.lines.tail());
         }
     }
 }

@@ -139,17 +139,31 @@ pub fn gaps(recording: &[i16], at_least: Duration) -> Vec<(Duration, Duration)> 
     gaps
 }
 
-/// Places where the signal jumps as no voice does: a step of more than two fifths of full scale
-/// between neighbouring samples.
+/// Places where the signal jumps as no voice does: a step between neighbouring samples that is large
+/// and stands out from the steps around it. A hissing sound is full of large steps, a click is one.
 pub fn clicks(recording: &[i16]) -> Vec<Duration> {
-    let is_jump = |pair: &[i16]| (i32::from(pair[1]) - i32::from(pair[0])).abs() > 13_100;
-    recording
+    let steps: Vec<i32> = recording
         .windows(2)
-        .enumerate()
-        .filter(|(_, pair)| is_jump(pair))
-        .map(|(at, _)| duration_of(at))
+        .map(|pair| (i32::from(pair[1]) - i32::from(pair[0])).abs())
+        .collect();
+    let stands_out = |at: &usize| {
+        let from = at.saturating_sub(AROUND);
+        let to = (at + AROUND + 1).min(steps.len());
+        let around: i32 = steps[from..to].iter().sum::<i32>() - steps[*at];
+        steps[*at] > LARGE_STEP && steps[*at] * (2 * AROUND as i32) > STANDS_OUT * around
+    };
+    (0..steps.len())
+        .filter(stands_out)
+        .map(duration_of)
         .collect()
 }
+
+/// A quarter of full scale.
+const LARGE_STEP: i32 = 8_192;
+/// So many times the mean of its surroundings.
+const STANDS_OUT: i32 = 12;
+/// Samples to either side: 2 ms.
+const AROUND: usize = 48;
 
 /// Root mean square of full scale, 0 to 1.
 pub fn level(pcm: &[i16]) -> f32 {

@@ -54,6 +54,8 @@ struct Noticed {
     lines: Vec<Line>,
     states: Vec<(Instant, String)>,
     disconnected: Option<DisconnectReason>,
+    /// The one agent this person listens to; `None` = whichever began last.
+    listens_to: Option<String>,
 }
 
 /// A piece of transcript, as it came.
@@ -289,14 +291,22 @@ impl User {
             .collect()
     }
 
-    /// Everything heard of the agents so far. Empty when nothing was.
+    /// Listens to this agent only, where there are several.
+    pub fn listens_to(&self, agent: &str) {
+        self.notes.lock().listens_to = Some(agent.to_owned());
+    }
+
+    /// Everything heard of the agent so far. Empty when nothing was.
     pub fn recording(&self) -> Recording {
         let notes = self.notes.lock();
-        let newest = notes
-            .recordings
-            .values()
-            .max_by_key(|recording| recording.started);
-        newest
+        let heard = match &notes.listens_to {
+            Some(agent) => notes.recordings.get(agent),
+            None => notes
+                .recordings
+                .values()
+                .max_by_key(|recording| recording.started),
+        };
+        heard
             .cloned()
             .unwrap_or_default()
             .until(Instant::now() - IN_FLIGHT)

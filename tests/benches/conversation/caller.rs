@@ -16,6 +16,7 @@ use livekit::{
 };
 use tests::{
     clips::SAMPLE_RATE,
+    ears,
     livekit_server::{LivekitServer, Pass},
 };
 use tokio::sync::mpsc;
@@ -24,12 +25,18 @@ use crate::Result;
 
 /// 10 ms.
 const FRAME: usize = SAMPLE_RATE as usize / 100;
-/// Encoded silence is far below this many bytes, encoded speech far above.
-const SPEECH_BYTES: usize = 24;
+/// Louder than this is speech; silence after Opus is far below it.
+const SPEECH_LEVEL: f32 = 0.004;
 /// A pause of this length is the end of what was being said.
 const PAUSE: Duration = Duration::from_millis(150);
 /// Packets kept for looking back: a minute.
 const KEPT: usize = 3_000;
+
+/// A packet of the agent's voice.
+struct Heard {
+    at: Instant,
+    speaks: bool,
+}
 
 /// A person with a microphone that sends nothing while nothing is said.
 pub(crate) struct Caller {
@@ -38,7 +45,13 @@ pub(crate) struct Caller {
     source: NativeAudioSource,
     sent: Tap,
     heard: Option<Tap>,
-    packets: VecDeque<Packet>,
+    ear: Ear,
+}
+
+/// What was heard so far, packet by packet.
+struct Ear {
+    decoder: opus::Decoder,
+    packets: VecDeque<Heard>,
 }
 
 impl Caller {
@@ -70,7 +83,7 @@ impl Caller {
             source,
             sent,
             heard: None,
-            packets: VecDeque::new(),
+            ear: Ear::new()?,
         })
     }
 
@@ -120,14 +133,13 @@ impl Caller {
         within: Duration,
     ) -> Option<Instant> {
         let tap = self.heard.as_mut()?;
-        let packets = &mut self.packets;
+        let ear = &mut self.ear;
         let first = async {
             loop {
                 let packet = tap.recv().await?;
-                let arrival = packet.arrival;
-                remember(packets, packet);
-                if arrival >= moment {
-                    return Some(arrival);
+                ear.hear(&packet);
+                if packet.arrival >= moment {
+                    return Some(packet.arrival);
                 }
             }
         };
@@ -138,19 +150,16 @@ impl Caller {
     pub(crate) fn last_speech_packet_after(&mut self, moment: Instant) -> Option<Instant> {
         if let Some(tap) = self.heard.as_mut() {
             while let Some(packet) = tap.try_recv() {
-                remember(&mut self.packets, packet);
+                self.ear.hear(&packet);
             }
         }
         let mut last = None;
-        let speech = self
-            .packets
-            .iter()
-            .filter(|packet| packet.payload.len() >= SPEECH_BYTES);
-        for packet in speech.skip_while(|packet| packet.arrival < moment) {
-            if packet.arrival > last.unwrap_or(moment) + PAUSE {
+        let speech = self.ear.packets.iter().filter(|packet| packet.speaks);
+        for packet in speech.skip_while(|packet| packet.at < moment) {
+            if packet.at > last.unwrap_or(moment) + PAUSE {
                 break;
             }
-            last = Some(packet.arrival);
+            last = Some(packet.at);
         }
         // None after it: what left last was on its way before.
         last.or(Some(moment))
@@ -161,9 +170,27 @@ impl Caller {
     }
 }
 
-fn remember(packets: &mut VecDeque<Packet>, packet: Packet) {
-    if packets.len() == KEPT {
-        packets.pop_front();
+impl Ear {
+    fn new() -> Result<Self> {
+        let decoder = opus::Decoder::new(SAMPLE_RATE, opus::Channels::Mono)?;
+        Ok(Self {
+            decoder,
+            packets: VecDeque::new(),
+        })
     }
-    packets.push_back(packet);
+
+    fn hear(&mut self, packet: &Packet) {
+        let mut pcm = [0; 12 * FRAME];
+        let samples = self
+            .decoder
+            .decode(&packet.payload, &mut pcm, false)
+            .unwrap_or(0);
+        if self.packets.len() == KEPT {
+            self.packets.pop_front();
+        }
+        self.packets.push_back(Heard {
+            at: packet.arrival,
+            speaks: ears::level(&pcm[..samples]) > SPEECH_LEVEL,
+        });
+    }
 }

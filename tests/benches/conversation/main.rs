@@ -67,7 +67,7 @@ async fn measure(turns: usize) -> Result<serde_json::Value> {
     progress("start");
     report.add(start_to_ready(&settings, 5).await);
     progress("dispatch");
-    report.extend(dispatches(&livekit, &settings, 10).await?);
+    report.extend(dispatches(&livekit, &model, &settings, 20).await?);
     progress("turns");
     report.extend(conversation(&livekit, &model, &settings, turns).await?);
     progress("sessions");
@@ -128,6 +128,7 @@ async fn start_to_ready(settings: &Settings, runs: usize) -> Figure {
 /// From the dispatch of an agent to the first packet of its greeting.
 async fn dispatches(
     livekit: &LivekitServer,
+    model: &SimModel,
     settings: &Settings,
     runs: usize,
 ) -> Result<Vec<Figure>> {
@@ -153,7 +154,14 @@ async fn dispatches(
             published.push(milliseconds(seen - asked));
         }
         if let Some(first) = caller.first_packet_after(asked, PATIENCE).await {
-            whole.push(milliseconds(first - asked));
+            let created = next(model, Side::Client, CREATE, asked)
+                .await
+                .unwrap_or(asked);
+            let spoken = next(model, Side::Server, AUDIO_DELTA, asked)
+                .await
+                .unwrap_or(asked);
+            let theirs = spoken.saturating_duration_since(created);
+            whole.push(milliseconds((first - asked).saturating_sub(theirs)));
         }
         caller.leave().await;
     }
@@ -248,6 +256,7 @@ async fn sessions(
     Ok(vec![idle, memory, listening, speaking])
 }
 
+const CREATE: &str = "response.create";
 const APPEND: &str = "input_audio_buffer.append";
 const AUDIO_DELTA: &str = "response.output_audio.delta";
 const SPEECH_STARTED: &str = "input_audio_buffer.speech_started";

@@ -90,6 +90,14 @@ fn sound_and_silence_are_found_where_they_are() {
 }
 
 #[test]
+fn no_voice_of_ours_clicks_by_itself() {
+    for clip in of_agent().chain(of_callers()) {
+        let found = clicks(&between_silences(clip.name));
+        assert!(found.is_empty(), "{}: {found:?}", clip.name);
+    }
+}
+
+#[test]
 fn a_hole_in_a_sentence_is_a_gap_and_a_jump_is_a_click() {
     let mut pcm = clip("caller-mountains").pcm.clone();
     assert_eq!(gaps(&pcm, Duration::from_millis(250)), []);

@@ -1,4 +1,4 @@
-//! The exported macro [`enum_dispatch!`](crate::enum_dispatch): forwards methods of an enum to
+//! The exported macro [`enum_dispatch!`](macro@crate::enum_dispatch): forwards methods of an enum to
 //! the one value each variant holds. `livekit` calls it, so its syntax is part of the face.
 
 /// Writes methods of an enum that call the method of the same name on the variant's value.

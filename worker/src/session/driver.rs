@@ -178,8 +178,14 @@ impl Driver<'_> {
             RoomInput::Published(Err(error)) => {
                 self.fail(SessionError::Publish(error.to_string()));
             }
-            RoomInput::Repaired => self.audience.repaired(),
-            RoomInput::Repairing => self.audience.repairing(),
+            RoomInput::Repaired => {
+                event::RoomLinkRestored.emit();
+                self.audience.repaired();
+            }
+            RoomInput::Repairing => {
+                event::RoomLinkLost.emit();
+                self.audience.repairing();
+            }
             RoomInput::Seen(person) => self.audience.seen(person),
             RoomInput::Subscribed {
                 participant,

@@ -460,6 +460,28 @@ impl ModelLinkUp<'_> {
     }
 }
 
+/// The connection to the room is broken; the room library repairs it.
+#[derive(Debug)]
+pub struct RoomLinkLost;
+
+impl RoomLinkLost {
+    /// Logs.
+    pub fn emit(self) {
+        warn!("room link lost");
+    }
+}
+
+/// The connection to the room is whole again.
+#[derive(Debug)]
+pub struct RoomLinkRestored;
+
+impl RoomLinkRestored {
+    /// Logs.
+    pub fn emit(self) {
+        info!("room link restored");
+    }
+}
+
 /// A connection to the model was lost.
 #[derive(Debug)]
 pub struct ModelLinkLost<'a> {

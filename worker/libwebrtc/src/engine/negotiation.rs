@@ -22,8 +22,8 @@ use crate::{
     session_description::{SdpType, SessionDescription},
 };
 
-/// Label of the channel that stands in for the first one in an offer, see
-/// [`Connection::add_data_section`].
+/// Label of the channel that stands in for the first one in an offer: str0m opens a data section only
+/// together with a channel.
 const STAND_IN: &str = "libwebrtc-stand-in";
 /// Its first stream id; the next one, if an offer was dropped, is one lower. Far from the ids
 /// applications choose, and below the 1,024 streams Google's engine opens.
