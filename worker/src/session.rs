@@ -195,6 +195,8 @@ async fn hold(
     let source = AgentSource::new();
     let voice = source.rtc();
     let (playout, playout_facts) = playout::start(source, &deps.clock);
+    // Until the conversation opens it: nobody is subscribed yet.
+    playout.close_voice();
     let declared = deps.tools.declare(&request.agent.tools);
     let settings = settings::model(&deps.model, &request.agent, declared);
     let (model, model_events) = model::start(&mut held.tasks, settings, playout.clone());

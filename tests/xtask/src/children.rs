@@ -18,8 +18,8 @@ use std::{
 
 use crate::run::{Failure, note};
 
-/// How long a program may take to end after it was asked politely.
-const POLITE: Duration = Duration::from_secs(5);
+/// How long a program may take to end after it was asked politely, each time.
+const POLITE: Duration = Duration::from_secs(3);
 /// How often a condition is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -137,19 +137,27 @@ fn stop(running: &mut Running) {
     if let Ok(Some(_)) = running.child.try_wait() {
         return;
     }
-    // The standard library can only kill; the shell's own `kill` asks politely.
-    let ask = format!("kill -TERM {}", running.child.id());
-    let _ = Command::new("sh").args(["-c", &ask]).status();
-    let deadline = Instant::now() + POLITE;
-    while Instant::now() < deadline {
-        if let Ok(Some(_)) = running.child.try_wait() {
-            return;
+    // The second time means now: a server that still has participants waits for them after the
+    // first.
+    for _ in 0..2 {
+        ask_to_end(&running.child);
+        let deadline = Instant::now() + POLITE;
+        while Instant::now() < deadline {
+            if let Ok(Some(_)) = running.child.try_wait() {
+                return;
+            }
+            pause();
         }
-        pause();
     }
     note(format_args!("  {} did not end by itself", running.name));
     let _ = running.child.kill();
     let _ = running.child.wait();
+}
+
+/// The standard library can only kill; the shell's own `kill` asks politely.
+fn ask_to_end(child: &Child) {
+    let ask = format!("kill -TERM {}", child.id());
+    let _ = Command::new("sh").args(["-c", &ask]).status();
 }
 
 /// Does an HTTP server answer this path with 200?

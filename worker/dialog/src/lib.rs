@@ -114,7 +114,7 @@ use interruption::Yielding;
 use model::Order;
 use model_link::Link;
 use note::Note;
-use output::{CloseReason, Publish};
+use output::{CloseReason, Publish, Voice};
 use playhead::Playhead;
 use response::Responses;
 use timers::{Timer, TimerTable};
@@ -197,7 +197,7 @@ impl Dialog {
             Input::Model(event) => self.on_model(now, event),
             Input::ModelLink(change) => self.on_model_link(now, change),
             Input::Playout(fact) => self.on_playout(now, fact),
-            Input::RoomReady => self.is_room_ready = true,
+            Input::RoomReady => self.on_room_ready(),
             Input::ToolFinished { call, output, then } => {
                 self.on_tool_finished(now, &call, output, then);
             }
@@ -286,10 +286,17 @@ impl Dialog {
         self.publish_all(shown);
     }
 
+    /// From now on the agent can be heard; what it was going to say has been waiting.
+    fn on_room_ready(&mut self) {
+        if !std::mem::replace(&mut self.is_room_ready, true) {
+            self.outputs.push_back(Output::Voice(Voice::Open));
+        }
+    }
+
+    /// Asked for before anybody can hear it: the model needs longer than the room.
     fn greet_when_ready(&mut self, now: Instant) {
         let is_due = self.greeting == Greeting::Due && self.closing.is_none();
-        if !is_due || !self.is_room_ready || self.audience.caller().is_none() || !self.link.is_up()
-        {
+        if !is_due || self.audience.caller().is_none() || !self.link.is_up() {
             return;
         }
         if let Some(words) = &self.config.greeting {

@@ -31,6 +31,9 @@ pub enum Output {
     Publish(Publish),
     /// Run a tool; the answer comes as [`crate::Input::ToolFinished`].
     RunTool(ToolCall),
+    /// Whether the agent may be audible at all. Closed at first: its first words wait until somebody
+    /// can hear them, while the model prepares them.
+    Voice(Voice),
 }
 
 /// Orders for the outgoing queue.
@@ -42,6 +45,16 @@ pub enum PlayoutOrder {
         /// The response that is over for the listeners; `None` = only what is queued.
         response: Option<ResponseId>,
     },
+}
+
+/// Whether the agent may be audible at all. What is said meanwhile waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Voice {
+    /// Nothing leaves.
+    Closed,
+    /// What is queued is played.
+    Open,
 }
 
 /// Whether an ear's audio reaches the model.

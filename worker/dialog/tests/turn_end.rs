@@ -15,7 +15,7 @@ fn greeting() -> Config {
 }
 
 #[test]
-fn the_agent_greets_as_soon_as_caller_room_and_model_are_there() {
+fn the_greeting_is_asked_for_as_soon_as_caller_and_model_are_there() {
     let lanes = empty_scene(greeting())
         .link_up(0.1)
         .joins(0.3, "ann")
@@ -28,31 +28,32 @@ fn the_agent_greets_as_soon_as_caller_room_and_model_are_there() {
     0.10                                                  INITIALIZING
     0.30  ann joins
     0.30  ear of ann: open
+    0.30                          > create ask-1 "Greet."
+    0.36                          < created r1 for ask-1
     0.50  room ready
-    0.50                          > create ask-1 "Greet."
     0.50                                                  THINKING
-    0.56                          < created r1 for ask-1
-    0.76                                                  is heard: a1
-    0.76                                                  (greeted after 0.26)
-    0.76                                                  SPEAKING
-    1.01                          < done r1 Completed
-    1.15                                                  text "Hello,"
-    1.25                                                  text " I"
-    1.45                                                  text " am"
-    1.75                                                  text " here."
-    1.75                                                  said a1 "Hello, I am here."
-    1.75                                                  LISTENING
-    1.76                                                  is silent
+    0.56                                                  is heard: a1
+    0.56                                                  (greeted after 0.26)
+    0.56                                                  SPEAKING
+    0.81                          < done r1 Completed
+    0.95                                                  text "Hello,"
+    1.05                                                  text " I"
+    1.25                                                  text " am"
+    1.55                                                  text " here."
+    1.55                                                  said a1 "Hello, I am here."
+    1.55                                                  LISTENING
+    1.56                                                  is silent
     "#);
 }
 
 #[test]
-fn who_speaks_before_the_greeting_is_not_greeted() {
+fn who_speaks_before_the_greeting_is_heard_is_not_greeted() {
     let lanes = empty_scene(greeting())
         .joins(0.0, "ann")
         .link_up(0.0)
         .says(0.1, 0.5, "Anybody there?")
         .room_ready(0.2)
+        .model_will_say("Hello, I am here.", 1.0)
         .model_will_say("Yes, I am.", 0.8)
         .until(3.0);
     insta::assert_snapshot!(lanes, @r#"
@@ -60,19 +61,25 @@ fn who_speaks_before_the_greeting_is_not_greeted() {
     0.00  ear of ann: open
     0.00                                                  INITIALIZING
     0.00                          link up
+    0.00                          > create ask-1 "Greet."
+    0.06                          < created r1 for ask-1
     0.10  speaks u1
+    0.10                                                  flush r1
+    0.10                          > cancel r1
+    0.11                                                  (interrupted at 0.00, stopped after 0.01)
+    0.15                          < done r1 Cancelled
     0.20  room ready
     0.20                                                  LISTENING
     0.80  turn u1
     0.80                                                  (turn of 0.70)
     0.80                                                  THINKING
-    0.83                          < created r1
+    0.83                          < created r2
     1.00  ann: "Anybody there?"
-    1.03                                                  is heard: a1
+    1.03                                                  is heard: a2
     1.03                                                  (answered after 0.23)
     1.03                                                  SPEAKING
-    1.23                          < done r1 Completed
-    1.82                                                  said a1 "Yes, I am."
+    1.23                          < done r2 Completed
+    1.82                                                  said a2 "Yes, I am."
     1.82                                                  LISTENING
     1.83                                                  is silent
     "#);

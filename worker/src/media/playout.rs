@@ -72,6 +72,16 @@ impl PlayoutHandle {
             .act(|pump, now, out| pump.finish(now, item, out));
     }
 
+    /// Keeps the voice back: what is pushed waits. A speech that sounds already goes on.
+    pub fn close_voice(&self) {
+        self.shared.act(|pump, _, _| pump.close());
+    }
+
+    /// Lets the voice out; what has been waiting begins within this call.
+    pub fn open_voice(&self) {
+        self.shared.act(|pump, now, out| pump.open(now, out));
+    }
+
     /// Drops everything queued, at once. Later audio of `response` will be dropped too; `None` =
     /// only what is queued. What sounds right now fades out over 5 ms in the packet at hand.
     pub fn flush(&self, response: Option<&ResponseId>) {
@@ -187,6 +197,21 @@ mod tests {
         let told = tokio::time::timeout(PATIENCE, told).await.unwrap();
         assert_eq!(told[0], Playout::Started { response, item });
         assert_eq!(frames.try_iter().filter(|value| *value == 8).count(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_closed_voice_waits_and_begins_when_it_is_opened() {
+        let clock = MediaClock::start().unwrap();
+        let (heard, frames) = std::sync::mpsc::sync_channel(256);
+        let source = AgentSource::from_fn(move |frame| heard.try_send(frame[0]).unwrap());
+        let (playout, mut facts) = start(source, &clock);
+        let (response, item) = ids();
+        playout.close_voice();
+        playout.push(&response, &item, Pcm::from(vec![8; 24_000]));
+        assert!(frames.try_recv().is_err(), "nothing leaves");
+        assert!(facts.try_recv().is_err(), "nothing was heard");
+        playout.open_voice();
+        assert_eq!((frames.try_recv(), frames.try_recv()), (Ok(8), Ok(8)));
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 
 use dialog::{
     Output,
-    output::{CloseReason, PlayoutOrder},
+    output::{CloseReason, PlayoutOrder, Voice},
     speaker::ParticipantId,
 };
 
@@ -51,6 +51,8 @@ impl Driver<'_> {
                 self.hands.room.publish(publish, microphone);
             }
             Output::RunTool(call) => self.hands.tools.run(call),
+            Output::Voice(Voice::Open) => self.hands.playout.open_voice(),
+            Output::Voice(_) => self.hands.playout.close_voice(),
             other => tracing::error!(?other, "an output of the dialog is not carried out"),
         }
     }

@@ -82,6 +82,8 @@ impl Scene {
                 Lane::Agent,
                 format!("run {} {} {}", call.name, call.call, call.arguments),
             ),
+            // The lane of people says it: the room is ready.
+            Output::Voice(_) => return,
             other => (Lane::Agent, format!("{other:?}")),
         };
         self.show(lane, &text);

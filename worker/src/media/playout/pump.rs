@@ -29,6 +29,8 @@ pub(crate) struct Pump {
     speech: Option<Speech>,
     /// The encoder holds half a packet.
     is_half: bool,
+    /// Nothing may leave: what is pushed waits.
+    is_closed: bool,
     underruns: u64,
 }
 
@@ -84,6 +86,17 @@ impl Pump {
         self.queue.flush(response);
     }
 
+    /// From now on nothing new begins to sound; what is pushed waits.
+    pub(crate) fn close(&mut self) {
+        self.is_closed = true;
+    }
+
+    /// What has been waiting begins within this call.
+    pub(crate) fn open(&mut self, now: Instant, out: &mut dyn FnMut(&Frame)) {
+        self.is_closed = false;
+        self.begin(now, out);
+    }
+
     /// Hands over every frame that is due; returns the next deadline, `None` = asleep.
     pub(crate) fn on_deadline(
         &mut self,
@@ -122,7 +135,7 @@ impl Pump {
     /// Starts a speech when the pump is idle or in the silence after one, and a packet is there.
     fn begin(&mut self, now: Instant, out: &mut dyn FnMut(&Frame)) {
         let is_sounding = self.speech.is_some_and(|speech| speech.silent == 0);
-        if is_sounding || !self.queue.has(PACKET_FRAMES * FRAME_SAMPLES) {
+        if self.is_closed || is_sounding || !self.queue.has(PACKET_FRAMES * FRAME_SAMPLES) {
             return;
         }
         // Zero, so that the frames handed over here leave the next one due one frame from now.
