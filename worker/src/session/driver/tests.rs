@@ -145,16 +145,12 @@ fn chat(identity: &str) -> RoomInput {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_greeting_waits_until_somebody_hears_it() {
+async fn the_greeting_is_prepared_before_anybody_hears_it() {
     play(|mut world| async move {
         world.ann_comes().await;
-        world.model_up().await;
         world.settle().await;
-        assert!(
-            world.orders.try_recv().is_err(),
-            "nobody hears the agent yet"
-        );
-        world.room(RoomInput::AgentHeard).await;
+        assert!(world.orders.try_recv().is_err(), "there is no model yet");
+        world.model_up().await;
         let order = world.order().await;
         assert!(
             matches!(
