@@ -312,6 +312,13 @@ impl User {
             .until(Instant::now() - IN_FLIGHT)
     }
 
+    /// Lets go of what was recorded before that moment: for calls of an hour.
+    pub fn forget_before(&self, moment: Instant) {
+        for recording in self.notes.lock().recordings.values_mut() {
+            *recording = recording.since(moment);
+        }
+    }
+
     /// Waits until this clip of the agent (or of the person it repeats) is heard, beginning after
     /// that moment.
     ///

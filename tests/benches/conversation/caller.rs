@@ -29,6 +29,8 @@ const FRAME: usize = SAMPLE_RATE as usize / 100;
 const SPEECH_LEVEL: f32 = 0.004;
 /// A pause of this length is the end of what was being said.
 const PAUSE: Duration = Duration::from_millis(150);
+/// Speech is under way when one of its packets came this close to a moment: two packet times.
+const UNDER_WAY: Duration = Duration::from_millis(40);
 /// Packets kept for looking back: a minute.
 const KEPT: usize = 3_000;
 
@@ -146,23 +148,27 @@ impl Caller {
         tokio::time::timeout(within, first).await.ok()?
     }
 
-    /// The arrival of the last packet with speech before the next pause after that moment.
-    pub(crate) fn last_speech_packet_after(&mut self, moment: Instant) -> Option<Instant> {
+    /// The arrival of the last packet of the speech that was under way at that moment. None when
+    /// nobody spoke then, for example between two words: such a turn interrupts nothing.
+    pub(crate) fn speech_interrupted_at(&mut self, moment: Instant) -> Option<Instant> {
         if let Some(tap) = self.heard.as_mut() {
             while let Some(packet) = tap.try_recv() {
                 self.ear.hear(&packet);
             }
         }
-        let mut last = None;
-        let speech = self.ear.packets.iter().filter(|packet| packet.speaks);
-        for packet in speech.skip_while(|packet| packet.at < moment) {
-            if packet.at > last.unwrap_or(moment) + PAUSE {
+        let is_near = |packet: &&Heard| packet.at + UNDER_WAY >= moment;
+        let mut speech = self.ear.packets.iter().filter(|packet| packet.speaks);
+        let mut last = speech.find(is_near)?.at;
+        if last > moment + UNDER_WAY {
+            return None;
+        }
+        for packet in speech {
+            if packet.at > last + PAUSE {
                 break;
             }
-            last = Some(packet.at);
+            last = packet.at;
         }
-        // None after it: what left last was on its way before.
-        last.or(Some(moment))
+        Some(last)
     }
 
     pub(crate) async fn leave(self) {

@@ -133,6 +133,25 @@ impl SimModel {
             .collect()
     }
 
+    /// When the first event of this type after that moment went over the wire. Copies nothing, so
+    /// that it can be asked often during a long run.
+    pub fn first_since(&self, side: Side, kind: &str, moment: Instant) -> Option<Instant> {
+        let record = lock(&self.shared.record);
+        let is_wanted = |record: &&Recorded| record.side == side && record.kind == kind;
+        let recent = record.iter().rev().take_while(|record| record.at >= moment);
+        recent.filter(is_wanted).last().map(|record| record.at)
+    }
+
+    /// When the first event of this type went over the newest connection.
+    pub fn first_of_newest(&self, side: Side, kind: &str) -> Option<Instant> {
+        let newest = self.connections();
+        let is_wanted = |record: &&Recorded| {
+            record.connection == newest && record.side == side && record.kind == kind
+        };
+        let record = lock(&self.shared.record);
+        record.iter().find(is_wanted).map(|record| record.at)
+    }
+
     /// Sockets that were upgraded so far.
     pub fn connections(&self) -> u64 {
         self.shared.connections.load(Ordering::Relaxed)

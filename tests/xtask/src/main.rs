@@ -31,7 +31,7 @@ usage: cargo xtask <command>
 
   demo [--check] [--release]  a talking room on this machine; --check lets a headless browser be the caller
   test [step ...]             everything CI runs, with all set-up, and minutes per step
-  nightly                     what is too long for every change: churn, unpatched check
+  nightly [part ...]          what is too long for every change; one JSON object per part on stdout
   bench [--turns N]           quick figures as JSON
   doctor                      what this machine has, what is missing, and the line that installs it
   tidy                        the house rules as checks
@@ -64,7 +64,7 @@ fn dispatch(command: &str, rest: &[String]) -> Result<(), Failure> {
         "demo" => demo::demo(rest),
         "doctor" => doctor::doctor(),
         "e2e" => e2e::e2e(rest),
-        "nightly" => test::nightly(),
+        "nightly" => test::nightly(rest),
         "test" => test::test(rest),
         "tidy" => tidy::tidy(),
         "unpatched" => unpatched::unpatched(),

@@ -55,6 +55,11 @@ pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
     Err(Failure::new(format!("`{shown}` ended with {status}")))
 }
 
+/// Sends what a command prints to stderr, for commands whose own stdout is JSON.
+pub(crate) fn to_stderr(command: &mut Command) -> &mut Command {
+    command.stdout(std::io::stderr())
+}
+
 /// Runs a command and returns what it printed on stdout.
 pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
     let shown = shown(command);

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     browser, cargo, chart, compose, console, demo, e2e,
-    run::{Failure, note, run, say},
+    run::{Failure, note, run, say, to_stderr},
     setup, tidy, unpatched,
 };
 
@@ -29,44 +29,68 @@ const STEPS: &[Step] = &[
     ("demo --check", demo::check),
 ];
 
-const NIGHTLY: &[Step] = &[("churn", churn), ("unpatched", unpatched::unpatched)];
+const NIGHTLY: &[Step] = &[("churn", churn), ("unpatched", google)];
 
 /// Runs all steps, or those whose names begin with one of `only`.
 pub(crate) fn test(only: &[String]) -> Result<(), Failure> {
     steps(STEPS, only)
 }
 
-/// What is too long for every change.
-pub(crate) fn nightly() -> Result<(), Failure> {
-    steps(NIGHTLY, &[])
-}
-
-fn steps(all: &[Step], only: &[String]) -> Result<(), Failure> {
+/// What is too long for every change. Each part prints one JSON object on stdout. A part that
+/// fails does not keep the others from running.
+pub(crate) fn nightly(only: &[String]) -> Result<(), Failure> {
     let mut times = Vec::new();
-    for (name, step) in all {
-        if !only.is_empty() && !only.iter().any(|wanted| name.starts_with(wanted.as_str())) {
-            continue;
-        }
-        note(format_args!("\n== {name}"));
-        let begun = Instant::now();
-        let result = step();
-        times.push((*name, begun.elapsed()));
-        if result.is_err() {
-            summary(&times);
-            return result.map_err(|failure| Failure::new(format!("{name}: {failure}")));
+    let mut failures = Vec::new();
+    for (name, part) in chosen(NIGHTLY, only) {
+        let (time, result) = timed(name, *part);
+        times.push((*name, time));
+        if let Err(failure) = result {
+            note(format_args!("{name}: {failure}"));
+            failures.push(*name);
         }
     }
-    summary(&times);
+    note(summary(&times));
+    if failures.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(format!("failed: {}", failures.join(", "))))
+}
+
+fn steps(all: &'static [Step], only: &[String]) -> Result<(), Failure> {
+    let mut times = Vec::new();
+    for (name, step) in chosen(all, only) {
+        let (time, result) = timed(name, *step);
+        times.push((*name, time));
+        if let Err(failure) = result {
+            say(summary(&times));
+            return Err(Failure::new(format!("{name}: {failure}")));
+        }
+    }
+    say(summary(&times));
     Ok(())
 }
 
-fn summary(times: &[(&str, Duration)]) {
-    say("\nminutes  step");
+/// All steps, or those whose names begin with one of `only`.
+fn chosen(all: &'static [Step], only: &[String]) -> impl Iterator<Item = &'static Step> {
+    all.iter().filter(move |(name, _)| {
+        only.is_empty() || only.iter().any(|wanted| name.starts_with(wanted.as_str()))
+    })
+}
+
+fn timed(name: &str, step: fn() -> Result<(), Failure>) -> (Duration, Result<(), Failure>) {
+    note(format_args!("\n== {name}"));
+    let begun = Instant::now();
+    let result = step();
+    (begun.elapsed(), result)
+}
+
+fn summary(times: &[(&str, Duration)]) -> String {
+    let mut text = "\nminutes  step\n".to_owned();
     for (name, time) in times {
-        say(format_args!("{:7.1}  {name}", time.as_secs_f32() / 60.0));
+        text.push_str(&format!("{:7.1}  {name}\n", time.as_secs_f32() / 60.0));
     }
     let total: Duration = times.iter().map(|(_, time)| *time).sum();
-    say(format_args!("{:7.1}  total", total.as_secs_f32() / 60.0));
+    text + &format!("{:7.1}  total", total.as_secs_f32() / 60.0)
 }
 
 fn set_up() -> Result<(), Failure> {
@@ -114,5 +138,20 @@ fn unit() -> Result<(), Failure> {
 /// 500 people come and go; memory stays flat.
 fn churn() -> Result<(), Failure> {
     e2e::prepare()?;
-    run(&mut e2e::harness("churn"))
+    verdict("churn", || run(to_stderr(&mut e2e::harness("churn"))))
+}
+
+fn google() -> Result<(), Failure> {
+    verdict("unpatched", unpatched::unpatched)
+}
+
+/// For a part that either holds or does not: its JSON object.
+fn verdict(part: &str, check: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
+    let result = check();
+    let failed = u8::from(result.is_err());
+    let passed = 1 - failed;
+    say(format_args!(
+        r#"{{"part":"{part}","passed":{passed},"failed":{failed},"skipped":0}}"#
+    ));
+    result
 }
