@@ -1,0 +1,87 @@
+//! Adapter: what happens to sound on its way through the worker.
+
+use std::time::Duration;
+
+use tracing::debug;
+
+use crate::telemetry::{
+    metrics::{metrics, observe},
+    words::AudioStage,
+};
+
+/// Audio was dropped.
+#[derive(Debug)]
+pub struct AudioDropped {
+    /// Where.
+    pub stage: AudioStage,
+    /// How many frames or packets of that stage.
+    pub frames: u64,
+}
+
+impl AudioDropped {
+    /// Counts.
+    pub fn emit(self) {
+        let family = &metrics().audio_dropped_frames_total;
+        family
+            .with_label_values(&[self.stage.as_str()])
+            .inc_by(self.frames);
+        debug!(
+            stage = self.stage.as_str(),
+            frames = self.frames,
+            "audio dropped"
+        );
+    }
+}
+
+/// A gap held back what came after it.
+#[derive(Debug)]
+pub struct GapWaited {
+    /// How long.
+    pub waited: Duration,
+}
+
+impl GapWaited {
+    /// Counts.
+    pub fn emit(self) {
+        observe(&metrics().audio_gap_wait_seconds, self.waited);
+    }
+}
+
+/// Frames were made up because their packets never came.
+#[derive(Debug)]
+pub struct AudioConcealed {
+    /// 20 ms frames.
+    pub frames: u64,
+}
+
+impl AudioConcealed {
+    /// Counts.
+    pub fn emit(self) {
+        metrics().audio_concealed_frames_total.inc_by(self.frames);
+    }
+}
+
+/// The outgoing queue ran dry in the middle of an item.
+#[derive(Debug)]
+pub struct PlayoutUnderrun;
+
+impl PlayoutUnderrun {
+    /// Counts.
+    pub fn emit(self) {
+        metrics().playout_underruns_total.inc();
+    }
+}
+
+/// The media clock woke up too late.
+#[derive(Debug)]
+pub struct LateTicks {
+    /// How often since the last report.
+    pub ticks: u64,
+}
+
+impl LateTicks {
+    /// Counts.
+    pub fn emit(self) {
+        metrics().media_late_ticks_total.inc_by(self.ticks);
+    }
+}

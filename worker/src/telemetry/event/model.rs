@@ -1,0 +1,188 @@
+//! Adapter: what happens on the links to the model.
+
+use std::time::Duration;
+
+use tracing::{debug, error, info, warn};
+
+use crate::telemetry::{
+    metrics::{metrics, observe},
+    words::{Fault, LinkOutcome},
+};
+
+/// A configured connection to the model is there.
+#[derive(Debug)]
+pub struct ModelLinkUp<'a> {
+    /// The model's own name for itself.
+    pub model: &'a str,
+    /// Connect → configured.
+    pub took: Duration,
+    /// Since the last connection was lost; `None` = it is the first one.
+    pub after_loss: Option<Duration>,
+}
+
+impl ModelLinkUp<'_> {
+    /// Logs and counts.
+    pub fn emit(self) {
+        link_outcome(LinkOutcome::Up);
+        observe(&metrics().model_connect_seconds, self.took);
+        if let Some(outage) = self.after_loss {
+            observe(&metrics().model_recovery_seconds, outage);
+        }
+        info!(
+            model = self.model,
+            took = ?self.took,
+            after_loss = ?self.after_loss,
+            "model link up"
+        );
+    }
+}
+
+/// A connection to the model was lost.
+#[derive(Debug)]
+pub struct ModelLinkLost<'a> {
+    /// A short code.
+    pub reason: &'a str,
+    /// Who is to blame.
+    pub fault: Fault,
+}
+
+impl ModelLinkLost<'_> {
+    /// Logs and counts.
+    pub fn emit(self) {
+        link_outcome(LinkOutcome::Lost);
+        warn!(
+            reason = self.reason,
+            fault = self.fault.as_str(),
+            "model link lost"
+        );
+    }
+}
+
+/// An attempt to connect to the model failed.
+#[derive(Debug)]
+pub struct ModelConnectFailed<'a> {
+    /// A short code.
+    pub reason: &'a str,
+    /// Who is to blame.
+    pub fault: Fault,
+    /// When the next attempt begins; `None` = there will be none.
+    pub retry_in: Option<Duration>,
+}
+
+impl ModelConnectFailed<'_> {
+    /// Logs and counts.
+    pub fn emit(self) {
+        link_outcome(LinkOutcome::Failed);
+        warn!(
+            reason = self.reason,
+            fault = self.fault.as_str(),
+            retry_in = ?self.retry_in,
+            "model cannot be reached"
+        );
+    }
+}
+
+/// The link to the model has given up.
+#[derive(Debug)]
+pub struct ModelLinkExhausted<'a> {
+    /// A short code.
+    pub reason: &'a str,
+    /// Who is to blame.
+    pub fault: Fault,
+}
+
+impl ModelLinkExhausted<'_> {
+    /// Logs and counts.
+    pub fn emit(self) {
+        link_outcome(LinkOutcome::Exhausted);
+        error!(
+            reason = self.reason,
+            fault = self.fault.as_str(),
+            "model link given up"
+        );
+    }
+}
+
+fn link_outcome(outcome: LinkOutcome) {
+    metrics()
+        .model_link_total
+        .with_label_values(&[outcome.as_str()])
+        .inc();
+}
+
+/// The model refused our key: no new jobs until a probe succeeds.
+#[derive(Debug)]
+pub struct ModelKeyRefused;
+
+impl ModelKeyRefused {
+    /// Logs.
+    pub fn emit(self) {
+        error!("the model refused our key; no new jobs until a probe succeeds");
+    }
+}
+
+/// A probe of the model succeeded: jobs are taken again.
+#[derive(Debug)]
+pub struct ModelKeyAccepted;
+
+impl ModelKeyAccepted {
+    /// Logs.
+    pub fn emit(self) {
+        info!("the model accepts our key again");
+    }
+}
+
+/// The model sent an event of a type we do not know; it was kept and ignored.
+#[derive(Debug)]
+pub struct ModelEventUnknown;
+
+impl ModelEventUnknown {
+    /// Counts.
+    pub fn emit(self) {
+        metrics().model_unknown_events_total.inc();
+        debug!("unknown event of the model");
+    }
+}
+
+/// The model refused an order.
+#[derive(Debug)]
+pub struct ModelOrderRefused<'a> {
+    /// The provider's code.
+    pub code: &'a str,
+}
+
+impl ModelOrderRefused<'_> {
+    /// Logs and counts.
+    pub fn emit(self) {
+        metrics().model_orders_refused_total.inc();
+        info!(code = self.code, "model refused an order");
+    }
+}
+
+/// Tokens of one response.
+#[derive(Debug)]
+pub struct TokensUsed {
+    /// As the provider reported them.
+    pub usage: dialog::model::Usage,
+}
+
+impl TokensUsed {
+    /// Counts. `cached` tokens are moved out of the uncached ones, so that the sum is the input.
+    pub fn emit(self) {
+        let usage = self.usage;
+        let family = &metrics().model_tokens_total;
+        let add = |labels: [&str; 3], tokens: u64| family.with_label_values(&labels).inc_by(tokens);
+        add(
+            ["text", "input", "false"],
+            usage.input_text.saturating_sub(usage.cached_text),
+        );
+        add(
+            ["audio", "input", "false"],
+            usage.input_audio.saturating_sub(usage.cached_audio),
+        );
+        add(["text", "input", "true"], usage.cached_text);
+        add(["audio", "input", "true"], usage.cached_audio);
+        add(["text", "output", "false"], usage.output_text);
+        add(["audio", "output", "false"], usage.output_audio);
+    }
+}

@@ -1,0 +1,247 @@
+//! Adapter: what happens in one session: its life, its room, its turns.
+
+use std::time::Duration;
+
+use tracing::{debug, error, info, warn};
+
+use crate::telemetry::{
+    metrics::{metrics, observe},
+    words::{Stage, TurnEnd},
+};
+
+/// Slots were taken or freed.
+#[derive(Debug)]
+pub struct SlotsChanged {
+    /// Sessions that run.
+    pub active: usize,
+    /// Sessions and reservations.
+    pub used: usize,
+    /// All slots.
+    pub slots: usize,
+}
+
+impl SlotsChanged {
+    /// Moves the gauges.
+    pub fn emit(self) {
+        let metrics = metrics();
+        metrics.sessions_active.set(self.active as i64);
+        metrics.sessions_capacity.set(self.slots as i64);
+        metrics
+            .load_ratio
+            .set(self.used as f64 / self.slots.max(1) as f64);
+    }
+}
+
+/// A session began.
+#[derive(Debug)]
+pub struct SessionStarted<'a> {
+    /// Its job.
+    pub job: &'a str,
+    /// The agent definition it runs.
+    pub agent: &'a str,
+    /// Version of that definition.
+    pub version: &'a str,
+    /// Content hash of that definition.
+    pub hash: &'a str,
+}
+
+impl SessionStarted<'_> {
+    /// Logs.
+    pub fn emit(self) {
+        info!(
+            job = self.job,
+            agent = self.agent,
+            version = self.version,
+            hash = self.hash,
+            "session started"
+        );
+    }
+}
+
+/// The agent's track is in the room.
+#[derive(Debug)]
+pub struct SessionJoined {
+    /// Assignment → published.
+    pub took: Duration,
+}
+
+impl SessionJoined {
+    /// Logs and counts.
+    pub fn emit(self) {
+        observe(&metrics().job_start_seconds, self.took);
+        info!(took = ?self.took, "agent is in the room");
+    }
+}
+
+/// A session ended.
+#[derive(Debug)]
+pub struct SessionEnded<'a> {
+    /// Its job.
+    pub job: &'a str,
+    /// A word of the closed list of close reasons.
+    pub reason: &'static str,
+    /// What failed, without secrets; `None` = a normal end.
+    pub error: Option<&'a str>,
+    /// How long it lasted.
+    pub lasted: Duration,
+}
+
+impl SessionEnded<'_> {
+    /// Logs and counts.
+    pub fn emit(self) {
+        metrics()
+            .sessions_total
+            .with_label_values(&[self.reason])
+            .inc();
+        observe(&metrics().session_seconds, self.lasted);
+        match self.error {
+            None => {
+                info!(job = self.job, reason = self.reason, lasted = ?self.lasted, "session ended");
+            }
+            Some(error) => warn!(
+                job = self.job,
+                reason = self.reason,
+                error,
+                lasted = ?self.lasted,
+                "session failed"
+            ),
+        }
+    }
+}
+
+/// A session panicked: our bug, contained.
+#[derive(Debug)]
+pub struct SessionPanicked<'a> {
+    /// Its job.
+    pub job: &'a str,
+}
+
+impl SessionPanicked<'_> {
+    /// Logs and counts.
+    pub fn emit(self) {
+        metrics().session_panics_total.inc();
+        error!(job = self.job, "session panicked; the others go on");
+    }
+}
+
+/// The connection to the room is broken; the room library repairs it.
+#[derive(Debug)]
+pub struct RoomLinkLost;
+
+impl RoomLinkLost {
+    /// Logs.
+    pub fn emit(self) {
+        warn!("room link lost");
+    }
+}
+
+/// The connection to the room is whole again.
+#[derive(Debug)]
+pub struct RoomLinkRestored;
+
+impl RoomLinkRestored {
+    /// Logs.
+    pub fn emit(self) {
+        info!("room link restored");
+    }
+}
+
+/// The first sound of an answer.
+#[derive(Debug)]
+pub struct TurnAnswered {
+    /// End of the user's turn → first sound.
+    pub latency: Duration,
+}
+
+impl TurnAnswered {
+    /// Logs and counts.
+    pub fn emit(self) {
+        observe(&metrics().time_to_first_audio_seconds, self.latency);
+        StageMeasured {
+            stage: Stage::Total,
+            took: self.latency,
+        }
+        .emit();
+        info!(latency = ?self.latency, "turn answered");
+    }
+}
+
+/// One part of an answer's latency was measured.
+#[derive(Debug)]
+pub struct StageMeasured {
+    /// Which part.
+    pub stage: Stage,
+    /// How long.
+    pub took: Duration,
+}
+
+impl StageMeasured {
+    /// Counts.
+    pub fn emit(self) {
+        let family = &metrics().turn_stage_seconds;
+        observe(&family.with_label_values(&[self.stage.as_str()]), self.took);
+        debug!(stage = self.stage.as_str(), took = ?self.took, "stage measured");
+    }
+}
+
+/// A turn of the agent ended.
+#[derive(Debug)]
+pub struct TurnEnded {
+    /// What ended it.
+    pub ended_by: TurnEnd,
+}
+
+impl TurnEnded {
+    /// Logs and counts.
+    pub fn emit(self) {
+        metrics()
+            .turns_total
+            .with_label_values(&[self.ended_by.as_str()])
+            .inc();
+        debug!(ended_by = self.ended_by.as_str(), "turn ended");
+    }
+}
+
+/// The agent yielded to somebody.
+#[derive(Debug)]
+pub struct Interrupted {
+    /// How much of the cut item had been heard.
+    pub heard: Duration,
+}
+
+impl Interrupted {
+    /// Logs.
+    pub fn emit(self) {
+        info!(heard = ?self.heard, "interrupted");
+    }
+}
+
+/// The agent fell silent after an interruption.
+#[derive(Debug)]
+pub struct InterruptionStopped {
+    /// Interruption known → last sound.
+    pub took: Duration,
+}
+
+impl InterruptionStopped {
+    /// Counts.
+    pub fn emit(self) {
+        observe(&metrics().interruption_stop_seconds, self.took);
+        debug!(took = ?self.took, "silent after an interruption");
+    }
+}
+
+/// A fact met a state in which it has no meaning.
+#[derive(Debug)]
+pub struct DialogUnexpected {
+    /// What, in a word.
+    pub what: &'static str,
+}
+
+impl DialogUnexpected {
+    /// Logs and counts.
+    pub fn emit(self) {
+        metrics().dialog_unexpected_total.inc();
+        debug!(what = self.what, "unexpected in this state");
+    }
+}
