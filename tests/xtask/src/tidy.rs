@@ -44,6 +44,15 @@ const FOREIGN: &[(&str, &[&str])] = &[
             "tests/harness",
         ],
     ),
+    // Without it neither an encoder nor a decoder can be made, however the crate is named.
+    (
+        "opus::Channels",
+        &[
+            "worker/libwebrtc/src/audio/opus.rs",
+            "worker/src/media/opus.rs",
+            "tests/",
+        ],
+    ),
     (
         "livekit_api::",
         &[
