@@ -199,7 +199,7 @@ fn check_source(file: &str, text: &str, breaches: &mut Vec<String>) {
     for (name, homes) in FOREIGN {
         let is_test = file.contains("xtask/") || file.contains("/tests/");
         let at_home = is_test || homes.iter().any(|home| file.starts_with(home));
-        if !at_home && code_lines(text).any(|line| names(line, name)) {
+        if !at_home && code_lines(product).any(|line| names(line, name)) {
             breaches.push(format!("{file}: `{name}` belongs to its adapter"));
         }
     }
