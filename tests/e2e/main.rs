@@ -15,5 +15,6 @@ mod reconnects;
 mod rehearsal;
 mod story;
 mod strangers;
+mod survives;
 mod talks;
 mod tools;

@@ -1,4 +1,5 @@
-//! A wire that can be cut: forwards TCP connections until told otherwise.
+//! Faults between the parts of a test: a wire for TCP connections that can be cut, here, and a
+//! relay for datagrams that impairs them, in [`relay`]; what it does is decided in [`impairment`].
 
 use std::{
     io,
@@ -12,6 +13,9 @@ use tokio::{
     sync::watch,
     task::JoinSet,
 };
+
+pub mod impairment;
+pub mod relay;
 
 /// A forwarding listener; dropping it cuts everything for good.
 pub struct Wire {

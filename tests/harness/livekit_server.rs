@@ -1,8 +1,9 @@
 //! The real LiveKit server as a child process, on ports of its own, inside loopback.
 
 use std::{
+    ffi::OsStr,
     net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -15,6 +16,10 @@ use livekit_protocol as proto;
 use crate::{
     child::{Child, Lines, Scratch, free_ports},
     eventually::{eventually_async, expect},
+    faults::{
+        impairment::Impairment,
+        relay::{RELAY_ADDRESS, UdpRelay},
+    },
     scrape,
 };
 
@@ -27,7 +32,19 @@ pub const API_SECRET: &str = "test-secret-that-no-log-may-show-0123456789";
 pub struct LivekitServer {
     child: Child,
     address: SocketAddr,
+    media: SocketAddr,
+    config: PathBuf,
     _scratch: Scratch,
+}
+
+/// Where people are told to send media.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Advertised {
+    /// Where the server is.
+    Itself,
+    /// To a relay in front of it. The server then answers checks and begins none, or it would
+    /// find people by itself and pass the relay by.
+    Relay,
 }
 
 impl LivekitServer {
@@ -36,33 +53,67 @@ impl LivekitServer {
     /// # Panics
     /// When there is no such program or it does not get ready.
     pub async fn start() -> Self {
+        Self::start_with(Advertised::Itself).await
+    }
+
+    /// Starts the server so that all media pass a relay, over UDP only, and starts the relay.
+    ///
+    /// # Panics
+    /// As [`Self::start`], and when there is no port for the relay.
+    pub async fn relayed(impairment: Impairment) -> (Self, UdpRelay) {
+        let server = Self::start_with(Advertised::Relay).await;
+        let relay = UdpRelay::start(server.media, impairment).expect("a port for the relay");
+        (server, relay)
+    }
+
+    async fn start_with(advertised: Advertised) -> Self {
         let (port, udp) = free_ports().expect("free ports");
         let (tcp, _) = free_ports().expect("free ports");
         let scratch = Scratch::new("livekit").expect("a scratch directory");
         let config = scratch
-            .write("livekit.yaml", &config(port, tcp, udp))
+            .write("livekit.yaml", &config(port, tcp, udp, advertised))
             .expect("written");
-        let arguments = ["--config".into(), config.into_os_string()];
-        let child =
-            Child::start("livekit-server", &binary(), arguments, &[]).expect("livekit-server");
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let server = Self {
-            child,
-            address,
+            child: launch(&config),
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            media: SocketAddr::from((Ipv4Addr::LOCALHOST, udp)),
+            config,
             _scratch: scratch,
         };
+        server.becomes_ready().await;
+        server
+    }
+
+    /// Kills the server, as a power cut does.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn kill(&mut self) {
+        self.child.signal("KILL").await.expect("the server runs");
+        self.child.ended(Duration::from_secs(5)).await;
+    }
+
+    /// Starts it again on the same ports; it has forgotten everything.
+    ///
+    /// # Panics
+    /// When it does not get ready.
+    pub async fn start_again(&mut self) {
+        self.child = launch(&self.config);
+        self.becomes_ready().await;
+    }
+
+    async fn becomes_ready(&self) {
         eventually_async(
             "livekit-server is ready",
             Duration::from_secs(20),
             || async {
-                match scrape::get(address, "/").await {
+                match scrape::get(self.address, "/").await {
                     Ok(page) => expect(page.status == 200, format!("status {}", page.status)),
-                    Err(error) => Err(format!("{error}\n{}", server.child.lines().tail())),
+                    Err(error) => Err(format!("{error}\n{}", self.child.lines().tail())),
                 }
             },
         )
         .await;
-        server
     }
 
     /// Where workers and people connect.
@@ -157,15 +208,28 @@ impl Pass {
     }
 }
 
-fn config(port: u16, tcp: u16, udp: u16) -> String {
+fn launch(config: &Path) -> Child {
+    let arguments = [OsStr::new("--config"), config.as_os_str()];
+    Child::start("livekit-server", &binary(), arguments, &[]).expect("livekit-server")
+}
+
+fn config(port: u16, tcp: u16, udp: u16, advertised: Advertised) -> String {
+    let media = match advertised {
+        Advertised::Itself => format!("node_ip: 127.0.0.1\n  tcp_port: {tcp}"),
+        Advertised::Relay => format!(
+            r#"node_ip: {RELAY_ADDRESS}
+  tcp_port: 0
+  use_ice_lite: true
+  ips: {{ includes: ["127.0.0.1/32"] }}"#
+        ),
+    };
     format!(
         r#"port: {port}
 bind_addresses: ["127.0.0.1"]
 rtc:
-  node_ip: 127.0.0.1
+  {media}
   use_external_ip: false
   udp_port: {udp}
-  tcp_port: {tcp}
   enable_loopback_candidate: true
   interfaces: {{ includes: [lo] }}
   stun_servers: ["127.0.0.1:3478"]

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::{
+    faults::{impairment::Impairment, relay::UdpRelay},
     livekit_server::{LivekitServer, Pass},
     sim_model::{Script, SimModel},
     user::User,
@@ -42,6 +43,26 @@ impl Stack {
             model,
             livekit,
         }
+    }
+
+    /// The same with a relay between everybody and the server's media port.
+    ///
+    /// # Panics
+    /// When a part does not start.
+    pub async fn relayed(
+        impairment: Impairment,
+        change: impl FnOnce(Settings) -> Settings,
+    ) -> (Self, UdpRelay) {
+        let (livekit, relay) = LivekitServer::relayed(impairment).await;
+        let model = simulated_model(Script::default()).await;
+        let settings = change(Settings::new(&livekit.url(), &model.url()));
+        let worker = Worker::ready(&settings).await;
+        let stack = Self {
+            worker,
+            model,
+            livekit,
+        };
+        (stack, relay)
     }
 
     /// Somebody joins with a microphone.

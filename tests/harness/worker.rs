@@ -136,6 +136,11 @@ impl Worker {
         self.child.lines()
     }
 
+    /// Its process id; `None` when it has ended.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Sends a signal by name.
     ///
     /// # Panics
