@@ -38,13 +38,24 @@ pub struct LivekitServer {
 }
 
 /// Where people are told to send media.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Advertised {
     /// Where the server is.
     Itself,
+    /// To another interface of this machine; signals are also taken at its address.
+    Interface(Interface),
     /// To a relay in front of it. The server then answers checks and begins none, or it would
     /// find people by itself and pass the relay by.
     Relay,
+}
+
+/// An interface other than loopback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// Its address.
+    pub address: Ipv4Addr,
 }
 
 impl LivekitServer {
@@ -54,6 +65,14 @@ impl LivekitServer {
     /// When there is no such program or it does not get ready.
     pub async fn start() -> Self {
         Self::start_with(Advertised::Itself).await
+    }
+
+    /// Starts the server for people at the other end of an interface.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub async fn start_on(interface: Interface) -> Self {
+        Self::start_with(Advertised::Interface(interface)).await
     }
 
     /// Starts the server so that all media pass a relay, over UDP only, and starts the relay.
@@ -71,7 +90,7 @@ impl LivekitServer {
         let (tcp, _) = free_ports().expect("free ports");
         let scratch = Scratch::new("livekit").expect("a scratch directory");
         let config = scratch
-            .write("livekit.yaml", &config(port, tcp, udp, advertised))
+            .write("livekit.yaml", &config(port, tcp, udp, &advertised))
             .expect("written");
         let server = Self {
             child: launch(&config),
@@ -213,9 +232,12 @@ fn launch(config: &Path) -> Child {
     Child::start("livekit-server", &binary(), arguments, &[]).expect("livekit-server")
 }
 
-fn config(port: u16, tcp: u16, udp: u16, advertised: Advertised) -> String {
+fn config(port: u16, tcp: u16, udp: u16, advertised: &Advertised) -> String {
     let media = match advertised {
         Advertised::Itself => format!("node_ip: 127.0.0.1\n  tcp_port: {tcp}"),
+        Advertised::Interface(Interface { address, .. }) => {
+            format!("node_ip: {address}\n  tcp_port: {tcp}")
+        }
         Advertised::Relay => format!(
             r#"node_ip: {RELAY_ADDRESS}
   tcp_port: 0
@@ -223,15 +245,22 @@ fn config(port: u16, tcp: u16, udp: u16, advertised: Advertised) -> String {
   ips: {{ includes: ["127.0.0.1/32"] }}"#
         ),
     };
+    let (bind, interface) = match advertised {
+        Advertised::Itself | Advertised::Relay => ("127.0.0.1".to_owned(), "lo"),
+        Advertised::Interface(Interface { name, address }) => {
+            (format!("127.0.0.1, {address}"), name.as_str())
+        }
+    };
+    let is_loopback = interface == "lo";
     format!(
         r#"port: {port}
-bind_addresses: ["127.0.0.1"]
+bind_addresses: [{bind}]
 rtc:
   {media}
   use_external_ip: false
   udp_port: {udp}
-  enable_loopback_candidate: true
-  interfaces: {{ includes: [lo] }}
+  enable_loopback_candidate: {is_loopback}
+  interfaces: {{ includes: [{interface}] }}
   stun_servers: ["127.0.0.1:3478"]
 keys: {{ {API_KEY}: "{API_SECRET}" }}
 logging: {{ level: info, json: true, pion_level: error }}
