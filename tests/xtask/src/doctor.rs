@@ -1,7 +1,7 @@
 //! What this machine has, what is missing, and the line that installs it.
 
 use crate::{
-    run::{Failure, on_path, say},
+    run::{Failure, say},
     servers, setup,
 };
 
@@ -21,10 +21,11 @@ pub(crate) fn doctor() -> Result<(), Failure> {
             }
         }
     }
-    for tool in setup::BUILD.iter().chain(setup::BROWSER) {
-        match on_path(tool.program) {
-            Some(_) => say(format_args!("ok       {} ({})", tool.program, tool.why)),
-            None => {
+    let tools = [setup::BUILD, setup::BROWSER, setup::INTEROP].concat();
+    for tool in tools {
+        match tool.is_there() {
+            true => say(format_args!("ok       {} ({})", tool.program, tool.why)),
+            false => {
                 say(format_args!("missing  {} ({})", tool.program, tool.why));
                 missing_packages.push(tool.package);
             }

@@ -13,6 +13,7 @@ mod console;
 mod demo;
 mod doctor;
 mod e2e;
+mod interop;
 mod paths;
 mod ports;
 mod run;
@@ -33,6 +34,7 @@ usage: cargo xtask <command>
   test [step ...]             everything CI runs, with all set-up, and minutes per step
   nightly [part ...]          what is too long for every change; one JSON object per part on stdout
   bench [--turns N]           quick figures as JSON
+  interop [--quick] [--skip-netns] [filter ...]    calls with Google's engine, Chromium and our own; prints JSON
   doctor                      what this machine has, what is missing, and the line that installs it
   tidy                        the house rules as checks
   e2e | browser | chart | compose | console    one step of `test` by itself
@@ -64,6 +66,7 @@ fn dispatch(command: &str, rest: &[String]) -> Result<(), Failure> {
         "demo" => demo::demo(rest),
         "doctor" => doctor::doctor(),
         "e2e" => e2e::e2e(rest),
+        "interop" => interop::interop(rest),
         "nightly" => test::nightly(rest),
         "test" => test::test(rest),
         "tidy" => tidy::tidy(),

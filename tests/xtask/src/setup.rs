@@ -6,10 +6,14 @@ use std::process::Command;
 use crate::run::{Failure, long, on_path, output};
 
 /// Something that comes from the system's packages.
+#[derive(Clone, Copy)]
 pub(crate) struct Tool {
     pub(crate) program: &'static str,
     pub(crate) package: &'static str,
     pub(crate) why: &'static str,
+    /// Arguments under which the program succeeds only when the package is there; empty when being
+    /// on the PATH is proof enough.
+    pub(crate) probe: &'static [&'static str],
 }
 
 /// A C compiler and cmake build libopus and the ciphers.
@@ -18,11 +22,13 @@ pub(crate) const BUILD: &[Tool] = &[
         program: "cc",
         package: "build-essential",
         why: "builds the native parts",
+        probe: &[],
     },
     Tool {
         program: "cmake",
         package: "cmake",
         why: "builds libopus",
+        probe: &[],
     },
 ];
 
@@ -31,14 +37,28 @@ pub(crate) const BROWSER: &[Tool] = &[Tool {
     program: "chromium",
     package: "chromium",
     why: "is the caller in browser tests",
+    probe: &[],
 }];
+
+/// Another engine to call, on an address of its own.
+pub(crate) const INTEROP: &[Tool] = &[
+    Tool {
+        program: "ip",
+        package: "iproute2",
+        why: "makes a network namespace for Google's engine",
+        probe: &[],
+    },
+    Tool {
+        program: "python3",
+        package: "python3-venv",
+        why: "runs Google's engine",
+        probe: &["-c", "import ensurepip, venv"],
+    },
+];
 
 /// Makes sure that all of them are there.
 pub(crate) fn ensure(tools: &[Tool]) -> Result<(), Failure> {
-    let missing: Vec<_> = tools
-        .iter()
-        .filter(|tool| on_path(tool.program).is_none())
-        .collect();
+    let missing: Vec<_> = tools.iter().filter(|tool| !tool.is_there()).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -62,6 +82,15 @@ pub(crate) fn ensure(tools: &[Tool]) -> Result<(), Failure> {
         &format!("system packages: {}", packages.join(", ")),
         &mut install,
     )
+}
+
+impl Tool {
+    /// Is it installed?
+    pub(crate) fn is_there(&self) -> bool {
+        let probe = || Command::new(self.program).args(self.probe).output();
+        on_path(self.program).is_some()
+            && (self.probe.is_empty() || probe().is_ok_and(|output| output.status.success()))
+    }
 }
 
 /// The one line that installs these packages.

@@ -1,0 +1,299 @@
+//! Task: a participant on our engine, through the unmodified room library, in this process.
+//!
+//! It listens twice: to the paced stream, as any user of the library does, and to the packets as
+//! they arrive. Records and does not judge.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures_util::StreamExt;
+use libwebrtc::ext::{self, Tap};
+use livekit::{
+    SendTextOptions, StreamReader,
+    options::TrackPublishOptions,
+    prelude::*,
+    webrtc::{
+        audio_frame::AudioFrame,
+        audio_source::{AudioSourceOptions, RtcAudioSource, native::NativeAudioSource},
+        audio_stream::native::{NativeAudioStream, NativeAudioStreamOptions},
+        stats::RtcStats,
+    },
+};
+use tests::{
+    clips::{SAMPLE_RATE, duration_of},
+    user::configure_engine,
+};
+use tokio::{sync::mpsc, task::JoinSet, time::Instant};
+
+use crate::participant::{Facts, Packet};
+
+/// A person at a microphone.
+pub(crate) struct Ours {
+    room: Room,
+    source: NativeAudioSource,
+    publication: LocalTrackPublication,
+    sent: Tap,
+    notes: Notes,
+    _tasks: JoinSet<()>,
+}
+
+#[derive(Clone, Default)]
+struct Notes(Arc<Mutex<Noticed>>);
+
+/// Everything noticed so far.
+#[derive(Default)]
+struct Noticed {
+    paced: Vec<i16>,
+    arrived: Arrived,
+    packets: Vec<Packet>,
+    texts: Vec<String>,
+    facts: Facts,
+    left: usize,
+}
+
+/// Sound decoded packet by packet on arrival, without the pauses between packets.
+#[derive(Clone, Default)]
+pub(crate) struct Arrived {
+    pub(crate) pcm: Vec<i16>,
+    pub(crate) packets: usize,
+    /// Packets that are no Opus.
+    pub(crate) undecoded: usize,
+}
+
+/// Sound that waits in the microphone, in milliseconds: more would make a speaker late.
+const QUEUE_MS: u32 = 100;
+/// Frames of 10 ms the recorder may fall behind on a busy machine.
+const PACED_QUEUE: usize = 500;
+/// Packets that wait for whoever counts them.
+const TAP: usize = 4_096;
+const TOPIC: &str = "interop";
+
+impl Ours {
+    pub(crate) async fn join(url: &str, token: &str, single: bool) -> Result<Self, String> {
+        configure_engine();
+        let mut options = RoomOptions::default();
+        options.single_peer_connection = single;
+        let joined = Room::connect(url, token, options).await.map_err(text)?;
+        let (room, events) = joined;
+        if room.is_single_peer_connection_active() != single {
+            return Err("the other mode was chosen".to_owned());
+        }
+        let notes = Notes::default();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(watch(events, notes.clone()));
+        let source =
+            NativeAudioSource::new(AudioSourceOptions::default(), SAMPLE_RATE, 1, QUEUE_MS);
+        let rtc = RtcAudioSource::Native(source.clone());
+        let track = LocalAudioTrack::create_audio_track("microphone", rtc);
+        let sent = ext::tap_local(&track.rtc_track(), TAP).ok_or("a local track has a tap")?;
+        let options = TrackPublishOptions {
+            source: TrackSource::Microphone,
+            ..Default::default()
+        };
+        let local = room.local_participant();
+        let publication = local.publish_track(LocalTrack::Audio(track), options);
+        Ok(Self {
+            publication: publication.await.map_err(text)?,
+            room,
+            source,
+            sent,
+            notes,
+            _tasks: tasks,
+        })
+    }
+
+    /// Returns when the last sample has left.
+    pub(crate) async fn say(&self, pcm: &[i16]) -> Result<(), String> {
+        let started = Instant::now();
+        for chunk in pcm.chunks(SAMPLE_RATE as usize / 100) {
+            let mut data = chunk.to_vec();
+            data.resize(SAMPLE_RATE as usize / 100, 0);
+            let frame = AudioFrame {
+                samples_per_channel: data.len() as u32,
+                data: data.into(),
+                sample_rate: SAMPLE_RATE,
+                num_channels: 1,
+            };
+            self.source.capture_frame(&frame).await.map_err(text)?;
+        }
+        let queue = Duration::from_millis(QUEUE_MS.into());
+        tokio::time::sleep_until(started + duration_of(pcm.len()) + queue).await;
+        Ok(())
+    }
+
+    pub(crate) fn listen(&self, since: usize) -> Vec<i16> {
+        let notes = self.notes.lock();
+        notes.paced.get(since..).unwrap_or_default().to_vec()
+    }
+
+    pub(crate) fn position(&self) -> usize {
+        self.notes.lock().paced.len()
+    }
+
+    /// What came packet by packet so far.
+    pub(crate) fn arrived(&self) -> Arrived {
+        self.notes.lock().arrived.clone()
+    }
+
+    /// Packets of the microphone since the last look.
+    pub(crate) fn sent(&mut self) -> usize {
+        std::iter::from_fn(|| self.sent.try_recv()).count()
+    }
+
+    pub(crate) fn mute(&self, on: bool) {
+        match on {
+            true => self.publication.mute(),
+            false => self.publication.unmute(),
+        }
+    }
+
+    pub(crate) async fn send(&self, packet: &Packet) -> Result<(), String> {
+        let packet = DataPacket {
+            payload: packet.payload.clone(),
+            reliable: packet.reliable,
+            topic: Some(TOPIC.to_owned()),
+            ..Default::default()
+        };
+        let local = self.room.local_participant();
+        local.publish_data(packet).await.map_err(text)
+    }
+
+    pub(crate) async fn write(&self, line: &str) -> Result<(), String> {
+        let options = SendTextOptions::new_with_topic(TOPIC);
+        let local = self.room.local_participant();
+        local.send_text(line, options).await.map_err(text)?;
+        Ok(())
+    }
+
+    pub(crate) fn inbox(&self) -> (Vec<Packet>, Vec<String>) {
+        let notes = self.notes.lock();
+        (notes.packets.clone(), notes.texts.clone())
+    }
+
+    pub(crate) async fn facts(&self) -> Result<Facts, String> {
+        let stats = self.room.get_stats().await.map_err(text)?;
+        let entries: Vec<RtcStats> = stats
+            .publisher_stats
+            .into_iter()
+            .chain(stats.subscriber_stats)
+            .collect();
+        let mut facts = self.notes.lock().facts.clone();
+        (facts.sends, facts.receives) = codecs(&entries);
+        Ok(facts)
+    }
+
+    /// People who have left so far.
+    pub(crate) fn left(&self) -> usize {
+        self.notes.lock().left
+    }
+
+    pub(crate) async fn leave(self) -> Result<(), String> {
+        self.room.close().await.map_err(text)
+    }
+}
+
+impl Notes {
+    fn lock(&self) -> MutexGuard<'_, Noticed> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn watch(mut events: mpsc::UnboundedReceiver<RoomEvent>, notes: Notes) {
+    let mut tasks = JoinSet::new();
+    while let Some(event) = events.recv().await {
+        match event {
+            RoomEvent::TrackSubscribed {
+                track: RemoteTrack::Audio(track),
+                publication,
+                ..
+            } => {
+                let facts = &mut notes.lock().facts;
+                facts.tracks += 1;
+                facts.told = publication.mime_type();
+                tasks.spawn(record_paced(track.clone(), notes.clone()));
+                tasks.spawn(record_arrivals(track, notes.clone()));
+            }
+            RoomEvent::TrackUnsubscribed { .. } => notes.lock().facts.lost_tracks += 1,
+            RoomEvent::TrackMuted {
+                participant: Participant::Remote(_),
+                ..
+            } => notes.lock().facts.mutes.push(true),
+            RoomEvent::TrackUnmuted {
+                participant: Participant::Remote(_),
+                ..
+            } => notes.lock().facts.mutes.push(false),
+            RoomEvent::DataReceived { payload, kind, .. } => notes.lock().packets.push(Packet {
+                payload: payload.to_vec(),
+                reliable: kind == DataPacketKind::Reliable,
+            }),
+            RoomEvent::TextStreamOpened { reader, .. } => {
+                if let Some(reader) = reader.take() {
+                    let notes = notes.clone();
+                    tasks.spawn(async move {
+                        if let Ok(line) = reader.read_all().await {
+                            notes.lock().texts.push(line);
+                        }
+                    });
+                }
+            }
+            RoomEvent::ParticipantDisconnected(_) => notes.lock().left += 1,
+            _ => {}
+        }
+    }
+}
+
+async fn record_paced(track: RemoteAudioTrack, notes: Notes) {
+    let options = NativeAudioStreamOptions {
+        queue_size_frames: Some(PACED_QUEUE),
+    };
+    let rate = SAMPLE_RATE as i32;
+    let mut stream = NativeAudioStream::with_options(track.rtc_track(), rate, 1, options);
+    while let Some(frame) = stream.next().await {
+        notes.lock().paced.extend_from_slice(&frame.data);
+    }
+}
+
+async fn record_arrivals(track: RemoteAudioTrack, notes: Notes) {
+    let Some(mut tap) = ext::tap_remote(&track.rtc_track(), TAP) else {
+        return;
+    };
+    let mut decoder =
+        opus::Decoder::new(SAMPLE_RATE, opus::Channels::Mono).expect("a rate that Opus knows");
+    while let Some(packet) = tap.recv().await {
+        let mut pcm = [0i16; 2_880];
+        let decoded = decoder.decode(&packet.payload, &mut pcm, false);
+        let arrived = &mut notes.lock().arrived;
+        arrived.packets += 1;
+        match decoded {
+            Ok(length) => arrived.pcm.extend_from_slice(&pcm[..length]),
+            Err(_) => arrived.undecoded += 1,
+        }
+    }
+}
+
+/// Media types of what is sent and received, by the statistics.
+fn codecs(entries: &[RtcStats]) -> (String, String) {
+    let name = |wanted: &str| {
+        let found = entries.iter().find_map(|entry| match entry {
+            RtcStats::Codec(codec) if codec.rtc.id == wanted => Some(codec.codec.mime_type.clone()),
+            _ => None,
+        });
+        found.unwrap_or_default()
+    };
+    let sends = entries.iter().filter_map(|entry| match entry {
+        RtcStats::OutboundRtp(out) => Some(name(&out.stream.codec_id)),
+        _ => None,
+    });
+    let receives = entries.iter().filter_map(|entry| match entry {
+        RtcStats::InboundRtp(inbound) => Some(name(&inbound.stream.codec_id)),
+        _ => None,
+    });
+    let joined = |names: Vec<String>| names.join(", ");
+    (joined(sends.collect()), joined(receives.collect()))
+}
+
+fn text(error: impl ToString) -> String {
+    error.to_string()
+}

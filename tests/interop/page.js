@@ -1,0 +1,127 @@
+// A participant in Chromium: one function per order of `page.mjs`. Sound is 16-bit mono at 24 kHz, in base64.
+// It records and does not judge.
+
+window.peer = (() => {
+  const { Room, RoomEvent, Track, DataPacket_Kind: Kind } = LivekitClient;
+  const RATE = 24_000;
+  const DEVICE_RATE = 48_000;
+  const TOPIC = 'interop';
+  const inbox = { packets: [], texts: [] };
+  const seen = { tracks: 0, lost_tracks: 0, mutes: [], told: '' };
+  const heard = [];
+  let room;
+  let context;
+  let microphone;
+  let publication;
+
+  async function join({ url, token, single }) {
+    room = new Room({ singlePeerConnection: single });
+    room.on(RoomEvent.TrackSubscribed, (track, remote) => {
+      seen.tracks += 1;
+      seen.told = remote.trackInfo?.mimeType ?? '';
+      track.attach(); // a track that nobody plays is not decoded
+      void record(track.mediaStreamTrack);
+    });
+    room.on(RoomEvent.TrackUnsubscribed, () => (seen.lost_tracks += 1));
+    room.on(RoomEvent.TrackMuted, (_, who) => who.isLocal || seen.mutes.push(true));
+    room.on(RoomEvent.TrackUnmuted, (_, who) => who.isLocal || seen.mutes.push(false));
+    room.on(RoomEvent.DataReceived, (payload, _, kind) =>
+      inbox.packets.push({ payload: toBase64(payload), reliable: kind === Kind.RELIABLE }),
+    );
+    room.registerTextStreamHandler(TOPIC, async (reader) => inbox.texts.push(await reader.readAll()));
+    await room.connect(url, token);
+    const isSingle = room.engine.pcManager.mode === 'publisher-only';
+    if (isSingle !== single) throw new Error(`the mode is ${room.engine.pcManager.mode}`);
+    openMicrophone();
+    publication = await room.localParticipant.publishTrack(microphone.stream.getAudioTracks()[0], {
+      source: Track.Source.Microphone,
+    });
+  }
+
+  function openMicrophone() {
+    context = new AudioContext({ sampleRate: DEVICE_RATE });
+    microphone = context.createMediaStreamDestination();
+    // A source that always runs: silence is sent as silence, as a real device does.
+    const silence = context.createConstantSource();
+    silence.offset.value = 0;
+    silence.connect(microphone);
+    silence.start();
+  }
+
+  async function say({ pcm }) {
+    const samples = new Int16Array(fromBase64(pcm).buffer);
+    const buffer = context.createBuffer(1, samples.length, RATE);
+    buffer.copyToChannel(Float32Array.from(samples, (sample) => sample / 32768), 0);
+    const source = context.createBufferSource();
+    source.buffer = buffer;
+    source.connect(microphone);
+    const ended = new Promise((resolve) => (source.onended = resolve));
+    source.start();
+    await ended;
+  }
+
+  async function listen({ since }) {
+    const pcm = Int16Array.from(heard.slice(since));
+    return { pcm: toBase64(new Uint8Array(pcm.buffer)), position: heard.length };
+  }
+
+  const mute = ({ on }) => (on ? publication.mute() : publication.unmute()).then(() => {});
+
+  const send = ({ payload, reliable }) =>
+    room.localParticipant.publishData(fromBase64(payload), { reliable, topic: TOPIC });
+
+  const write = ({ text }) => room.localParticipant.sendText(text, { topic: TOPIC }).then(() => {});
+
+  async function facts() {
+    const [sends, receives] = await codecs();
+    return { ...seen, sends, receives };
+  }
+
+  /** Media types of what is sent and received now. */
+  async function codecs() {
+    const { publisher, subscriber } = room.engine.pcManager;
+    const reports = await Promise.all([publisher, subscriber].filter(Boolean).map((one) => one.getStats()));
+    const entries = reports.flatMap((report) => [...report.values()]);
+    const nameOf = (id) => entries.find((entry) => entry.id === id)?.mimeType ?? '';
+    const of = (type) =>
+      entries
+        .filter((entry) => entry.type === type && entry.kind === 'audio' && entry.codecId)
+        .map((entry) => nameOf(entry.codecId))
+        .join(', ');
+    return [of('outbound-rtp'), of('inbound-rtp')];
+  }
+
+  /** Everything that is played, at half the device's rate. */
+  async function record(track) {
+    const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
+    let rest = [];
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      const step = value.sampleRate / RATE;
+      const plane = new Float32Array(value.numberOfFrames);
+      value.copyTo(plane, { planeIndex: 0, format: 'f32-planar' });
+      value.close();
+      const all = rest.length ? Float32Array.from([...rest, ...plane]) : plane;
+      let from = 0;
+      for (; from + step <= all.length; from += step) {
+        let sum = 0;
+        for (let n = 0; n < step; n++) sum += all[from + n];
+        heard.push(Math.max(-32768, Math.min(32767, Math.round((sum / step) * 32768))));
+      }
+      rest = Array.from(all.subarray(from));
+    }
+  }
+
+  function toBase64(bytes) {
+    let binary = '';
+    for (let n = 0; n < bytes.length; n += 8192) binary += String.fromCharCode(...bytes.subarray(n, n + 8192));
+    return btoa(binary);
+  }
+
+  const fromBase64 = (text) => Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+
+  const leave = () => room.disconnect();
+
+  return { join, say, listen, mute, send, write, inbox: async () => inbox, facts, leave };
+})();

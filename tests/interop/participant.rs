@@ -1,0 +1,118 @@
+//! One side of a call, whatever engine it stands on.
+
+use serde::Deserialize;
+
+use crate::{ours::Ours, program::Program};
+
+/// A participant with a microphone and ears.
+pub(crate) enum Participant {
+    /// Our engine, in this process.
+    Ours(Box<Ours>),
+    /// Another engine, in a program of its own.
+    Program(Program),
+}
+
+/// A message of the application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Packet {
+    pub(crate) payload: Vec<u8>,
+    pub(crate) reliable: bool,
+}
+
+/// What a participant noticed of the other one.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct Facts {
+    /// Tracks that came.
+    pub(crate) tracks: usize,
+    /// Tracks that went.
+    pub(crate) lost_tracks: usize,
+    /// Muted and unmuted, in order.
+    pub(crate) mutes: Vec<bool>,
+    /// Media type of the track, as the server announces it.
+    pub(crate) told: String,
+    /// Media types this one sends, by its statistics; empty when they do not say.
+    pub(crate) sends: String,
+    /// The same for what it receives.
+    pub(crate) receives: String,
+}
+
+impl Participant {
+    /// What only our engine tells.
+    pub(crate) fn ours(&mut self) -> Option<&mut Ours> {
+        match self {
+            Self::Ours(ours) => Some(ours),
+            Self::Program(_) => None,
+        }
+    }
+
+    /// Returns when the last sample has left.
+    pub(crate) async fn say(&mut self, pcm: &[i16]) -> Result<(), String> {
+        match self {
+            Self::Ours(ours) => ours.say(pcm).await,
+            Self::Program(program) => program.say(pcm).await,
+        }
+    }
+
+    /// What was heard from that sample on, 24 kHz mono, as it would have been played.
+    pub(crate) async fn listen(&mut self, since: usize) -> Result<Vec<i16>, String> {
+        match self {
+            Self::Ours(ours) => Ok(ours.listen(since)),
+            Self::Program(program) => program.listen(since).await,
+        }
+    }
+
+    /// Samples heard so far.
+    pub(crate) async fn position(&mut self) -> Result<usize, String> {
+        match self {
+            Self::Ours(ours) => Ok(ours.position()),
+            Self::Program(program) => program.position().await,
+        }
+    }
+
+    pub(crate) async fn mute(&mut self, on: bool) -> Result<(), String> {
+        match self {
+            Self::Ours(ours) => {
+                ours.mute(on);
+                Ok(())
+            }
+            Self::Program(program) => program.mute(on).await,
+        }
+    }
+
+    pub(crate) async fn send(&mut self, packet: &Packet) -> Result<(), String> {
+        match self {
+            Self::Ours(ours) => ours.send(packet).await,
+            Self::Program(program) => program.send(packet).await,
+        }
+    }
+
+    /// Sends a text as a stream of as many pieces as it needs.
+    pub(crate) async fn write(&mut self, text: &str) -> Result<(), String> {
+        match self {
+            Self::Ours(ours) => ours.write(text).await,
+            Self::Program(program) => program.write(text).await,
+        }
+    }
+
+    /// Packets and texts that came so far.
+    pub(crate) async fn inbox(&mut self) -> Result<(Vec<Packet>, Vec<String>), String> {
+        match self {
+            Self::Ours(ours) => Ok(ours.inbox()),
+            Self::Program(program) => program.inbox().await,
+        }
+    }
+
+    pub(crate) async fn facts(&mut self) -> Result<Facts, String> {
+        match self {
+            Self::Ours(ours) => ours.facts().await,
+            Self::Program(program) => program.facts().await,
+        }
+    }
+
+    pub(crate) async fn leave(self) -> Result<(), String> {
+        match self {
+            Self::Ours(ours) => ours.leave().await,
+            Self::Program(program) => program.leave().await,
+        }
+    }
+}
