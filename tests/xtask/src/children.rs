@@ -160,6 +160,41 @@ fn ask_to_end(child: &Child) {
     let _ = Command::new("sh").args(["-c", &ask]).status();
 }
 
+/// How a program came to an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Success,
+    Failure,
+    /// It was stopped: its time was over.
+    TooLate,
+}
+
+/// Runs a program to its end, or stops it after `limit`; what it prints goes into the file `log`.
+pub(crate) fn run_until(
+    command: &mut Command,
+    log: &Path,
+    limit: Duration,
+) -> Result<Ended, Failure> {
+    let file = File::create(log)?;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(file.try_clone()?)
+        .stderr(file)
+        .spawn()?;
+    let deadline = Instant::now() + limit;
+    loop {
+        match child.try_wait()? {
+            Some(status) if status.success() => return Ok(Ended::Success),
+            Some(_) => return Ok(Ended::Failure),
+            None if Instant::now() < deadline => pause(),
+            None => break,
+        }
+    }
+    child.kill()?;
+    child.wait()?;
+    Ok(Ended::TooLate)
+}
+
 /// Does an HTTP server answer this path with 200?
 pub(crate) fn answers_http(port: u16, path: &str) -> bool {
     http_get(port, path).is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))

@@ -9,11 +9,13 @@ mod cargo;
 mod chart;
 mod children;
 mod compose;
+mod conformance;
 mod console;
 mod demo;
 mod doctor;
 mod e2e;
 mod interop;
+mod parity;
 mod paths;
 mod ports;
 mod run;
@@ -38,6 +40,8 @@ usage: cargo xtask <command>
   doctor                      what this machine has, what is missing, and the line that installs it
   tidy                        the house rules as checks
   e2e | browser | chart | compose | console    one step of `test` by itself
+  conformance [--quick] [file ...]   upstream's own tests on our engine, against the real server
+  parity           PARITY.toml against the published crate's source: every public item is named
   unpatched                   type-check against Google's engine: proof that only upstream's API is used
 ";
 
@@ -62,12 +66,14 @@ fn dispatch(command: &str, rest: &[String]) -> Result<(), Failure> {
         "browser" => browser::browser(),
         "chart" => chart::chart(),
         "compose" => compose::compose(),
+        "conformance" => conformance::conformance(rest),
         "console" => console::test(),
         "demo" => demo::demo(rest),
         "doctor" => doctor::doctor(),
         "e2e" => e2e::e2e(rest),
         "interop" => interop::interop(rest),
         "nightly" => test::nightly(rest),
+        "parity" => parity::parity(),
         "test" => test::test(rest),
         "tidy" => tidy::tidy(),
         "unpatched" => unpatched::unpatched(),

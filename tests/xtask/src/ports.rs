@@ -24,6 +24,19 @@ pub(crate) fn free_all<const N: usize>(wanted: [u16; N]) -> Result<[u16; N], Fai
     Ok(taken)
 }
 
+/// Several different ones, whichever the system gives: for tests that run beside others.
+pub(crate) fn any<const N: usize>() -> Result<[u16; N], Failure> {
+    let mut held = Vec::new();
+    let mut ports = [0; N];
+    for port in &mut ports {
+        // Holding each until all are chosen keeps them different.
+        let tcp = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+        *port = tcp.local_addr()?.port();
+        held.push((UdpSocket::bind((Ipv4Addr::UNSPECIFIED, *port))?, tcp));
+    }
+    Ok(ports)
+}
+
 fn is_free(port: u16) -> bool {
     // LiveKit's TCP port listens on all addresses, so it must be free on all of them.
     TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()

@@ -1,7 +1,10 @@
 //! The house rules as checks: what must never enter the graph, which names stay in their adapter,
 //! what a core may not do.
 
-use std::{path::Path, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use serde_json::Value;
 
@@ -123,20 +126,23 @@ pub(crate) fn tidy() -> Result<(), Failure> {
 }
 
 fn graph(breaches: &mut Vec<String>) -> Result<(), Failure> {
-    let text = output(cargo::cargo("metadata").args(["--format-version", "1"]))?;
-    let metadata: Value = serde_json::from_str(&text)
-        .map_err(|error| Failure::new(format!("cargo metadata is not JSON: {error}")))?;
-    let packages = metadata["packages"]
-        .as_array()
-        .map_or(&[][..], Vec::as_slice);
-    for package in packages {
+    let metadata = json(&output(
+        cargo::cargo("metadata").args(["--format-version", "1"]),
+    )?)?;
+    for package in packages(&metadata) {
         let name = package["name"].as_str().unwrap_or_default();
         if BANNED.contains(&name) {
             breaches.push(format!("{name} is in the dependency graph"));
         }
     }
-    let engines: Vec<_> = packages
-        .iter()
+    let lock = std::fs::read_to_string(paths::root().join("Cargo.lock"))?;
+    engine(&metadata, &lock, breaches);
+    Ok(())
+}
+
+/// The one engine of a graph is ours.
+pub(crate) fn engine(metadata: &Value, lock: &str, breaches: &mut Vec<String>) {
+    let engines: Vec<_> = packages(metadata)
         .filter(|package| package["name"] == "libwebrtc")
         .collect();
     let ours = |package: &Value| {
@@ -147,11 +153,26 @@ fn graph(breaches: &mut Vec<String>) -> Result<(), Failure> {
     if engines.len() != 1 || !engines.iter().all(|package| ours(package)) {
         breaches.push("libwebrtc is not ours alone: the patch is not applied".to_owned());
     }
-    let lock = std::fs::read_to_string(paths::root().join("Cargo.lock"))?;
     if lock.contains("[[patch.unused]]") {
         breaches.push("Cargo.lock holds an unused patch".to_owned());
     }
-    Ok(())
+}
+
+/// Reads what `cargo metadata` printed.
+pub(crate) fn json(text: &str) -> Result<Value, Failure> {
+    serde_json::from_str(text)
+        .map_err(|error| Failure::new(format!("cargo metadata is not JSON: {error}")))
+}
+
+/// Where a package of the graph lies.
+pub(crate) fn folder_of(metadata: &Value, name: &str) -> Option<PathBuf> {
+    let package = packages(metadata).find(|package| package["name"] == name)?;
+    let manifest = Path::new(package["manifest_path"].as_str()?);
+    Some(manifest.parent()?.to_path_buf())
+}
+
+fn packages(metadata: &Value) -> impl Iterator<Item = &Value> {
+    metadata["packages"].as_array().into_iter().flatten()
 }
 
 fn top_level(breaches: &mut Vec<String>) -> Result<(), Failure> {
