@@ -21,6 +21,7 @@ mod ports;
 mod run;
 mod servers;
 mod setup;
+mod soak;
 mod test;
 mod tidy;
 mod unpatched;
@@ -37,6 +38,7 @@ usage: cargo xtask <command>
   nightly [part ...]          what is too long for every change; one JSON object per part on stdout
   bench [--turns N]           quick figures as JSON
   interop [--quick] [--skip-netns] [filter ...]    calls with Google's engine, Chromium and our own; prints JSON
+  soak [--minutes N] [--loss PERCENT]  one long call over a lossy network (60, 5)
   doctor                      what this machine has, what is missing, and the line that installs it
   tidy                        the house rules as checks
   e2e | browser | chart | compose | console    one step of `test` by itself
@@ -74,6 +76,7 @@ fn dispatch(command: &str, rest: &[String]) -> Result<(), Failure> {
         "interop" => interop::interop(rest),
         "nightly" => test::nightly(rest),
         "parity" => parity::parity(),
+        "soak" => soak::soak(rest),
         "test" => test::test(rest),
         "tidy" => tidy::tidy(),
         "unpatched" => unpatched::unpatched(),

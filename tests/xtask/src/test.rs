@@ -8,7 +8,7 @@ use std::{
 use crate::{
     browser, cargo, chart, compose, console, demo, e2e,
     run::{Failure, note, run, say, to_stderr},
-    setup, tidy, unpatched,
+    setup, soak, tidy, unpatched,
 };
 
 type Step = (&'static str, fn() -> Result<(), Failure>);
@@ -29,7 +29,11 @@ const STEPS: &[Step] = &[
     ("demo --check", demo::check),
 ];
 
-const NIGHTLY: &[Step] = &[("churn", churn), ("unpatched", google)];
+const NIGHTLY: &[Step] = &[
+    ("churn", churn),
+    ("unpatched", google),
+    ("call", || soak::soak(&[])),
+];
 
 /// Runs all steps, or those whose names begin with one of `only`.
 pub(crate) fn test(only: &[String]) -> Result<(), Failure> {
