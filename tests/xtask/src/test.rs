@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    browser, cargo, chart, compose, console, demo, e2e,
+    browser, cargo, chart, compose, conformance, console, demo, e2e, interop, parity,
     run::{Failure, note, run, say, to_stderr},
     setup, soak, tidy, unpatched,
 };
@@ -24,7 +24,10 @@ const STEPS: &[Step] = &[
     ("unit and scene tests", unit),
     ("chart", chart::chart),
     ("compose", compose::compose),
+    ("parity", parity::parity),
     ("end to end", || e2e::e2e(&[])),
+    ("conformance", conformance::quick),
+    ("interop", || interop::interop(&["--quick".to_owned()])),
     ("browser", browser::browser),
     ("demo --check", demo::check),
 ];
