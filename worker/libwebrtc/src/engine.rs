@@ -17,17 +17,25 @@ pub(crate) mod callbacks;
 pub(crate) mod capabilities;
 pub(crate) mod channels;
 mod connection;
+mod crypto;
 mod events;
+#[cfg(test)]
+mod fuzz;
 mod gather;
 mod link;
 mod liveness;
 mod negotiation;
 #[cfg(test)]
+mod pair;
+#[cfg(test)]
 mod pair_tests;
 pub(crate) mod peer;
+#[cfg(test)]
+mod refused_tests;
 mod sdp_text;
 mod sender;
 mod shard;
+mod sources;
 mod stats;
 mod status;
 pub(crate) mod tap;
@@ -36,6 +44,7 @@ pub(crate) mod transceivers;
 
 use link::Link;
 use shard::Shard;
+pub(crate) use stats::refused;
 
 static SETTINGS: OnceLock<Settings> = OnceLock::new();
 

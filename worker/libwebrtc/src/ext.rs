@@ -38,6 +38,23 @@ pub fn configure(settings: Settings) -> Result<(), AlreadyConfigured> {
     engine::configure(settings).map_err(|_| AlreadyConfigured)
 }
 
+/// What the engine refused since the process began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// SRTP and SRTCP packets that failed their authentication (RFC 3711 section 3.3): nothing of
+    /// them was used.
+    pub packets: u64,
+    /// Peers whose certificate was not the one their description announced (RFC 8122 section 6.2):
+    /// their connection failed.
+    pub peers: u64,
+}
+
+/// Counters of the whole process; they only grow.
+pub fn refused() -> Refused {
+    let (packets, peers) = engine::refused();
+    Refused { packets, peers }
+}
+
 /// Encoded packets of a remote track in order of arrival: also duplicates and late ones. `None`
 /// when the track is a local one. When nobody reads, the oldest of `capacity` packets goes.
 pub fn tap_remote(track: &RtcAudioTrack, capacity: usize) -> Option<Tap> {

@@ -235,8 +235,12 @@ impl ChannelTable {
     }
 
     /// Channels to be made now, with their settings. str0m panics on a stream id in use, so a
-    /// negotiated id waits until the channel that has it is gone.
-    pub(crate) fn open_waiting(&mut self, mut open: impl FnMut(ChannelConfig) -> ChannelId) {
+    /// negotiated id waits until the channel that has it is gone. `open` answers `None` when the id
+    /// is taken by a channel that is not in the table under it.
+    pub(crate) fn open_waiting(
+        &mut self,
+        mut open: impl FnMut(ChannelConfig) -> Option<ChannelId>,
+    ) {
         for at in 0..self.rows.len() {
             let row = &self.rows[at];
             let negotiated = row.channel.init.negotiated.then_some(row.channel.init.id);
@@ -245,7 +249,7 @@ impl ChannelTable {
             if row.handle.is_some() || self.rows.iter().any(taken) {
                 continue;
             }
-            self.rows[at].handle = Some(open(self.rows[at].channel.config()));
+            self.rows[at].handle = open(self.rows[at].channel.config());
         }
     }
 

@@ -12,6 +12,7 @@ use std::{
 use str0m::{
     Candidate, Event as RtcEvent, IceConnectionState as Str0mIce, Input, Output, Rtc,
     channel::ChannelId,
+    crypto::CryptoProvider,
     format::Codec,
     media::{Frequency, MediaData, MediaTime, Mid, Pt},
     net::{Protocol, Receive, Transmit},
@@ -19,11 +20,13 @@ use str0m::{
 
 use super::{
     channels::{ChannelShared, ChannelTable},
+    crypto,
     events::Event,
     link::Link,
     liveness::{Liveness, Verdict},
     negotiation::Negotiation,
     sender::Outgoing,
+    sources::Claim,
     stats::{Side, StatsBook},
     status::Status,
     transceivers::TransceiverShared,
@@ -78,7 +81,17 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn new(now: Instant, link: Weak<Link>, status: Arc<Status>) -> Self {
+        Self::with_crypto(now, link, status, crypto::provider())
+    }
+
+    pub(super) fn with_crypto(
+        now: Instant,
+        link: Weak<Link>,
+        status: Arc<Status>,
+        crypto: Arc<CryptoProvider>,
+    ) -> Self {
         let mut config = Rtc::builder()
+            .set_crypto_provider(crypto)
             .clear_codecs()
             .enable_opus(true, false)
             // A video section needs one codec to be valid; what comes is thrown away.
@@ -136,7 +149,15 @@ impl Connection {
             self.liveness.heard(now);
             self.note_acquaintance(source);
         }
-        if let Err(error) = self.rtc.handle_input(input) {
+        let claim = Claim::of(datagram, &mut self.rtc, &self.transceivers);
+        let (handled, checks) = crypto::watch(|| self.rtc.handle_input(input));
+        if let Some(claim) = claim.filter(|_| checks.passed == 0) {
+            claim.withdraw(&mut self.rtc);
+        }
+        if checks.failed > 0 {
+            self.stats.on_refused_packet();
+        }
+        if let Err(error) = handled {
             self.give_up("a datagram could not be handled", &error);
         }
     }
@@ -188,6 +209,9 @@ impl Connection {
                 Ok(Output::Transmit(transmit)) => self.out.transmits.push(transmit),
                 Ok(Output::Event(event)) => self.on_event(now, event),
                 Err(error) => {
+                    if matches!(error, str0m::RtcError::RemoteSdp(_)) {
+                        StatsBook::on_refused_peer();
+                    }
                     self.give_up("the connection cannot go on", &error);
                     return now + Duration::from_secs(3_600);
                 }
@@ -382,9 +406,21 @@ impl Connection {
         if !self.negotiation.has_data() {
             return;
         }
-        let rtc = &mut self.rtc;
-        self.channels
-            .open_waiting(|config| rtc.direct_api().create_data_channel(config));
+        let Self {
+            rtc,
+            channels,
+            negotiation,
+            ..
+        } = self;
+        channels.open_waiting(|config| {
+            let taken = |id| {
+                // By an id str0m chose, or the peer.
+                let known = rtc.direct_api().channel_id_by_sctp_stream_id(id);
+                known.is_some() || negotiation.is_stand_in_id(id)
+            };
+            let free = !config.negotiated.is_some_and(taken);
+            free.then(|| rtc.direct_api().create_data_channel(config))
+        });
     }
 
     fn on_channel_open(&mut self, id: ChannelId, label: String) {

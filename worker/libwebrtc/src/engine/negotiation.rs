@@ -68,6 +68,11 @@ impl Negotiation {
         label == STAND_IN
     }
 
+    pub(crate) fn is_stand_in_id(&self, id: u16) -> bool {
+        let next = STAND_IN_ID.saturating_sub(self.stand_ins);
+        (next..=STAND_IN_ID).contains(&id) && id != next
+    }
+
     pub(crate) fn has_remote(&self) -> bool {
         self.current_remote.is_some() || self.offered.is_some()
     }

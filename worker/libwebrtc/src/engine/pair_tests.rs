@@ -1,322 +1,25 @@
-//! Two connections, a simulated network between them, a simulated clock. No socket, no thread.
+//! Two connections talk: what one does is seen at the other. Harness: [`super::pair`].
 
 use std::{
     net::SocketAddr,
     sync::{Arc, Weak},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use str0m::net::Transmit;
-use str0m_netem::{Input, LossModel, Netem, NetemConfig, Output, Probability, RandomLoss};
+use str0m_netem::{Input, NetemConfig};
 
 use super::{
-    channels::ChannelShared, connection::Connection, events::Event, sender::Outgoing,
-    status::Status, track::AudioTrack, transceivers::TransceiverShared,
+    channels::ChannelShared,
+    pair::{Datagram, End, Pair, SECOND, frequency, negotiated},
 };
 use crate::{
-    MediaType,
-    audio::{
-        encode::{EncoderSettings, TrackEncoder},
-        opus::{Decoder, Format},
-        rtp::AudioPacket,
-        source::CaptureSource,
-    },
-    audio_track::RtcAudioTrack,
+    audio::rtp::AudioPacket,
     data_channel::{DataChannelInit, DataChannelState},
     media_stream_track::{MediaStreamTrack, RtcTrackState},
     peer_connection::{PeerConnectionState, SignalingState},
-    rtp_transceiver::{RtpTransceiverDirection, RtpTransceiverInit},
+    rtp_transceiver::RtpTransceiverDirection,
     session_description::{SdpType, SessionDescription},
 };
-
-const TICK: Duration = Duration::from_millis(5);
-
-/// One end of the pair.
-struct End {
-    connection: Connection,
-    status: Arc<Status>,
-    address: SocketAddr,
-    /// The way to the other end.
-    network: Netem<Datagram>,
-    states: Vec<PeerConnectionState>,
-    messages: Vec<Vec<u8>>,
-    buffered: u64,
-    channels: Vec<Arc<ChannelShared>>,
-    tracks: Vec<Arc<TransceiverShared>>,
-}
-
-#[derive(Clone)]
-struct Datagram(Arc<Transmit>);
-
-impl str0m_netem::WithLen for Datagram {
-    fn len(&self) -> usize {
-        self.0.contents.len()
-    }
-}
-
-impl End {
-    fn new(now: Instant, port: u16, network: NetemConfig) -> Self {
-        let status = Arc::new(Status::default());
-        let mut connection = Connection::new(now, Weak::new(), status.clone());
-        let address = SocketAddr::from(([10, 0, 0, 1], port));
-        connection.add_local(address);
-        Self {
-            connection,
-            status,
-            address,
-            network: Netem::new(network),
-            states: Vec::new(),
-            messages: Vec::new(),
-            buffered: 0,
-            channels: Vec::new(),
-            tracks: Vec::new(),
-        }
-    }
-
-    fn state(&self) -> PeerConnectionState {
-        *self.status.connection.get()
-    }
-
-    /// Sends what is to be sent, notes what is told.
-    fn flush(&mut self, now: Instant) {
-        self.connection.advance(now);
-        for transmit in self.connection.out.transmits.drain(..) {
-            self.network
-                .handle_input(Input::Packet(now, Datagram(Arc::new(transmit))));
-        }
-        for event in self.connection.out.events.drain(..) {
-            match event {
-                Event::ConnectionState(state) => self.states.push(state),
-                Event::Message(_, data, _) => self.messages.push(data),
-                Event::Buffered(_, bytes) => self.buffered += bytes,
-                Event::DataChannel(channel) => self.channels.push(channel),
-                Event::Track(transceiver) => self.tracks.push(transceiver),
-                _ => {}
-            }
-        }
-    }
-
-    fn arrivals(&mut self, now: Instant) -> Vec<Datagram> {
-        self.network.handle_input(Input::Timeout(now));
-        let mut arrived = Vec::new();
-        while let Some(output) = self.network.poll_output() {
-            match output {
-                Output::Packet(datagram) => arrived.push(datagram),
-                Output::Timeout(_) => break,
-            }
-        }
-        arrived
-    }
-
-    fn add_audio(
-        &mut self,
-        track: Option<&str>,
-        direction: RtpTransceiverDirection,
-    ) -> Arc<TransceiverShared> {
-        let init = RtpTransceiverInit {
-            direction,
-            stream_ids: vec!["S".into()],
-            send_encodings: vec![],
-        };
-        let transceiver = TransceiverShared::new(MediaType::Audio, init, Weak::new());
-        if let Some(id) = track {
-            let inner = AudioTrack::local(id.into(), CaptureSource::new(24_000, 1, 0));
-            let track = MediaStreamTrack::Audio(RtcAudioTrack { inner });
-            transceiver.set_local_track(Some(track)).unwrap();
-        }
-        self.connection.add_transceiver(transceiver.clone());
-        transceiver
-    }
-
-    fn add_channel(&mut self, label: &str, init: DataChannelInit) -> Arc<ChannelShared> {
-        let channel = ChannelShared::new(label.into(), init, Weak::new());
-        self.connection.add_channel(channel.clone()).unwrap();
-        channel
-    }
-}
-
-struct Pair {
-    now: Instant,
-    caller: End,
-    callee: End,
-    /// Nothing arrives.
-    cut: bool,
-}
-
-impl Pair {
-    fn new() -> Self {
-        Self::over(
-            NetemConfig::new()
-                .latency(Duration::from_millis(20))
-                .seed(7),
-        )
-    }
-
-    fn lossy(loss: f32) -> Self {
-        let loss = LossModel::from(RandomLoss::new(Probability::new(loss)));
-        Self::over(
-            NetemConfig::new()
-                .latency(Duration::from_millis(20))
-                .loss(loss)
-                .seed(7),
-        )
-    }
-
-    fn over(network: NetemConfig) -> Self {
-        let now = Instant::now();
-        let caller = End::new(now, 1_001, network);
-        let callee = End::new(now, 1_002, network);
-        Self {
-            now,
-            caller,
-            callee,
-            cut: false,
-        }
-    }
-
-    fn negotiate(&mut self, restart: bool) {
-        let offer = self.caller.connection.create_offer(restart).unwrap();
-        self.exchange(offer);
-    }
-
-    fn exchange(&mut self, offer: SessionDescription) {
-        let Self { caller, callee, .. } = self;
-        caller.connection.set_local(offer.clone()).unwrap();
-        callee.connection.set_remote(offer).unwrap();
-        let answer = callee.connection.create_answer().unwrap();
-        callee.connection.set_local(answer.clone()).unwrap();
-        caller.connection.set_remote(answer).unwrap();
-        self.caller.flush(self.now);
-        self.callee.flush(self.now);
-    }
-
-    fn step(&mut self) {
-        self.now += TICK;
-        let (now, cut) = (self.now, self.cut);
-        carry(now, cut, &mut self.caller, &mut self.callee);
-        carry(now, cut, &mut self.callee, &mut self.caller);
-        for end in [&mut self.caller, &mut self.callee] {
-            if end.connection.deadline() <= now {
-                end.connection.on_time(now);
-            }
-            end.flush(now);
-        }
-    }
-
-    fn run(&mut self, time: Duration) {
-        let end = self.now + time;
-        while self.now < end {
-            self.step();
-        }
-    }
-
-    #[track_caller]
-    fn run_until(&mut self, limit: Duration, done: impl Fn(&Self) -> bool) {
-        let end = self.now + limit;
-        while !done(self) {
-            assert!(self.now < end, "not within {limit:?}");
-            self.step();
-        }
-    }
-
-    #[track_caller]
-    fn connect(&mut self) {
-        self.negotiate(false);
-        self.run_until(Duration::from_secs(10), Self::connected);
-    }
-
-    fn connected(&self) -> bool {
-        let ends = [self.caller.state(), self.callee.state()];
-        ends.iter()
-            .all(|state| *state == PeerConnectionState::Connected)
-    }
-
-    /// Speaks for some time into a section of the caller; what the callee's tap gets.
-    fn speak(
-        &mut self,
-        section: &TransceiverShared,
-        time: Duration,
-        hertz: f64,
-    ) -> Vec<AudioPacket> {
-        let mid = section.str0m_mid().unwrap();
-        let heard = self.callee.tracks.last().unwrap().remote_track();
-        let MediaStreamTrack::Audio(track) = heard else {
-            panic!("not audio")
-        };
-        let mut tap = crate::ext::tap_remote(&track, 4_096).unwrap();
-        let settings = EncoderSettings {
-            first_timestamp: 0,
-            ..EncoderSettings::default()
-        };
-        let mut encoder = TrackEncoder::new(settings);
-        let packets = time.as_millis() / 20;
-        for number in 0..packets {
-            let tone = tone(hertz, 480, number as usize * 480);
-            let mut encoded = Vec::new();
-            encoder.push(self.now, &tone, 24_000, 1, &mut encoded);
-            for packet in encoded {
-                let out = Outgoing {
-                    time: u64::from(packet.timestamp),
-                    marker: packet.marker,
-                    level: -20,
-                    payload: &packet.payload,
-                };
-                self.caller.connection.write_audio(self.now, mid, &out);
-                self.caller.flush(self.now);
-            }
-            self.run(Duration::from_millis(20));
-        }
-        self.run(Duration::from_millis(500));
-        std::iter::from_fn(|| tap.try_recv()).collect()
-    }
-}
-
-fn carry(now: Instant, cut: bool, from: &mut End, to: &mut End) {
-    for datagram in from.arrivals(now) {
-        let transmit = &datagram.0;
-        if !cut && transmit.destination == to.address {
-            to.connection
-                .on_datagram(now, transmit.source, to.address, &transmit.contents);
-            to.flush(now);
-        }
-    }
-}
-
-fn tone(hertz: f64, samples: usize, offset: usize) -> Vec<i16> {
-    let angle = |n: usize| (n + offset) as f64 * hertz * std::f64::consts::TAU / 24_000.0;
-    (0..samples)
-        .map(|n| (angle(n).sin() * 8_000.0) as i16)
-        .collect()
-}
-
-/// The frequency of decoded packets, by counting zero crossings of the second half.
-fn frequency(packets: &[AudioPacket]) -> f64 {
-    let mut decoder = Decoder::new(Format {
-        sample_rate: 24_000,
-        channels: 1,
-    })
-    .unwrap();
-    let mut pcm = Vec::new();
-    for packet in packets {
-        decoder.decode(&packet.payload, &mut pcm).unwrap();
-    }
-    let pcm = &pcm[pcm.len() / 2..];
-    let crossings = pcm
-        .windows(2)
-        .filter(|pair| (pair[0] < 0) != (pair[1] < 0))
-        .count();
-    crossings as f64 / 2.0 * 24_000.0 / pcm.len() as f64
-}
-
-fn negotiated(id: i32) -> DataChannelInit {
-    DataChannelInit {
-        negotiated: true,
-        id,
-        ..DataChannelInit::default()
-    }
-}
-
-const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
 fn a_tone_reaches_the_other_end_packet_by_packet() {
@@ -800,4 +503,33 @@ fn a_connection_stands_after_a_few_round_trips() {
     pair.caller.flush(pair.now);
     // A handshake message that is dropped on the way comes again only after a second.
     pair.run_until(Duration::from_millis(150), Pair::connected);
+}
+
+#[test]
+fn a_negotiated_channel_waits_while_its_id_belongs_to_another_one() {
+    let mut pair = Pair::new();
+    let in_band = pair.caller.add_channel("_data", DataChannelInit::default());
+    pair.connect();
+    pair.run_until(5 * SECOND, |_| in_band.state() == DataChannelState::Open);
+    let late = pair.caller.add_channel("n", negotiated(in_band.id()));
+    let last = pair.caller.add_channel("n", negotiated(1_023));
+    pair.run(SECOND);
+    assert_eq!(late.state(), DataChannelState::Connecting);
+    assert_eq!(last.state(), DataChannelState::Connecting);
+    pair.caller.connection.close_channel(&in_band);
+    pair.caller.flush(pair.now);
+    pair.run_until(10 * SECOND, |_| late.state() == DataChannelState::Open);
+}
+
+#[test]
+fn an_id_str0m_chose_a_moment_ago_is_not_given_away_again() {
+    let mut pair = Pair::new();
+    pair.caller.add_channel("_data", DataChannelInit::default());
+    pair.negotiate(false);
+    for id in 0..4 {
+        pair.caller.add_channel("n", negotiated(id));
+        pair.caller.flush(pair.now);
+        pair.step();
+    }
+    pair.run_until(10 * SECOND, Pair::connected);
 }

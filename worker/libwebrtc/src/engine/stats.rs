@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -44,6 +47,20 @@ pub(crate) struct StatsBook {
     pub(crate) datagrams_received: u64,
     /// Datagrams the system did not take. UDP may lose them.
     pub(crate) unsent: u64,
+    /// SRTP and SRTCP packets that failed their authentication.
+    pub(crate) refused_packets: u64,
+}
+
+/// What all connections of the process refused so far.
+static REFUSED_PACKETS: AtomicU64 = AtomicU64::new(0);
+static REFUSED_PEERS: AtomicU64 = AtomicU64::new(0);
+
+/// Packets that failed their authentication, and peers whose certificate was not the announced one.
+pub(crate) fn refused() -> (u64, u64) {
+    (
+        REFUSED_PACKETS.load(Ordering::Relaxed),
+        REFUSED_PEERS.load(Ordering::Relaxed),
+    )
 }
 
 impl StatsBook {
@@ -57,6 +74,20 @@ impl StatsBook {
 
     pub(crate) fn on_egress(&mut self, stats: MediaEgressStats) {
         self.egress.insert(stats.mid, stats);
+    }
+
+    /// A packet failed its authentication: forged, damaged or of an earlier association.
+    pub(crate) fn on_refused_packet(&mut self) {
+        REFUSED_PACKETS.fetch_add(1, Ordering::Relaxed);
+        if self.refused_packets == 0 {
+            tracing::warn!("a packet failed its authentication; more of them are only counted");
+        }
+        self.refused_packets += 1;
+    }
+
+    /// The peer's certificate is not the one its description announced.
+    pub(crate) fn on_refused_peer() {
+        REFUSED_PEERS.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn on_message(&self, channel: &ChannelShared, bytes: usize) {
@@ -231,7 +262,7 @@ impl StatsBook {
 
 fn of_channel(channel: &ChannelShared) -> RtcStats {
     let counters = &channel.counters;
-    let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     RtcStats::DataChannel(DataChannelStats {
         rtc: entry(format!("D-{}", channel.id())),
         dc: dictionaries::DataChannelStats {
