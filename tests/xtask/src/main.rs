@@ -14,6 +14,7 @@ mod console;
 mod demo;
 mod doctor;
 mod e2e;
+mod fuzz;
 mod interop;
 mod parity;
 mod paths;
@@ -40,6 +41,7 @@ usage: cargo xtask <command>
   interop [--quick] [--skip-netns] [filter ...]    calls with Google's engine, Chromium and our own; prints JSON
   soak [--minutes N] [--loss PERCENT]  one long call over a lossy network (60, 5)
   doctor                      what this machine has, what is missing, and the line that installs it
+  fuzz [--short] [target ...] hostile input, 10 minutes per target (--short: 60 s), as JSON
   tidy                        the house rules as checks
   e2e | browser | chart | compose | console    one step of `test` by itself
   conformance [--quick] [file ...]   upstream's own tests on our engine, against the real server
@@ -73,6 +75,7 @@ fn dispatch(command: &str, rest: &[String]) -> Result<(), Failure> {
         "demo" => demo::demo(rest),
         "doctor" => doctor::doctor(),
         "e2e" => e2e::e2e(rest),
+        "fuzz" => fuzz::fuzz(rest),
         "interop" => interop::interop(rest),
         "nightly" => test::nightly(rest),
         "parity" => parity::parity(),

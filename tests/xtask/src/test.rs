@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    browser, cargo, chart, compose, conformance, console, demo, e2e, interop, parity,
+    browser, cargo, chart, compose, conformance, console, demo, e2e, fuzz, interop, parity,
     run::{Failure, note, run, say, to_stderr},
     setup, soak, tidy, unpatched,
 };
@@ -35,6 +35,7 @@ const STEPS: &[Step] = &[
 const NIGHTLY: &[Step] = &[
     ("churn", churn),
     ("unpatched", google),
+    ("fuzz", || fuzz::fuzz(&[])),
     ("call", || soak::soak(&[])),
 ];
 
