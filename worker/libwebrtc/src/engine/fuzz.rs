@@ -5,6 +5,7 @@
 //! something real. So plain random bytes reach deep, and a short input is a short story.
 
 mod candidate;
+mod corpus;
 mod datagram;
 mod description;
 mod negotiation;

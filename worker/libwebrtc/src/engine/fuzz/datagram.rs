@@ -12,7 +12,10 @@ use super::{
     },
     Script, damage,
 };
-use crate::{data_channel::DataChannelState, rtp_transceiver::RtpTransceiverDirection};
+use crate::{
+    data_channel::DataChannelState, peer_connection::PeerConnectionState,
+    rtp_transceiver::RtpTransceiverDirection,
+};
 
 /// Datagrams of one story; the rest of the script is not read.
 const MOST: usize = 256;
@@ -94,7 +97,7 @@ fn next(kinds: &[Vec<Vec<u8>>], script: &mut Script<'_>) -> Vec<u8> {
     match kinds.get(kind) {
         Some(real) => damage(real, script),
         None => {
-            let length = script.below(64);
+            let length = script.below(1_500);
             script.bytes(length).to_vec()
         }
     }
@@ -106,4 +109,40 @@ fn still_works(pair: &mut Pair) {
     let section = pair.caller.connection.all_transceivers()[0].clone();
     let heard = pair.speak(&section, Duration::from_millis(100), 440.0);
     assert_eq!(heard.len(), 5, "the peer is not heard any more");
+}
+
+/// In mid-handshake nothing is proven yet, and whoever can send from the peer's address can break it; but
+/// every connection ends up standing or failed.
+#[test]
+fn datagrams_in_mid_handshake_end_in_a_call_or_a_failure() {
+    let (_, sent) = talking(crypto::provider());
+    let kinds = by_kind(&sent);
+    bolero::check!().for_each(|input: &[u8]| {
+        let mut pair = Pair::new();
+        pair.caller
+            .add_audio(Some("TR_mic"), RtpTransceiverDirection::SendRecv);
+        pair.negotiate(false);
+        let mut script = Script(input);
+        for _ in 0..MOST {
+            if script.is_over() {
+                break;
+            }
+            let datagram = next(&kinds, &mut script);
+            let ends = match script.below(2) {
+                0 => (&mut pair.callee, pair.caller.address),
+                _ => (&mut pair.caller, pair.callee.address),
+            };
+            let (end, source) = ends;
+            let to = end.address;
+            end.connection.on_datagram(pair.now, source, to, &datagram);
+            end.flush(pair.now);
+            if script.below(2) == 0 {
+                pair.step();
+            }
+        }
+        let settled = [PeerConnectionState::Connected, PeerConnectionState::Failed];
+        pair.run_until(Duration::from_secs(60), |pair| {
+            settled.contains(&pair.caller.state()) && settled.contains(&pair.callee.state())
+        });
+    });
 }

@@ -148,7 +148,7 @@ fn full_pair() -> Pair {
     pair
 }
 
-fn offers() -> Vec<String> {
+pub(super) fn offers() -> Vec<String> {
     let full = full_pair().caller.connection.create_offer(false).unwrap();
     let mut small = Pair::new();
     small.caller.add_audio(None, RecvOnly);
@@ -160,6 +160,13 @@ fn offers() -> Vec<String> {
         .iter()
         .map(ToString::to_string)
         .collect()
+}
+
+pub(super) fn answer() -> String {
+    let mut pair = full_pair();
+    let offer = pair.caller.connection.create_offer(false).unwrap();
+    pair.callee.connection.set_remote(offer).unwrap();
+    pair.callee.connection.create_answer().unwrap().to_string()
 }
 
 /// Everything that follows from a description: an answer, addresses, states.
