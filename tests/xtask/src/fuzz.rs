@@ -89,6 +89,12 @@ const TARGETS: &[Target] = &[
         "engine::fuzz::datagram::unproven_datagrams_change_nothing",
     ),
     target(
+        "handshake",
+        ENGINE,
+        "libwebrtc",
+        "engine::fuzz::datagram::datagrams_in_mid_handshake_end_in_a_call_or_a_failure",
+    ),
+    target(
         "sealed",
         ENGINE,
         "libwebrtc",
