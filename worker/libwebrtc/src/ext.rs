@@ -5,6 +5,8 @@ use std::{fmt, ops::RangeInclusive, sync::Arc};
 
 use thiserror::Error;
 
+/// The core of a paced stream, for whoever plays tapped packets on a clock of their own.
+pub use crate::audio::jitter_buffer::{JitterBuffer, Play, PlayCounts};
 pub use crate::audio::rtp::AudioPacket as Packet;
 use crate::{
     audio_track::RtcAudioTrack,

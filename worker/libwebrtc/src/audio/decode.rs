@@ -6,15 +6,20 @@
 use std::time::Instant;
 
 use super::{
-    jitter_buffer::{JitterBuffer, Play},
+    fade::{EDGE_MILLIS, Fade},
+    jitter_buffer::{JitterBuffer, Play, PlayCounts},
     opus::{CodecError, Decoder, Format},
     rtp::AudioPacket,
 };
+
+/// Ticks of the 48 kHz RTP clock in which an abrupt end is led out.
+const EDGE_TICKS: u32 = 48 * EDGE_MILLIS;
 
 /// Decodes one track for as long as somebody listens.
 pub(crate) struct TrackDecoder {
     jitter: JitterBuffer,
     decoder: Decoder,
+    fade: Fade,
     /// Decoded and not yet played; at most one packet plus one frame.
     ready: Vec<i16>,
 }
@@ -25,12 +30,26 @@ impl TrackDecoder {
         Ok(Self {
             jitter: JitterBuffer::new(),
             decoder,
+            fade: Fade::new(format.sample_rate, format.channels),
             ready: Vec::new(),
         })
     }
 
     pub(crate) fn format(&self) -> Format {
         self.decoder.format()
+    }
+
+    /// Goes on in another format; what is held back stays.
+    pub(crate) fn set_format(&mut self, format: Format) -> Result<(), CodecError> {
+        self.decoder = Decoder::new(format)?;
+        self.fade = Fade::new(format.sample_rate, format.channels);
+        self.ready.clear();
+        Ok(())
+    }
+
+    /// What was done so far.
+    pub(crate) fn counts(&self) -> PlayCounts {
+        self.jitter.counts()
     }
 
     /// Takes in one packet, in whatever order it came.
@@ -54,9 +73,10 @@ impl TrackDecoder {
     fn fill(&mut self, now: Instant, samples: usize) {
         while self.ready.len() < samples {
             let play = self.jitter.next(now);
+            let start = self.ready.len();
             let result = match &play {
-                Play::Conceal { ticks } => self.decoder.conceal(*ticks, &mut self.ready),
-                Play::Packet(payload) => self.decoder.decode(payload, &mut self.ready),
+                Play::Conceal { ticks } => self.conceal(*ticks),
+                Play::Packet(packet) => self.decoder.decode(&packet.payload, &mut self.ready),
                 Play::Rebuild { next, ticks } => {
                     self.decoder.rebuild(next, *ticks, &mut self.ready)
                 }
@@ -64,17 +84,43 @@ impl TrackDecoder {
                     self.decoder.reset();
                     Ok(())
                 }
-                Play::Silence { ticks } => {
-                    let length = self.format().samples(1) * *ticks as usize / 48;
-                    self.ready.resize(self.ready.len() + length, 0);
-                    Ok(())
-                }
+                Play::Silence { ticks } => self.silence(*ticks),
             };
+            if matches!(play, Play::Packet(_) | Play::Rebuild { .. }) {
+                self.fade.real(&mut self.ready[start..]);
+            }
             // A packet that is no Opus is a missing one; the next frame is asked for at once.
             if let Err(error) = result {
                 tracing::debug!(%error, "packet not decoded");
             }
         }
+    }
+
+    fn conceal(&mut self, ticks: u32) -> Result<(), CodecError> {
+        let start = self.ready.len();
+        self.decoder.conceal(ticks, &mut self.ready)?;
+        self.fade.made_up(&mut self.ready[start..]);
+        Ok(())
+    }
+
+    /// Zeros, after a short end of what was heard.
+    fn silence(&mut self, ticks: u32) -> Result<(), CodecError> {
+        let (start, length) = (self.ready.len(), self.samples(ticks));
+        let mut result = Ok(());
+        if self.fade.is_audible() && ticks >= EDGE_TICKS {
+            result = self.decoder.conceal(EDGE_TICKS, &mut self.ready);
+            self.fade.lead_out(&mut self.ready[start..]);
+        }
+        self.fade.silence();
+        self.ready.resize(start + length, 0);
+        result
+    }
+
+    /// Samples of all channels in that many ticks, rounded down to whole frames.
+    fn samples(&self, ticks: u32) -> usize {
+        let format = self.format();
+        let frames = u64::from(ticks) * u64::from(format.sample_rate) / 48_000;
+        frames as usize * format.channels as usize
     }
 }
 

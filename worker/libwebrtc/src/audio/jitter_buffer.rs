@@ -4,32 +4,33 @@
 //! back by an adaptive delay of 20–120 ms, because a loudspeaker cannot wait. Owns order and delay
 //! of one track; does not decode. Durations are ticks of the 48 kHz RTP clock.
 
+mod delay;
+
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 
-use super::{opus, rtp::AudioPacket};
+use self::delay::Delay;
+use super::{opus, rtp::AudioPacket, stale::Stale};
 
 /// Ticks of one millisecond.
 const MILLI: u32 = 48;
 /// What is played when there is nothing to play: 10 ms.
 pub(crate) const FRAME_TICKS: u32 = 10 * MILLI;
+/// The codec works in steps of 2.5 ms.
+const CODEC_STEP: u32 = 120;
 /// Packets held at most, 5 s of 20 ms each; beyond it the oldest goes.
 const MAX_PACKETS: usize = 256;
-/// Bounds of the delay.
-const MIN_DELAY: Duration = Duration::from_millis(20);
-const MAX_DELAY: Duration = Duration::from_millis(120);
 /// Concealment beyond 100 ms sounds like a machine; silence follows.
 const MAX_CONCEAL: u32 = 100 * MILLI;
 /// A hole or a jump longer than this begins a new stream.
 const MAX_GAP: u32 = 1_000 * MILLI;
-/// Packets whose arrival the delay is learned from: about 5 s.
-const LEARNED: usize = 256;
-/// The delay is renewed after this many packets: it costs a sort of what was learned.
-const RENEW: u32 = 16;
+const MAX_GAP_PACKETS: u64 = 500;
+/// An old packet whose RTP time is this far away belongs to another stream: 10 s.
+const FOREIGN: u32 = 10 * MAX_GAP;
 /// Payloads up to this size carry no sound (Opus DTX).
 const DTX_BYTES: usize = 3;
 /// Excess is what was never used in this many frames: half a second.
@@ -39,19 +40,75 @@ const EXCESS: u32 = 20 * MILLI;
 /// Above this the stream is shortened without looking back.
 const FAR_BEHIND: u32 = 200 * MILLI;
 
-/// What to play next; durations in ticks.
+/// What to play next; durations in ticks of the 48 kHz RTP clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Play {
+pub enum Play {
     /// Carry on from what was decoded last.
-    Conceal { ticks: u32 },
+    Conceal {
+        /// How long.
+        ticks: u32,
+    },
     /// Decode this packet.
-    Packet(Bytes),
-    /// Rebuild what was before `next` from the redundancy in it.
-    Rebuild { next: Bytes, ticks: u32 },
+    Packet(AudioPacket),
+    /// Rebuild what was before `next` from the in-band FEC in it.
+    Rebuild {
+        /// The payload that holds the copy.
+        next: Bytes,
+        /// How long.
+        ticks: u32,
+    },
     /// Another stream begins: forget the decoder's past, then ask again.
     Reset,
     /// Zeros.
-    Silence { ticks: u32 },
+    Silence {
+        /// How long.
+        ticks: u32,
+    },
+}
+
+/// What was done so far; durations in ticks of the 48 kHz RTP clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlayCounts {
+    /// Ticks that were made up.
+    pub concealed: u64,
+    /// Times that making up began.
+    pub concealments: u64,
+    /// Ticks of silence in place of packets that were expected.
+    pub silent: u64,
+    /// Ticks rebuilt from in-band FEC.
+    pub rebuilt: u64,
+    /// Ticks left out, because more was held back than this path needs.
+    pub shed: u64,
+    /// Packets played.
+    pub played: u64,
+    /// Ticks of those packets.
+    pub emitted: u64,
+    /// Time they were held back, summed over their ticks, in nanoseconds × ticks ÷ 48,000: the
+    /// standard's `jitterBufferDelay`, in nanoseconds per second of sound.
+    pub held_nanos: u64,
+    /// Packets that came after their time was filled.
+    pub late: u64,
+    /// Packets that had come before.
+    pub duplicates: u64,
+    /// Packets dropped because too many were held.
+    pub overflowed: u64,
+}
+
+impl PlayCounts {
+    /// Adds what another buffer of the same track did.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.concealed += other.concealed;
+        self.concealments += other.concealments;
+        self.silent += other.silent;
+        self.rebuilt += other.rebuilt;
+        self.shed += other.shed;
+        self.played += other.played;
+        self.emitted += other.emitted;
+        self.held_nanos += other.held_nanos;
+        self.late += other.late;
+        self.duplicates += other.duplicates;
+        self.overflowed += other.overflowed;
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,19 +119,32 @@ enum State {
     Playing { concealed: u32 },
 }
 
+/// What is to be played next.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    sequence: u64,
+    timestamp: u32,
+    /// Ticks made up while nothing was there: they stand for what never comes.
+    covered: u32,
+}
+
 /// The packets of one remote track on their way to a loudspeaker.
+///
+/// No clock and no thread: time comes in with every call.
 #[derive(Debug)]
-pub(crate) struct JitterBuffer {
-    // At `MAX_PACKETS` the oldest goes.
+pub struct JitterBuffer {
+    // At `MAX_PACKETS` the oldest goes, counted.
     packets: BTreeMap<u64, Entry>,
-    /// Sequence and RTP time of what is to be played next; `None` = whatever comes.
-    next: Option<(u64, u32)>,
+    /// `None` = whatever comes.
+    next: Option<Place>,
     state: State,
     last_was_quiet: bool,
     delay: Delay,
+    stale: Stale,
     /// Smallest level, and frames, since the last look for excess.
     lowest: u32,
     frames: u32,
+    counts: PlayCounts,
 }
 
 #[derive(Debug)]
@@ -83,89 +153,81 @@ struct Entry {
     ticks: u32,
 }
 
+impl Default for JitterBuffer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl JitterBuffer {
-    pub(crate) fn new() -> Self {
+    /// Nothing was heard yet.
+    pub fn new() -> Self {
         Self {
             packets: BTreeMap::new(),
             next: None,
             state: State::Filling,
             last_was_quiet: true,
             delay: Delay::default(),
+            stale: Stale::default(),
             lowest: u32::MAX,
             frames: 0,
+            counts: PlayCounts::default(),
         }
     }
 
-    /// Takes in one packet, in whatever order it came.
-    pub(crate) fn insert(&mut self, packet: AudioPacket) {
+    /// Takes in one packet, in whatever order it came. What is no Opus packet is left out: a missing
+    /// one, to those after it.
+    pub fn insert(&mut self, packet: AudioPacket) {
         let Some(ticks) = opus::duration_ticks(&packet.payload) else {
             return;
         };
-        if let Some((sequence, timestamp)) = self.next {
-            let ahead = packet.timestamp.wrapping_sub(timestamp).cast_signed();
-            let is_foreign = packet.sequence.abs_diff(sequence) > 500;
-            if is_foreign || (packet.sequence < sequence && ahead.unsigned_abs() > 10 * MAX_GAP) {
-                self.packets.clear();
-                self.next = None;
-                self.delay = Delay::default();
-            } else if packet.sequence < sequence {
-                return;
+        if let Some(place) = self.next {
+            let apart = packet
+                .timestamp
+                .wrapping_sub(place.timestamp)
+                .cast_signed()
+                .unsigned_abs();
+            let is_old = packet.sequence < place.sequence;
+            if packet.sequence.abs_diff(place.sequence) > MAX_GAP_PACKETS
+                || (is_old && apart > FOREIGN)
+            {
+                self.realign();
+            } else if is_old {
+                self.counts.late += 1;
+                if !self.stale.is_another_stream(packet.arrival) {
+                    return;
+                }
+                self.realign();
             }
         }
+        if self.packets.contains_key(&packet.sequence) {
+            self.counts.duplicates += 1;
+            return;
+        }
+        self.stale.clear();
         self.delay.learn(packet.arrival, packet.timestamp);
         if self.packets.len() == MAX_PACKETS {
             self.packets.pop_first();
+            self.counts.overflowed += 1;
         }
         self.packets
             .insert(packet.sequence, Entry { packet, ticks });
     }
 
     /// What to play now.
-    pub(crate) fn next(&mut self, now: Instant) -> Play {
-        if self.state == State::Filling && !self.is_filled(now) {
-            return Play::Silence { ticks: FRAME_TICKS };
+    pub fn next(&mut self, now: Instant) -> Play {
+        let play = self.decide(now);
+        match &play {
+            Play::Conceal { ticks } => self.counts.concealed += u64::from(*ticks),
+            Play::Rebuild { ticks, .. } => self.counts.rebuilt += u64::from(*ticks),
+            Play::Packet(_) | Play::Reset | Play::Silence { .. } => {}
         }
-        let Some(entry) = self.packets.first_entry() else {
-            return self.run_dry();
-        };
-        let (first, start, ticks) = (
-            *entry.key(),
-            entry.get().packet.timestamp,
-            entry.get().ticks,
-        );
-        let was_filling = self.state == State::Filling;
-        let Some((sequence, timestamp)) = self.next.filter(|_| !was_filling) else {
-            let is_new = self.next.is_none();
-            self.next = Some((first, start));
-            self.state = State::Playing { concealed: 0 };
-            return if is_new {
-                Play::Reset
-            } else {
-                self.play_first()
-            };
-        };
-        let missing = start.wrapping_sub(timestamp);
-        if first == sequence && missing == 0 {
-            return self.play_first();
-        }
-        if missing > MAX_GAP {
-            // Either way in time: this is another time line.
-            self.next = Some((first, start));
-            return self.play_first();
-        }
-        let piece = missing.min(ticks);
-        let is_last = missing <= ticks;
-        if first == sequence {
-            // A pause of the sender.
-            self.next = Some((sequence, timestamp.wrapping_add(piece)));
-            return Play::Silence { ticks: piece };
-        }
-        self.fill(sequence, timestamp, piece, is_last)
+        play
     }
 
-    /// Told once per frame played: whether 10 ms are to be left out, because more is held back than
+    /// Told once per 10 ms played: whether 10 ms are to be left out, because more is held back than
     /// this path needs.
-    pub(crate) fn sheds(&mut self) -> bool {
+    pub fn sheds(&mut self) -> bool {
         let level = self.level();
         let target = self.delay.target_ticks();
         self.lowest = self.lowest.min(level);
@@ -176,43 +238,142 @@ impl JitterBuffer {
         }
         let sheds = far || self.lowest > target + EXCESS;
         (self.lowest, self.frames) = (u32::MAX, 0);
+        self.counts.shed += u64::from(FRAME_TICKS) * u64::from(sheds);
         sheds
     }
 
-    fn play_first(&mut self) -> Play {
+    /// What was done so far.
+    pub fn counts(&self) -> PlayCounts {
+        self.counts
+    }
+
+    /// The delay this path needs at present: 20–120 ms.
+    pub fn target(&self) -> Duration {
+        self.delay.target()
+    }
+
+    fn decide(&mut self, now: Instant) -> Play {
+        if self.state == State::Filling && !self.is_filled(now) {
+            return Play::Silence { ticks: FRAME_TICKS };
+        }
+        loop {
+            let Some((&first, entry)) = self.packets.first_key_value() else {
+                return self.run_dry();
+            };
+            let (start, ticks) = (entry.packet.timestamp, entry.ticks);
+            let Some(place) = self.next else {
+                self.jump(first, start);
+                return Play::Reset;
+            };
+            if self.state == State::Filling {
+                // The pause stood for whatever is missing.
+                self.jump(first, start);
+                return self.play_first(now);
+            }
+            let missing = start.wrapping_sub(place.timestamp);
+            if (1..=MAX_GAP).contains(&missing) {
+                return self.fill(place, now);
+            }
+            if missing == 0 {
+                return self.play_first(now);
+            }
+            let behind = missing.wrapping_neg();
+            if behind < ticks {
+                return self.play_first(now);
+            }
+            let fills = matches!(self.state, State::Playing { concealed } if concealed > 0);
+            if !fills || behind > MAX_GAP {
+                // Either way in time: this is another time line.
+                self.jump(first, start);
+                return Play::Reset;
+            }
+            // Its own time was filled, and then it came after all.
+            self.discard_first();
+        }
+    }
+
+    fn discard_first(&mut self) {
+        if let Some((sequence, _)) = self.packets.pop_first()
+            && let Some(place) = &mut self.next
+        {
+            place.sequence = sequence + 1;
+            self.counts.late += 1;
+        }
+    }
+
+    fn play_first(&mut self, now: Instant) -> Play {
         let Some((sequence, Entry { packet, ticks })) = self.packets.pop_first() else {
             return self.run_dry();
         };
-        self.next = Some((sequence + 1, packet.timestamp.wrapping_add(ticks)));
-        self.state = State::Playing { concealed: 0 };
+        self.jump(sequence + 1, packet.timestamp.wrapping_add(ticks));
         self.last_was_quiet = packet.payload.len() <= DTX_BYTES;
-        Play::Packet(packet.payload)
+        let held = now.saturating_duration_since(packet.arrival).as_nanos();
+        self.counts.played += 1;
+        self.counts.emitted += u64::from(ticks);
+        self.counts.held_nanos += (held * u128::from(ticks) / 48_000) as u64;
+        Play::Packet(packet)
     }
 
-    /// One piece of a hole in front of the first packet.
-    fn fill(&mut self, sequence: u64, timestamp: u32, piece: u32, is_last: bool) -> Play {
-        let Some((first, entry)) = self.packets.first_key_value() else {
+    fn jump(&mut self, sequence: u64, timestamp: u32) {
+        self.next = Some(Place {
+            sequence,
+            timestamp,
+            covered: 0,
+        });
+        self.state = State::Playing { concealed: 0 };
+    }
+
+    /// One piece of what is missing in front of the first packet.
+    fn fill(&mut self, place: Place, now: Instant) -> Play {
+        let Some((&first, entry)) = self.packets.first_key_value() else {
             return self.run_dry();
         };
+        let (start, ticks) = (entry.packet.timestamp, entry.ticks);
+        let missing = start.wrapping_sub(place.timestamp);
+        if place.covered >= missing {
+            self.jump(first, start);
+            return self.play_first(now);
+        }
+        let missing = missing - place.covered;
+        let piece = missing.min(ticks);
+        let timestamp = place.timestamp.wrapping_add(place.covered + piece);
+        if first == place.sequence {
+            // A pause of the sender.
+            self.next = Some(Place {
+                timestamp,
+                covered: 0,
+                ..place
+            });
+            return Play::Silence { ticks: piece };
+        }
+        let is_last = missing <= ticks;
+        let next = entry.packet.payload.clone();
+        self.next = Some(Place {
+            sequence: if is_last { first } else { place.sequence },
+            timestamp,
+            covered: 0,
+        });
+        self.replace(piece, next, is_last)
+    }
+
+    /// What is heard in place of packets that are lost; `next` comes behind them.
+    fn replace(&mut self, piece: u32, next: Bytes, is_last: bool) -> Play {
         let concealed = match self.state {
             State::Playing { concealed } => concealed,
             State::Filling => 0,
         };
-        let sequence = if is_last { *first } else { sequence };
-        self.next = Some((sequence, timestamp.wrapping_add(piece)));
         self.state = State::Playing {
             concealed: concealed + piece,
         };
-        // The codec works in steps of 2.5 ms.
-        if !piece.is_multiple_of(120) || (!is_last && concealed >= MAX_CONCEAL) {
+        let is_whole = piece.is_multiple_of(CODEC_STEP);
+        if is_whole && is_last && opus::has_fec(&next) {
+            return Play::Rebuild { next, ticks: piece };
+        }
+        if !is_whole || concealed >= MAX_CONCEAL || self.last_was_quiet {
+            self.counts.silent += u64::from(piece);
             return Play::Silence { ticks: piece };
         }
-        if is_last {
-            return Play::Rebuild {
-                next: entry.packet.payload.clone(),
-                ticks: piece,
-            };
-        }
+        self.counts.concealments += u64::from(concealed == 0);
         Play::Conceal { ticks: piece }
     }
 
@@ -223,6 +384,10 @@ impl JitterBuffer {
                 self.state = State::Playing {
                     concealed: concealed + FRAME_TICKS,
                 };
+                if let Some(place) = &mut self.next {
+                    place.covered += FRAME_TICKS;
+                }
+                self.counts.concealments += u64::from(concealed == 0);
                 Play::Conceal { ticks: FRAME_TICKS }
             }
             _ => {
@@ -230,6 +395,14 @@ impl JitterBuffer {
                 Play::Silence { ticks: FRAME_TICKS }
             }
         }
+    }
+
+    /// What comes now belongs to another stream.
+    fn realign(&mut self) {
+        self.packets.clear();
+        self.next = None;
+        self.delay = Delay::default();
+        self.stale.clear();
     }
 
     fn is_filled(&self, now: Instant) -> bool {
@@ -255,204 +428,7 @@ impl JitterBuffer {
     }
 }
 
-/// How long packets are held back: what 95 % of them need.
-#[derive(Debug, Default)]
-struct Delay {
-    origin: Option<(Instant, u32)>,
-    // Transit times in ticks plus a constant; the newest `LEARNED`.
-    transits: VecDeque<i64>,
-    since_renewal: u32,
-    target: Duration,
-}
-
-impl Delay {
-    fn learn(&mut self, arrival: Instant, timestamp: u32) {
-        let (began, first) = *self.origin.get_or_insert((arrival, timestamp));
-        let real = arrival.saturating_duration_since(began).as_micros() as i64 * 48 / 1_000;
-        let media = i64::from(timestamp.wrapping_sub(first).cast_signed());
-        if self.transits.len() == LEARNED {
-            self.transits.pop_front();
-        }
-        self.transits.push_back(real - media);
-        self.since_renewal += 1;
-        if self.since_renewal >= RENEW {
-            self.since_renewal = 0;
-            self.renew();
-        }
-    }
-
-    fn renew(&mut self) {
-        let mut sorted: Vec<_> = self.transits.iter().copied().collect();
-        sorted.sort_unstable();
-        let p95 = sorted[(sorted.len() * 95).div_ceil(100) - 1] - sorted[0];
-        self.target = MIN_DELAY + Duration::from_micros(p95.unsigned_abs() * 1_000 / 48);
-    }
-
-    fn target(&self) -> Duration {
-        self.target.clamp(MIN_DELAY, MAX_DELAY)
-    }
-
-    fn target_ticks(&self) -> u32 {
-        self.target().as_millis() as u32 * MILLI
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// 20 ms of CELT, with `n` as its content.
-    fn payload(n: u64) -> Bytes {
-        Bytes::copy_from_slice(&[0xd8, n as u8, 1, 2, 3])
-    }
-
-    struct Bench {
-        buffer: JitterBuffer,
-        start: Instant,
-        played: Vec<Play>,
-    }
-
-    impl Bench {
-        fn new() -> Self {
-            Self {
-                buffer: JitterBuffer::new(),
-                start: Instant::now(),
-                played: Vec::new(),
-            }
-        }
-
-        fn insert(&mut self, n: u64, arrival: u64) {
-            self.buffer.insert(AudioPacket {
-                sequence: 100 + n,
-                timestamp: (u32::MAX - 4_000).wrapping_add(n as u32 * 960),
-                arrival: self.start + Duration::from_millis(arrival),
-                marker: false,
-                audio_level: None,
-                payload: payload(n),
-            });
-        }
-
-        /// Plays at least 10 ms at each tick.
-        fn play(&mut self, from: u64, to: u64) {
-            let mut ahead = 0;
-            for at in (from..to).step_by(10) {
-                while ahead < FRAME_TICKS {
-                    let play = self.buffer.next(self.start + Duration::from_millis(at));
-                    ahead += match &play {
-                        Play::Packet(_) => 960,
-                        Play::Reset => 0,
-                        Play::Conceal { ticks }
-                        | Play::Silence { ticks }
-                        | Play::Rebuild { ticks, .. } => *ticks,
-                    };
-                    self.played.push(play);
-                }
-                ahead -= FRAME_TICKS;
-            }
-        }
-
-        fn packets(&self) -> usize {
-            self.played
-                .iter()
-                .filter(|play| matches!(play, Play::Packet(_)))
-                .count()
-        }
-
-        fn made_up(&self) -> Vec<&Play> {
-            let is_made_up =
-                |play: &&Play| matches!(play, Play::Conceal { .. } | Play::Rebuild { .. });
-            self.played.iter().filter(is_made_up).collect()
-        }
-    }
-
-    #[test]
-    fn even_stream_plays_after_the_smallest_delay_without_repairs() {
-        let mut bench = Bench::new();
-        for n in 0..100 {
-            bench.insert(n, n * 20);
-            bench.play(n * 20, n * 20 + 20);
-        }
-        let delay = Play::Silence { ticks: 480 };
-        assert_eq!(bench.played[..3], [delay.clone(), delay, Play::Reset]);
-        assert!(bench.made_up().is_empty());
-        assert!(bench.packets() >= 98);
-    }
-
-    #[test]
-    fn lost_packet_is_rebuilt_when_the_next_one_is_there() {
-        let mut bench = Bench::new();
-        [0, 1, 3, 4].into_iter().for_each(|n| bench.insert(n, 0));
-        bench.play(30, 130);
-        let next = payload(3);
-        assert_eq!(bench.made_up(), [&Play::Rebuild { next, ticks: 960 }]);
-        assert_eq!(bench.packets(), 4);
-    }
-
-    #[test]
-    fn reordered_packets_play_in_order() {
-        let mut bench = Bench::new();
-        [2, 0, 3, 1].into_iter().for_each(|n| bench.insert(n, 0));
-        bench.play(30, 110);
-        let expected: Vec<_> = (0..4).map(|n| Play::Packet(payload(n))).collect();
-        assert_eq!(bench.played[1..], expected);
-    }
-
-    #[test]
-    fn stream_that_stops_is_concealed_for_a_tenth_of_a_second_and_then_silent() {
-        let mut bench = Bench::new();
-        (0..3).for_each(|n| bench.insert(n, 0));
-        bench.play(30, 1_000);
-        assert_eq!(bench.made_up().len(), 10);
-        assert_eq!(bench.played.last(), Some(&Play::Silence { ticks: 480 }));
-        bench.insert(60, 1_200);
-        bench.insert(61, 1_210);
-        bench.play(1_220, 1_260);
-        assert_eq!(
-            bench.packets(),
-            5,
-            "a new stretch plays without filling the pause"
-        );
-    }
-
-    #[test]
-    fn delay_follows_the_jitter_of_the_path_within_its_bounds() {
-        for (jitter, expected) in [(0, 20), (50, 70), (900, 120)] {
-            let mut bench = Bench::new();
-            (0..256).for_each(|n| bench.insert(n, 1_000 + n * 20 + (n % 4) / 3 * jitter));
-            assert_eq!(bench.buffer.delay.target(), Duration::from_millis(expected));
-        }
-    }
-
-    #[test]
-    fn late_packet_is_dropped() {
-        let mut bench = Bench::new();
-        [0, 1, 3].into_iter().for_each(|n| bench.insert(n, 0));
-        bench.play(30, 110);
-        bench.insert(2, 110);
-        bench.play(110, 200);
-        assert_eq!(bench.packets(), 3);
-    }
-
-    #[test]
-    fn what_is_held_back_without_need_is_shed() {
-        let mut bench = Bench::new();
-        (0..15).for_each(|n| bench.insert(n, 0));
-        let mut shed = 0;
-        for n in 0..300 {
-            bench.insert(15 + n, 20 + n * 20);
-            bench.play(30 + n * 20, 50 + n * 20);
-            shed += u32::from(bench.buffer.sheds()) + u32::from(bench.buffer.sheds());
-            if bench.buffer.level() <= 40 * MILLI {
-                break;
-            }
-            for _ in 0..std::mem::take(&mut shed) {
-                bench.play(30 + n * 20, 40 + n * 20);
-            }
-        }
-        assert!(
-            bench.buffer.level() <= 60 * MILLI,
-            "{}",
-            bench.buffer.level()
-        );
-    }
-}
+mod operations;
+#[cfg(test)]
+mod tests;

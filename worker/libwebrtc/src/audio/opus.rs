@@ -32,6 +32,31 @@ pub(crate) fn duration_ticks(packet: &[u8]) -> Option<u32> {
         .filter(|ticks| *ticks > 0 && *ticks <= 48 * MAX_MILLIS)
 }
 
+/// Whether this packet carries a copy of the sound before it: in-band FEC (RFC 6716, 4.2.4).
+pub(crate) fn has_fec(packet: &[u8]) -> bool {
+    let (Ok(frames), Some(toc)) = (opus::packet::get_nb_frames(packet), packet.first()) else {
+        return false;
+    };
+    // Configurations from 16 on are CELT, which has none. Only the first of several frames matters,
+    // and it begins behind the table of contents when it is the only one; longer packets of several
+    // frames are not made by anybody who sends FEC.
+    let (config, is_stereo) = (toc >> 3, toc & 0b100 != 0);
+    if config >= 16 || frames != 1 {
+        return false;
+    }
+    let Some(header) = packet.get(1) else {
+        return false;
+    };
+    // One voice-activity bit for each 20 ms, then the FEC flag; in stereo the same again.
+    let pieces = match config {
+        2 | 6 | 10 => 2,
+        3 | 7 | 11 => 3,
+        _ => 1,
+    };
+    let flag = |at: u8| header >> (7 - at) & 1 == 1;
+    flag(pieces) || (is_stereo && flag(2 * pieces + 1))
+}
+
 /// What an encoder is made for. Changing it means a new encoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Format {

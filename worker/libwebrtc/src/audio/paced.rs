@@ -19,6 +19,7 @@ use super::{
     clock::{self, Ticked},
     decode::TrackDecoder,
     fanout::FrameQueue,
+    jitter_buffer::PlayCounts,
     opus::{self, Format},
     resampler::{Resampler, convert_channels},
     rtp::AudioPacket,
@@ -39,6 +40,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     decoder: Option<TrackDecoder>,
+    /// What decoders did that are gone.
+    past: PlayCounts,
     readers: Vec<Reader>,
     frame: Vec<i16>,
     is_ticking: bool,
@@ -71,6 +74,16 @@ impl PacedTrack {
         if let Some(decoder) = &mut self.shared.state.lock().decoder {
             decoder.insert(packet);
         }
+    }
+
+    /// What was played, made up and left out since the track began.
+    pub(crate) fn counts(&self) -> PlayCounts {
+        let state = self.shared.state.lock();
+        let mut counts = state.past;
+        if let Some(decoder) = &state.decoder {
+            counts.add(&decoder.counts());
+        }
+        counts
     }
 
     /// The track is over, and all its streams with it.
@@ -116,7 +129,7 @@ impl State {
     /// The format that serves all readers: the highest rate and the most channels among them.
     fn choose_format(&mut self) {
         let Some(sample_rate) = self.readers.iter().map(|reader| reader.sample_rate).max() else {
-            self.decoder = None;
+            self.forget_decoder();
             return;
         };
         let is_native = opus::is_native(sample_rate);
@@ -130,14 +143,13 @@ impl State {
             sample_rate: if is_native { sample_rate } else { 48_000 },
             channels: channels.min(2),
         };
-        if self
-            .decoder
-            .as_ref()
-            .is_none_or(|decoder| decoder.format() != format)
-        {
-            self.decoder = TrackDecoder::new(format)
-                .inspect_err(|error| tracing::error!(%error, "no decoder for a track"))
-                .ok();
+        let chosen = match &mut self.decoder {
+            Some(decoder) if decoder.format() == format => Ok(()),
+            Some(decoder) => decoder.set_format(format),
+            None => TrackDecoder::new(format).map(|decoder| self.decoder = Some(decoder)),
+        };
+        if let Err(error) = chosen {
+            tracing::error!(%error, "no decoder for a track");
         }
         for reader in &mut self.readers {
             let (from, to) = (format.sample_rate, reader.sample_rate);
@@ -145,6 +157,12 @@ impl State {
                 resampler: Resampler::new(from, to, format.channels),
                 ready: vec![0; RESERVE * format.channels as usize],
             });
+        }
+    }
+
+    fn forget_decoder(&mut self) {
+        if let Some(decoder) = self.decoder.take() {
+            self.past.add(&decoder.counts());
         }
     }
 
@@ -188,7 +206,7 @@ impl Ticked for Shared {
         let goes_on = !state.readers.is_empty();
         state.is_ticking = goes_on;
         if !goes_on {
-            state.decoder = None;
+            state.forget_decoder();
             self.is_open.store(false, Ordering::Relaxed);
         }
         goes_on

@@ -72,6 +72,9 @@ pub(crate) struct Connection {
     pub(super) liveness: Liveness,
     /// Where checks came from before the connection stood.
     acquaintances: Vec<SocketAddr>,
+    /// Whether packets carry copies of those before them. Off: the server makes redundant coding
+    /// for those who take it, and in-band FEC protects the way to the server for less.
+    pub(super) sends_copies: bool,
     /// Beyond repair: the peer closed, its certificate changed, or str0m gave up.
     pub(super) broken: bool,
     /// Both descriptions are there, or a restart began: the clock of [`Liveness`] is to start.
@@ -93,7 +96,9 @@ impl Connection {
         let mut config = Rtc::builder()
             .set_crypto_provider(crypto)
             .clear_codecs()
-            .enable_opus(true, false)
+            // With redundant coding (RFC 2198): what is lost is rebuilt from the next packet, and
+            // comes as if it had been reordered.
+            .enable_opus(true, true)
             // A video section needs one codec to be valid; what comes is thrown away.
             .enable_vp8(true)
             // Every packet at once and in order of arrival: the tap and the jitter buffer have
@@ -115,6 +120,7 @@ impl Connection {
             local_candidates: Vec::new(),
             liveness: Liveness::default(),
             acquaintances: Vec::new(),
+            sends_copies: false,
             broken: false,
             search_begins: false,
             deadline: now,
@@ -319,6 +325,7 @@ impl Connection {
         if *self.status.connection.get() != PeerConnectionState::Connected {
             return false;
         }
+        self.rtc.direct_api().set_red_send(mid, self.sends_copies);
         let Some(writer) = self.rtc.writer(mid) else {
             return false;
         };

@@ -17,6 +17,7 @@ use str0m::{
 use super::{channels::ChannelShared, connection::Connection, transceivers::TransceiverShared};
 use crate::{
     MediaType,
+    media_stream_track::MediaStreamTrack,
     peer_connection::PeerConnectionState,
     stats::{
         CandidatePairStats, CodecStats, DataChannelStats, DtlsTransportState,
@@ -152,7 +153,7 @@ impl StatsBook {
                 nack_count: stats.nacks as u32,
                 pli_count: stats.plis as u32,
                 fir_count: stats.firs as u32,
-                ..Default::default()
+                ..playout(section)
             },
         }));
     }
@@ -257,6 +258,26 @@ impl StatsBook {
             rtc: entry("CR".to_owned()),
             remote_candidate: candidate(pair.remote.addr, IceCandidateType::Host),
         }));
+    }
+}
+
+/// What paced streams of the track did. Samples are those of the 48 kHz clock at any rate.
+fn playout(section: &TransceiverShared) -> dictionaries::InboundRtpStreamStats {
+    let MediaStreamTrack::Audio(track) = section.remote_track() else {
+        return dictionaries::InboundRtpStreamStats::default();
+    };
+    let counts = track.inner.remote().map(|remote| remote.paced().counts());
+    let counts = counts.unwrap_or_default();
+    dictionaries::InboundRtpStreamStats {
+        jitter_buffer_delay: counts.held_nanos as f64 / 1e9 * CLOCK,
+        jitter_buffer_emitted_count: counts.emitted,
+        total_samples_received: counts.emitted + counts.rebuilt + counts.concealed + counts.silent,
+        concealed_samples: counts.concealed + counts.silent,
+        silent_concealed_samples: counts.silent,
+        concealment_events: counts.concealments,
+        removed_samples_for_acceleration: counts.shed,
+        packets_discarded: counts.late + counts.overflowed,
+        ..Default::default()
     }
 }
 
