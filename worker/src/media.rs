@@ -5,7 +5,7 @@
 //! sample waits for a decision; decisions reach audio only as gate and flush.
 
 pub mod clock;
-mod ear;
+pub mod ear;
 pub mod ingress;
 mod opus;
 pub mod playout;
@@ -78,19 +78,36 @@ impl fmt::Debug for Pcm {
 
 /// One Opus packet of a remote track, as it arrived.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Packet {
+pub struct Packet {
     /// Extended: does not wrap within one stream.
-    pub(crate) sequence: u64,
+    pub sequence: u64,
     /// Its start on the 48 kHz RTP clock; wraps.
-    pub(crate) timestamp: u32,
+    pub timestamp: u32,
     /// When it was read from the socket.
-    pub(crate) arrival: Instant,
+    pub arrival: Instant,
     /// In dBov, when the sender told.
-    pub(crate) audio_level: Option<i8>,
+    pub audio_level: Option<i8>,
     /// How long it sounds, on the RTP clock.
-    pub(crate) ticks: u32,
+    pub ticks: u32,
+    /// It carries a copy of the sound before it: in-band FEC.
+    pub has_fec: bool,
     /// The Opus packet.
-    pub(crate) payload: Bytes,
+    pub payload: Bytes,
+}
+
+impl Packet {
+    /// A packet without a level; `None` when the payload is no Opus packet.
+    pub fn new(sequence: u64, timestamp: u32, arrival: Instant, payload: Bytes) -> Option<Self> {
+        Some(Self {
+            sequence,
+            timestamp,
+            arrival,
+            audio_level: None,
+            ticks: opus::packet_ticks(&payload)?,
+            has_fec: opus::has_fec(&payload),
+            payload,
+        })
+    }
 }
 
 impl fmt::Debug for Packet {

@@ -3,13 +3,17 @@
 //! Owns the time line and the decoder of one track. It does not know where the audio goes; behind a
 //! closed gate nothing is decoded and nothing leaves.
 
-mod arrival;
+pub mod arrival;
+mod fade;
 
 use std::time::{Duration, Instant};
 
 use dialog::output::Gate;
 
-use self::arrival::{Action, Arrival, Counts};
+use self::{
+    arrival::{Action, Arrival, Counts},
+    fade::{EDGE_MILLIS, Fade},
+};
 use super::{
     FRAME_SAMPLES, Packet, Pcm,
     opus::{DecodeError, Decoder},
@@ -18,6 +22,9 @@ use super::{
 /// A decoded frame below −60 dBFS is silence: 0.001 of full scale, as a mean square.
 const QUIET_POWER: i64 = 33 * 33;
 
+/// Ticks of the 48 kHz RTP clock in which an abrupt end is led out.
+const EDGE_TICKS: u32 = 48 * EDGE_MILLIS;
+
 /// When a track ends in mid-turn the model gets this much silence, so that it ends the turn.
 const TURN_END: Duration = Duration::from_secs(1);
 
@@ -25,9 +32,13 @@ const TURN_END: Duration = Duration::from_secs(1);
 pub(crate) struct Ear {
     arrival: Arrival,
     decoder: Decoder,
+    fade: Fade,
     gate: Gate,
     /// The decoder missed packets.
     is_stale: bool,
+    /// The longest time that a packet was held back, from the socket to here, since the last
+    /// question.
+    held: Option<Duration>,
 }
 
 impl Ear {
@@ -36,8 +47,10 @@ impl Ear {
         Ok(Self {
             arrival: Arrival::new(now),
             decoder,
+            fade: Fade::default(),
             gate,
             is_stale: false,
+            held: None,
         })
     }
 
@@ -63,10 +76,16 @@ impl Ear {
         self.arrival.deadline(now)
     }
 
-    /// The track is over: silence, when it ended in mid-turn.
-    pub(crate) fn end(&self) -> Option<Pcm> {
-        let ends_turn = self.gate == Gate::Open && self.arrival.is_speaking();
-        ends_turn.then(|| Pcm::silence(TURN_END))
+    /// The track is over: what still waits behind a gap, and silence when it ended in mid-turn.
+    pub(crate) fn end(&mut self, now: Instant) -> Option<Pcm> {
+        self.arrival.flush(now);
+        let rest = self.drain(now);
+        if self.gate != Gate::Open || !self.arrival.is_speaking() {
+            return rest;
+        }
+        let mut pcm = rest.map(Vec::from).unwrap_or_default();
+        pcm.extend(Vec::from(Pcm::silence(TURN_END)));
+        Some(Pcm::from(pcm))
     }
 
     /// Counters since the last question.
@@ -74,9 +93,19 @@ impl Ear {
         self.arrival.take_counts()
     }
 
+    /// The longest time that a packet was held back since the last question: from the socket to the
+    /// model's queue.
+    pub(crate) fn take_held(&mut self) -> Option<Duration> {
+        self.held.take()
+    }
+
     fn drain(&mut self, now: Instant) -> Option<Pcm> {
         let mut pcm = Vec::new();
         while let Some(action) = self.arrival.poll_action() {
+            if let Action::Decode(packet) = &action {
+                let held = now.saturating_duration_since(packet.arrival);
+                self.held = self.held.max(Some(held));
+            }
             if self.gate == Gate::Open {
                 self.carry_out(now, action, &mut pcm);
             } else {
@@ -97,22 +126,45 @@ impl Ear {
                 if self.decoder.decode(&packet.payload, pcm).is_err() {
                     return self.conceal(packet.ticks, pcm);
                 }
+                self.fade.real(&mut pcm[start..]);
                 self.pay_debt(now, start, pcm);
             }
             Action::Rebuild { next, ticks } => {
+                let start = pcm.len();
                 if self.decoder.rebuild(&next, ticks, pcm).is_err() {
-                    self.conceal(ticks, pcm);
+                    return self.conceal(ticks, pcm);
                 }
+                self.fade.real(&mut pcm[start..]);
             }
             Action::Reset => self.decoder.reset(),
-            Action::Silence { ticks } => pcm.resize(pcm.len() + ticks as usize / 2, 0),
+            Action::Silence { ticks } => self.silence(ticks, pcm),
         }
     }
 
     fn conceal(&mut self, ticks: u32, pcm: &mut Vec<i16>) {
+        let start = pcm.len();
         if self.decoder.conceal(ticks, pcm).is_err() {
-            pcm.resize(pcm.len() + ticks as usize / 2, 0);
+            return self.zeros(ticks, pcm);
         }
+        self.fade.made_up(&mut pcm[start..]);
+    }
+
+    /// Zeros, after a short end of what was heard.
+    fn silence(&mut self, ticks: u32, pcm: &mut Vec<i16>) {
+        if !self.fade.is_audible() || ticks < EDGE_TICKS {
+            return self.zeros(ticks, pcm);
+        }
+        let start = pcm.len();
+        if self.decoder.conceal(EDGE_TICKS, pcm).is_err() {
+            return self.zeros(ticks, pcm);
+        }
+        self.fade.lead_out(&mut pcm[start..]);
+        self.zeros(ticks - EDGE_TICKS, pcm);
+    }
+
+    fn zeros(&mut self, ticks: u32, pcm: &mut Vec<i16>) {
+        self.fade.silence();
+        pcm.resize(pcm.len() + ticks as usize / 2, 0);
     }
 
     /// Leaves out quiet frames while the time line is ahead of real time.
@@ -144,6 +196,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::media::opus::has_fec;
 
     /// Speech-like packets, 20 ms each, with or without redundancy for the one before.
     fn packets(count: usize, fec: bool) -> Vec<Bytes> {
@@ -185,6 +238,7 @@ mod tests {
                 arrival,
                 audio_level: None,
                 ticks: 960,
+                has_fec: has_fec(payload),
                 payload: payload.clone(),
             };
             while let Some(due) = ear.deadline(arrival).filter(|due| *due <= arrival) {
@@ -223,6 +277,48 @@ mod tests {
             errors.push(error(&whole[hole.clone()], &holed[hole.clone()]));
         }
         assert!(errors[0] < errors[1] / 2.0, "{errors:?}");
+    }
+
+    #[test]
+    fn neither_end_of_a_hole_clicks() {
+        let packets = packets(60, false);
+        for lost in [vec![25], (25..28).collect(), (25..35).collect::<Vec<_>>()] {
+            let (whole, holed) = (hear(&packets, &[]), hear(&packets, &lost));
+            let step = |pcm: &[i16]| {
+                let steps = pcm.windows(2).map(|pair| pair[0].abs_diff(pair[1]));
+                steps.max().unwrap_or_default()
+            };
+            let around = 24 * 480..(40 * 480).min(holed.len());
+            let (real, heard) = (step(&whole[around.clone()]), step(&holed[around]));
+            assert!(
+                heard <= real * 3 / 2,
+                "{lost:?}: a step of {heard} where speech has {real}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_waits_behind_a_gap_is_heard_when_the_track_ends() {
+        let start = Instant::now();
+        let mut ear = Ear::new(start, Gate::Open).unwrap();
+        for (n, payload) in packets(5, false)
+            .into_iter()
+            .enumerate()
+            .filter(|(n, _)| *n != 3)
+        {
+            let packet = Packet {
+                sequence: n as u64,
+                timestamp: n as u32 * 960,
+                arrival: start,
+                audio_level: None,
+                ticks: 960,
+                has_fec: false,
+                payload,
+            };
+            ear.on_packet(start, packet);
+        }
+        let rest = ear.end(start).unwrap();
+        assert_eq!(rest.duration(), Duration::from_millis(40) + TURN_END);
     }
 
     #[test]

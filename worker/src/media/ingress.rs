@@ -207,10 +207,10 @@ impl<F: FnMut(Pcm) + Send> Task<F> {
     }
 
     fn close(&mut self) {
-        let Some(listening) = self.listening.take() else {
+        let Some(mut listening) = self.listening.take() else {
             return;
         };
-        if let Some(pcm) = listening.ear.end() {
+        if let Some(pcm) = listening.ear.end(now()) {
             (self.append)(pcm);
         }
     }
@@ -227,6 +227,9 @@ impl<F: FnMut(Pcm) + Send> Task<F> {
             return;
         };
         let counts = listening.ear.take_counts();
+        if let Some(held) = listening.ear.take_held() {
+            event::HeldBack { held }.emit();
+        }
         if counts.dropped > 0 {
             event::AudioDropped {
                 stage: AudioStage::Ear,
@@ -307,6 +310,7 @@ mod tests {
             arrival: now(),
             audio_level: None,
             ticks: 960,
+            has_fec: false,
             payload: Bytes::from_static(SILENT),
         }
     }
@@ -362,6 +366,40 @@ mod tests {
             .map(|pcm| pcm.duration())
             .sum();
         assert_eq!(heard, Duration::ZERO);
+    }
+
+    /// The value of a line of `/metrics` that begins like this.
+    fn metric(name: &str) -> f64 {
+        let text = crate::telemetry::metrics::metrics().render();
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|value| value.trim().parse().ok())
+            .unwrap_or_default()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_bad_network_does_is_counted_where_it_happens() {
+        const FAMILIES: [&str; 4] = [
+            "room_agent_audio_gap_wait_seconds_count",
+            "room_agent_audio_concealed_frames_total",
+            "room_agent_rtc_jitter_buffer_delay_seconds_count",
+            "room_agent_audio_dropped_frames_total{stage=\"ear\"}",
+        ];
+        let mut stage = stage();
+        let (packets, tap) = track();
+        stage.ingress.gate(ann(), Gate::Open);
+        stage.ingress.listen(ann(), tap);
+        let before = FAMILIES.map(metric);
+        // The third is lost, the second comes twice.
+        for sequence in [0, 1, 1, 3] {
+            packets.send(packet(sequence)).await.unwrap();
+        }
+        let mut heard = Duration::ZERO;
+        while heard < Duration::from_millis(80) {
+            heard += stage.appended.recv().await.unwrap().duration();
+        }
+        for (name, before) in FAMILIES.into_iter().zip(before) {
+            assert!(metric(name) > before, "{name}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -13,13 +13,9 @@ const MAX_SAMPLES: usize = SAMPLE_RATE as usize / 1_000 * 120;
 /// A packet that is no Opus, or a decoder that could not be made.
 #[derive(Debug, thiserror::Error)]
 #[error("opus: {0}")]
-pub(super) struct DecodeError(#[from] opus::Error);
+pub(crate) struct DecodeError(#[from] opus::Error);
 
 /// Ticks of the 48 kHz RTP clock that this packet lasts; `None` when it is no Opus packet.
-#[cfg_attr(
-    not(feature = "our-engine"),
-    expect(dead_code, reason = "upstream's engine hands out no packets")
-)]
 pub(crate) fn packet_ticks(payload: &[u8]) -> Option<u32> {
     if payload.is_empty() {
         return None;
@@ -28,6 +24,29 @@ pub(crate) fn packet_ticks(payload: &[u8]) -> Option<u32> {
     u32::try_from(samples)
         .ok()
         .filter(|ticks| (1..=5_760).contains(ticks))
+}
+
+/// Whether this packet carries a copy of the sound before it: in-band FEC (RFC 6716, 4.2.4).
+pub(crate) fn has_fec(payload: &[u8]) -> bool {
+    let (Ok(frames), Some(toc)) = (opus::packet::get_nb_frames(payload), payload.first()) else {
+        return false;
+    };
+    // From 16 on it is CELT, which has none. Whoever sends FEC sends one frame in a packet.
+    let (config, is_stereo) = (toc >> 3, toc & 0b100 != 0);
+    if config >= 16 || frames != 1 {
+        return false;
+    }
+    let Some(header) = payload.get(1) else {
+        return false;
+    };
+    // One voice-activity bit for each 20 ms, then the FEC flag; in stereo the same again.
+    let pieces = match config {
+        2 | 6 | 10 => 2,
+        3 | 7 | 11 => 3,
+        _ => 1,
+    };
+    let flag = |at: u8| header >> (7 - at) & 1 == 1;
+    flag(pieces) || (is_stereo && flag(2 * pieces + 1))
 }
 
 /// Decodes one track to 24 kHz mono.
@@ -82,5 +101,31 @@ impl Decoder {
         out.truncate(start + decoded.as_ref().copied().unwrap_or(0));
         decoded?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fec_is_seen_where_the_encoder_put_it() {
+        for fec in [true, false] {
+            let mode = opus::Application::Voip;
+            let mut encoder = opus::Encoder::new(SAMPLE_RATE, Channels::Mono, mode).unwrap();
+            encoder.set_signal(opus::Signal::Voice).unwrap();
+            encoder.set_inband_fec(fec).unwrap();
+            encoder.set_packet_loss_perc(20).unwrap();
+            let voice = |n: usize| ((n % 170) as i16 - 85) * 80;
+            let pcm: Vec<i16> = (0..480 * 50).map(voice).collect();
+            let found = pcm
+                .chunks(480)
+                .filter(|frame| has_fec(&encoder.encode_vec(frame, 1_000).unwrap()))
+                .count();
+            // Not in every packet: what is cheap to conceal has none.
+            let expected = if fec { 20..=50 } else { 0..=0 };
+            assert!(expected.contains(&found), "{found} of 50");
+        }
+        assert!(!has_fec(&[]) && !has_fec(&[0x48]) && !has_fec(&[0xd8, 0xff]));
     }
 }

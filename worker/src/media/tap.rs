@@ -63,7 +63,7 @@ mod engine {
     use livekit::{track::RemoteAudioTrack, webrtc::ext};
 
     use super::Heard;
-    use crate::media::{Packet, opus};
+    use crate::media::Packet;
 
     // 64 packets, 1.3 s: a session that cannot keep up loses its oldest audio, counted.
     const CAPACITY: usize = 64;
@@ -113,12 +113,13 @@ mod engine {
 
     fn translate(packet: ext::Packet) -> Option<Packet> {
         Some(Packet {
-            sequence: packet.sequence,
-            timestamp: packet.timestamp,
-            arrival: packet.arrival,
             audio_level: packet.audio_level,
-            ticks: opus::packet_ticks(&packet.payload)?,
-            payload: packet.payload,
+            ..Packet::new(
+                packet.sequence,
+                packet.timestamp,
+                packet.arrival,
+                packet.payload,
+            )?
         })
     }
 }

@@ -61,6 +61,7 @@ pub struct Metrics {
     pub(super) audio_dropped_frames_total: IntCounterVec,
     pub(super) audio_gap_wait_seconds: Histogram,
     pub(super) audio_concealed_frames_total: IntCounter,
+    pub(super) rtc_jitter_buffer_delay_seconds: Histogram,
     pub(super) playout_underruns_total: IntCounter,
     pub(super) media_late_ticks_total: IntCounter,
 
@@ -219,6 +220,12 @@ impl Metrics {
                 r,
                 "audio_gap_wait_seconds",
                 "How long a gap in a caller's audio held the rest back",
+                FAST,
+            ),
+            rtc_jitter_buffer_delay_seconds: histogram(
+                r,
+                "rtc_jitter_buffer_delay_seconds",
+                "How long a caller's packet took from the socket to the model's queue",
                 FAST,
             ),
             audio_concealed_frames_total: counter(

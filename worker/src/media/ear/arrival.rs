@@ -6,6 +6,7 @@
 //! the model has no loudspeaker whose clock must be fed. Durations are ticks of the 48 kHz RTP clock.
 
 mod lateness;
+mod stale;
 mod wait;
 
 use std::{
@@ -15,7 +16,7 @@ use std::{
 
 use bytes::Bytes;
 
-use self::{lateness::Lateness, wait::GapWait};
+use self::{lateness::Lateness, stale::Stale, wait::GapWait};
 use crate::media::Packet;
 
 /// Ticks of one millisecond.
@@ -55,35 +56,48 @@ fn ticks(duration: Duration) -> u64 {
     (duration.as_nanos() * u128::from(MILLI) / 1_000_000) as u64
 }
 
-/// What to do next for the time line; durations in ticks.
+/// What to do next for the time line; durations in ticks of the 48 kHz RTP clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
+pub enum Action {
     /// Carry on from what was decoded last.
-    Conceal { ticks: u32 },
+    Conceal {
+        /// How long.
+        ticks: u32,
+    },
     /// Decode this packet.
     Decode(Packet),
-    /// Rebuild what was before `next` from the redundancy in it.
-    Rebuild { next: Bytes, ticks: u32 },
+    /// Rebuild what was before `next` from the in-band FEC in it.
+    Rebuild {
+        /// The payload that holds the copy.
+        next: Bytes,
+        /// How long.
+        ticks: u32,
+    },
     /// Forget the decoder's past.
     Reset,
     /// Write zeros.
-    Silence { ticks: u32 },
+    Silence {
+        /// How long.
+        ticks: u32,
+    },
 }
 
 /// Counters since the last question.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
+pub struct Counts {
     /// Duplicates, and packets that came after their hole was filled.
-    pub(crate) dropped: u64,
-    /// Packets that never came in time.
-    pub(crate) concealed: u64,
-    /// The longest wait for a gap.
-    pub(crate) waited: Option<Duration>,
+    pub dropped: u64,
+    /// Packets that never came in time and were made up.
+    pub concealed: u64,
+    /// Packets that never came in time and were rebuilt from in-band FEC.
+    pub rebuilt: u64,
+    /// The longest wait for a gap, whether the packet came or not.
+    pub waited: Option<Duration>,
 }
 
 /// The time line of one track.
 #[derive(Debug)]
-pub(crate) struct Arrival {
+pub struct Arrival {
     began: Instant,
     /// Everything handed out since `began`, silence included.
     delivered: u64,
@@ -96,6 +110,7 @@ pub(crate) struct Arrival {
     silence: Silence,
     wait: GapWait,
     lateness: Lateness,
+    stale: Stale,
     // Drained after every call.
     actions: VecDeque<Action>,
     counts: Counts,
@@ -132,7 +147,7 @@ struct Silence {
 
 impl Arrival {
     /// Begins to listen: there is silence until the first packet comes.
-    pub(crate) fn new(now: Instant) -> Self {
+    pub fn new(now: Instant) -> Self {
         Self {
             began: now,
             delivered: 0,
@@ -146,6 +161,7 @@ impl Arrival {
             },
             wait: GapWait::new(now),
             lateness: Lateness::new(now),
+            stale: Stale::default(),
             actions: VecDeque::new(),
             counts: Counts::default(),
             dropped_last: false,
@@ -153,7 +169,7 @@ impl Arrival {
     }
 
     /// Takes in one packet, in whatever order it came.
-    pub(crate) fn on_packet(&mut self, packet: Packet) {
+    pub fn on_packet(&mut self, packet: Packet) {
         let Some(stream) = &self.stream else {
             return self.realign(packet);
         };
@@ -167,24 +183,31 @@ impl Arrival {
             return self.realign(packet);
         }
         if ahead < 0 || self.stored.contains_key(&packet.sequence) {
-            return self.on_stale(&packet);
+            return self.on_stale(packet, ahead);
         }
+        self.stale.clear();
         self.lateness.on_packet(packet.arrival, packet.timestamp);
         if ahead > 0 {
             return self.store(packet);
         }
         if let Some(since) = self.gap_since() {
-            self.wait.on_late(
-                packet.arrival,
-                packet.arrival.saturating_duration_since(since),
-            );
+            let waited = packet.arrival.saturating_duration_since(since);
+            self.wait.on_late(packet.arrival, waited);
+            self.counts.waited = self.counts.waited.max(Some(waited));
         }
         self.deliver(packet);
         self.deliver_contiguous();
     }
 
+    /// Nothing more will come: hands out what still waits behind a gap.
+    pub fn flush(&mut self, now: Instant) {
+        while !self.stored.is_empty() {
+            self.give_up(now);
+        }
+    }
+
     /// Acts on everything that is due.
-    pub(crate) fn on_timeout(&mut self, now: Instant) {
+    pub fn on_timeout(&mut self, now: Instant) {
         while self.gap_deadline(now).is_some_and(|due| due <= now) {
             self.give_up(now);
         }
@@ -194,18 +217,18 @@ impl Arrival {
     }
 
     /// When [`Self::on_timeout`] wants to be called.
-    pub(crate) fn deadline(&mut self, now: Instant) -> Option<Instant> {
+    pub fn deadline(&mut self, now: Instant) -> Option<Instant> {
         self.gap_deadline(now).or_else(|| self.silence_deadline())
     }
 
     /// The next thing to do; drain to `None` after every call.
-    pub(crate) fn poll_action(&mut self) -> Option<Action> {
+    pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
     }
 
     /// Whether 10 ms of decoded silence are to be dropped to catch up with real time; at most every
     /// second one is.
-    pub(crate) fn drops_quiet(&mut self, now: Instant, ticks: u32) -> bool {
+    pub fn drops_quiet(&mut self, now: Instant, ticks: u32) -> bool {
         let drops = !self.dropped_last && self.debt(now) >= u64::from(ticks);
         self.dropped_last = drops;
         if drops {
@@ -216,27 +239,29 @@ impl Arrival {
 
     /// Ticks by which the time line is ahead of real time, beyond one packet: audio that came late,
     /// after silence had taken its place.
-    pub(crate) fn debt(&self, now: Instant) -> u64 {
+    pub fn debt(&self, now: Instant) -> u64 {
         self.delivered.saturating_sub(self.elapsed(now) + SLACK)
     }
 
     /// Counters since the last question.
-    pub(crate) fn take_counts(&mut self) -> Counts {
+    pub fn take_counts(&mut self) -> Counts {
         std::mem::take(&mut self.counts)
     }
 
     /// The last thing heard was speech.
-    pub(crate) fn is_speaking(&self) -> bool {
+    pub fn is_speaking(&self) -> bool {
         self.silence.since.is_none() && self.stream.as_ref().is_some_and(|s| !s.is_quiet)
     }
 
     /// Starts the time line of another stream with this packet.
     fn realign(&mut self, packet: Packet) {
         if self.stream.is_some() {
+            // What has arrived is heard, whatever comes next.
+            self.flush(packet.arrival);
             self.actions.push_back(Action::Reset);
         }
-        self.stored.clear();
         self.holes.clear();
+        self.stale.clear();
         self.lateness.reset();
         self.lateness.on_packet(packet.arrival, packet.timestamp);
         let (sequence, timestamp) = (packet.sequence, packet.timestamp);
@@ -248,7 +273,8 @@ impl Arrival {
         self.deliver(packet);
     }
 
-    fn on_stale(&mut self, packet: &Packet) {
+    /// A packet that came before, or after its hole was filled.
+    fn on_stale(&mut self, packet: Packet, ahead: i64) {
         self.counts.dropped += 1;
         let hole = self
             .holes
@@ -259,6 +285,9 @@ impl Arrival {
                 packet.arrival,
                 packet.arrival.saturating_duration_since(hole.since),
             );
+        }
+        if ahead < 0 && self.stale.is_another_stream(packet.arrival) {
+            self.realign(packet);
         }
     }
 
@@ -351,6 +380,8 @@ impl Arrival {
         self.counts.waited = self.counts.waited.max(Some(waited));
         self.counts.concealed += count;
         match u32::try_from(missing) {
+            // Left out on the way without any time in it: padding.
+            Ok(0) => self.counts.concealed -= count,
             Ok(missing) if missing <= MAX_GAP => self.fill_hole(missing, was_quiet, &next),
             _ => self.actions.push_back(Action::Reset),
         }
@@ -361,7 +392,10 @@ impl Arrival {
     /// Concealed, then silent, then rebuilt: as long as the hole, less what silence covered already.
     fn fill_hole(&mut self, missing: u32, was_quiet: bool, next: &Packet) {
         let hole = u64::from(missing).saturating_sub(self.silence.ticks) as u32;
-        let rebuilt = hole.min(next.ticks) / CODEC_STEP * CODEC_STEP;
+        let rebuilt = match next.has_fec {
+            true => hole.min(next.ticks) / CODEC_STEP * CODEC_STEP,
+            false => 0,
+        };
         let before = hole - rebuilt;
         let concealed = if was_quiet {
             0
@@ -374,6 +408,8 @@ impl Arrival {
         }
         self.silent(u64::from(before - concealed));
         if rebuilt > 0 {
+            self.counts.concealed -= 1;
+            self.counts.rebuilt += 1;
             self.delivered += u64::from(rebuilt);
             self.actions.push_back(Action::Rebuild {
                 next: next.payload.clone(),
@@ -445,5 +481,7 @@ fn is_quiet(packet: &Packet) -> bool {
         || packet.audio_level.is_some_and(|level| level <= QUIET_LEVEL)
 }
 
+#[cfg(test)]
+mod operations;
 #[cfg(test)]
 mod tests;

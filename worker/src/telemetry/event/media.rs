@@ -47,6 +47,20 @@ impl GapWaited {
     }
 }
 
+/// A packet went from the socket to the model's queue.
+#[derive(Debug)]
+pub struct HeldBack {
+    /// How long that took; behind a gap it waited.
+    pub held: Duration,
+}
+
+impl HeldBack {
+    /// Counts.
+    pub fn emit(self) {
+        observe(&metrics().rtc_jitter_buffer_delay_seconds, self.held);
+    }
+}
+
 /// Frames were made up because their packets never came.
 #[derive(Debug)]
 pub struct AudioConcealed {

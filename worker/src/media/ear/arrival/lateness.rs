@@ -23,8 +23,8 @@ const MAX: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct Lateness {
     began: Instant,
-    /// RTP time of the first packet since the last reset.
-    origin: Option<u32>,
+    /// RTP time of the last packet since the last reset, and the same without wraps.
+    media: Option<(u32, i64)>,
     // The last `SAMPLES` of the last `WINDOW`: arrival, and transit time in ticks plus a constant.
     transits: VecDeque<(Instant, i64)>,
     scratch: Vec<i64>,
@@ -36,7 +36,7 @@ impl Lateness {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             began: now,
-            origin: None,
+            media: None,
             transits: VecDeque::with_capacity(SAMPLES),
             scratch: Vec::with_capacity(SAMPLES),
             since_renewal: 0,
@@ -46,8 +46,9 @@ impl Lateness {
 
     /// A packet came.
     pub(super) fn on_packet(&mut self, arrival: Instant, timestamp: u32) {
-        let origin = *self.origin.get_or_insert(timestamp);
-        let media = i64::from(timestamp.wrapping_sub(origin).cast_signed());
+        let (last, unwrapped) = self.media.unwrap_or((timestamp, 0));
+        let media = unwrapped + i64::from(timestamp.wrapping_sub(last).cast_signed());
+        self.media = Some((timestamp, media));
         let transit = ticks(arrival.saturating_duration_since(self.began)) as i64 - media;
         let expired = |at: &Instant| arrival.saturating_duration_since(*at) > WINDOW;
         while self.transits.len() == SAMPLES
@@ -64,7 +65,7 @@ impl Lateness {
 
     /// The RTP time line begins anew.
     pub(super) fn reset(&mut self) {
-        self.origin = None;
+        self.media = None;
         self.transits.clear();
     }
 
@@ -104,6 +105,19 @@ mod tests {
         let mut lateness = Lateness::new(start);
         feed(&mut lateness, start, 100, |_| 40);
         assert_eq!(lateness.p95(), Duration::ZERO);
+    }
+
+    #[test]
+    fn lateness_is_measured_for_longer_than_half_the_rtp_clock() {
+        let start = Instant::now();
+        let mut lateness = Lateness::new(start);
+        // Eight packets in 8 s, then nothing for 50 minutes, for a day: the distance from the
+        // first timestamp changes its sign after 12.4 hours.
+        for n in 0..8 * 29_u64 {
+            let at = Duration::from_secs(n / 8 * 3_000 + n % 8);
+            lateness.on_packet(start + at, (at.as_millis() as u32).wrapping_mul(48));
+            assert_eq!(lateness.p95(), Duration::ZERO, "after {at:?}");
+        }
     }
 
     #[test]

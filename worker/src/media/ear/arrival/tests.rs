@@ -15,6 +15,8 @@ struct Track {
     /// Ticks of everything in `out`.
     total: u64,
     counts: Counts,
+    /// Speech carries a copy of what was before it.
+    fec: bool,
 }
 
 impl Track {
@@ -28,6 +30,7 @@ impl Track {
             out: Vec::new(),
             total: 0,
             counts,
+            fec: true,
         }
     }
 
@@ -39,6 +42,7 @@ impl Track {
         let counts = self.arrival.take_counts();
         self.counts.dropped += counts.dropped;
         self.counts.concealed += counts.concealed;
+        self.counts.rebuilt += counts.rebuilt;
         self.counts.waited = self.counts.waited.max(counts.waited);
     }
 
@@ -65,6 +69,7 @@ impl Track {
             arrival: self.now,
             audio_level: None,
             ticks: PACKET,
+            has_fec: payload.len() > DTX_BYTES && self.fec,
             payload: Bytes::from_static(payload),
         });
         self.drain();
@@ -235,6 +240,130 @@ fn lost_packet_is_rebuilt_from_the_next_one_after_the_wait() {
     assert_eq!(track.counts.waited, Some(millis(30)));
     track.even(10, 60, SPEECH);
     assert_eq!(track.counts.dropped, 1, "its hole is filled");
+}
+
+#[test]
+fn lost_packet_without_a_copy_is_concealed_after_the_wait() {
+    let mut track = Track::new();
+    track.fec = false;
+    (0..10).for_each(|n| track.even(n, 0, SPEECH));
+    track.even(11, 0, SPEECH);
+    track.run_to(millis(11 * 20 + 20 + 31));
+    assert_eq!(track.repairs(), [Action::Conceal { ticks: PACKET }]);
+    assert_eq!((track.counts.concealed, track.counts.rebuilt), (1, 0));
+}
+
+#[test]
+fn burst_of_loss_without_a_copy_ends_in_silence_and_not_in_a_buzz() {
+    let mut track = Track::new();
+    track.fec = false;
+    (0..10).for_each(|n| track.even(n, 0, SPEECH));
+    // Silence not yet begun: the packets come as one late bunch.
+    track.arrival.silence.covered += millis(300);
+    track.even(20, 0, SPEECH);
+    track.run_to(millis(20 * 20 + 20 + 31));
+    let expected = [
+        Action::Conceal { ticks: 100 * 48 },
+        Action::Silence { ticks: 100 * 48 },
+    ];
+    assert_eq!(track.repairs(), expected);
+}
+
+#[test]
+fn copy_of_a_lost_packet_from_redundant_coding_is_heard_like_the_packet() {
+    let mut track = Track::new();
+    for n in 0..100 {
+        // Every fifth packet is lost; the next one brings its copy, on either side of itself.
+        match n % 10 {
+            2 | 7 => {}
+            3 => {
+                track.even(n - 1, 20, SPEECH);
+                track.even(n, 0, SPEECH);
+            }
+            8 => {
+                track.even(n, 0, SPEECH);
+                track.even(n - 1, 20, SPEECH);
+            }
+            _ => track.even(n, 0, SPEECH),
+        }
+    }
+    assert_eq!(track.decoded(), (0..100).collect::<Vec<_>>());
+    assert_eq!(track.repairs(), []);
+    assert_eq!(track.counts.waited, Some(Duration::ZERO));
+}
+
+#[test]
+fn gap_that_closes_in_time_says_how_long_it_waited() {
+    let mut track = Track::new();
+    (0..10).for_each(|n| track.even(n, 0, SPEECH));
+    track.even(11, 0, SPEECH);
+    track.even(10, 25, SPEECH);
+    assert_eq!(track.counts.waited, Some(millis(5)));
+}
+
+#[test]
+fn sequence_numbers_may_pass_the_sixteenth_bit_in_mid_speech() {
+    let mut track = Track::new();
+    for n in 0..40_u32 {
+        // The packet before the wrap comes behind the one after it.
+        let n = match n {
+            10 => 11,
+            11 => 10,
+            n => n,
+        };
+        let at = millis(u64::from(n.max(11)) * 20 + 20 + u64::from(n == 10) * 5);
+        let at = if n < 10 {
+            millis(u64::from(n) * 20 + 20)
+        } else {
+            at
+        };
+        track.feed(at, 65_525 + u64::from(n), n * PACKET, SPEECH);
+    }
+    let heard: Vec<u64> = track.decoded().iter().map(|n| n + 1_000).collect();
+    assert_eq!(heard, (65_525..65_565).collect::<Vec<_>>());
+    assert_eq!(track.repairs(), []);
+}
+
+#[test]
+fn what_waits_behind_a_gap_is_heard_before_another_stream() {
+    let mut track = Track::new();
+    (0..10).for_each(|n| track.even(n, 0, SPEECH));
+    track.even(11, 0, SPEECH);
+    track.even(12, 0, SPEECH);
+    track.feed(millis(265), 90_000, 3_000_000_000, SPEECH);
+    let decoded = track.decoded();
+    assert_eq!(decoded[10..], [11, 12, 89_000]);
+}
+
+#[test]
+fn another_stream_whose_numbers_lie_behind_ours_is_heard_after_a_second() {
+    let mut track = Track::new();
+    (0..200).for_each(|n| track.even(n, 0, SPEECH));
+    // Sequence 300 below, RTP time 5 s below: it looks like old packets.
+    for n in 0..100_u64 {
+        let at = millis(4_100 + n * 20);
+        track.feed(at, 900 + n, (n as u32 * PACKET).wrapping_sub(9_600), SPEECH);
+    }
+    let heard = track.decoded_since_reset().len();
+    assert!((40..=60).contains(&heard), "{heard}");
+}
+
+#[test]
+fn storm_of_duplicates_changes_nothing() {
+    let mut track = Track::new();
+    for n in 0..200 {
+        track.even(n, 0, SPEECH);
+        for back in 0..20 {
+            track.even(
+                n.saturating_sub(back),
+                u64::from(back.min(n)) * 20 + 1,
+                SPEECH,
+            );
+        }
+    }
+    assert_eq!(track.decoded(), (0..200).collect::<Vec<_>>());
+    assert_eq!(track.repairs(), []);
+    assert_eq!(track.counts.dropped, 200 * 20);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Core: how long audio behind a gap waits for the packet that is missing.
 //!
 //! Learns from this track: packets that came late, how late. A path that reorders gets the time it
-//! needs, one that does not gets a short wait.
+//! needs, one that does not gets a short wait. Packets that no bearable wait would have caught say
+//! nothing about how long to wait.
 
 use std::{
     collections::VecDeque,
@@ -23,7 +24,8 @@ const SAMPLES: usize = 32;
 #[derive(Debug)]
 pub(super) struct GapWait {
     began: Instant,
-    // The newest `SAMPLES` of the last `MEMORY`; the oldest goes.
+    // Only those that a wait could have caught. The newest `SAMPLES` of the last `MEMORY`; the
+    // oldest goes.
     late: VecDeque<(Instant, Duration)>,
 }
 
@@ -38,6 +40,9 @@ impl GapWait {
     /// A missing packet came `lateness` after the first one behind its gap.
     pub(super) fn on_late(&mut self, now: Instant, lateness: Duration) {
         self.forget(now);
+        if lateness > MAX {
+            return;
+        }
         if self.late.len() == SAMPLES {
             self.late.pop_front();
         }
@@ -82,12 +87,21 @@ mod tests {
         assert_eq!(wait.duration(start), START);
         wait.on_late(start, Duration::from_millis(20));
         assert_eq!(wait.duration(start), Duration::from_millis(30));
-        wait.on_late(start, Duration::from_millis(90));
+        wait.on_late(start, Duration::from_millis(50));
         assert_eq!(wait.duration(start), MAX);
         for _ in 0..SAMPLES {
             wait.on_late(start, Duration::from_millis(1));
         }
         assert_eq!(wait.duration(start), MIN);
+    }
+
+    #[test]
+    fn packet_too_late_for_any_bearable_wait_does_not_lengthen_it() {
+        let start = Instant::now();
+        let mut wait = GapWait::new(start);
+        wait.on_late(start, Duration::from_millis(8));
+        (0..10).for_each(|_| wait.on_late(start, Duration::from_millis(300)));
+        assert_eq!(wait.duration(start), Duration::from_millis(12));
     }
 
     #[test]
