@@ -113,6 +113,18 @@ const TARGETS: &[Target] = &[
         "engine::fuzz::opus::a_packet_is_decoded_or_refused",
     ),
     target(
+        "paced",
+        ENGINE,
+        "libwebrtc",
+        "audio::jitter_buffer::operations::a_loudspeaker_is_served_whatever_comes_operations",
+    ),
+    target(
+        "arrival",
+        "worker",
+        "room_agent",
+        "media::ear::arrival::operations::a_time_line_is_kept_whatever_comes_operations",
+    ),
+    target(
         "dialog",
         "worker/dialog",
         "operations",

@@ -15,6 +15,7 @@ mod demo;
 mod doctor;
 mod e2e;
 mod fuzz;
+mod impairment;
 mod interop;
 mod parity;
 mod paths;
@@ -40,6 +41,7 @@ usage: cargo xtask <command>
   bench [--turns N]           quick figures as JSON
   interop [--quick] [--skip-netns] [filter ...]    calls with Google's engine, Chromium and our own; prints JSON
   soak [--minutes N] [--loss PERCENT]  one long call over a lossy network (60, 5)
+  impairment [--check | --write | --real]  badly delivered audio: figures of both receivers as JSON; the table of them
   doctor                      what this machine has, what is missing, and the line that installs it
   fuzz [--short] [target ...] hostile input, 10 minutes per target (--short: 60 s), as JSON
   tidy                        the house rules as checks
@@ -74,6 +76,7 @@ fn dispatch(command: &str, rest: &[String]) -> Result<(), Failure> {
         "console" => console::test(),
         "demo" => demo::demo(rest),
         "doctor" => doctor::doctor(),
+        "impairment" => impairment::impairment(rest),
         "e2e" => e2e::e2e(rest),
         "fuzz" => fuzz::fuzz(rest),
         "interop" => interop::interop(rest),

@@ -6,7 +6,8 @@ use std::{
 };
 
 use crate::{
-    browser, cargo, chart, compose, conformance, console, demo, e2e, fuzz, interop, parity,
+    browser, cargo, chart, compose, conformance, console, demo, e2e, fuzz, impairment, interop,
+    parity,
     run::{Failure, note, run, say, to_stderr},
     setup, soak, tidy, unpatched,
 };
@@ -28,6 +29,7 @@ const STEPS: &[Step] = &[
     ("end to end", || e2e::e2e(&[])),
     ("conformance", conformance::quick),
     ("interop", || interop::interop(&["--quick".to_owned()])),
+    ("impairment", impairment::check),
     ("browser", browser::browser),
     ("demo --check", demo::check),
 ];

@@ -1,0 +1,259 @@
+//! Adapter: a speaker and a listener in one room, and both receivers on the listener's packets.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use libwebrtc::ext::{self, Packet, Tap};
+use livekit::{
+    options::TrackPublishOptions,
+    prelude::*,
+    webrtc::{
+        audio_frame::AudioFrame,
+        audio_source::{AudioSourceOptions, RtcAudioSource, native::NativeAudioSource},
+    },
+};
+use tests::{
+    clips::SAMPLE_RATE,
+    livekit_server::{LivekitServer, Pass},
+    user::configure_engine,
+};
+use tokio::{sync::mpsc, task::JoinHandle};
+
+use super::since;
+use crate::{
+    Result,
+    receivers::{ArrivalRun, FRAME, PacedRun},
+    speech,
+    stream::Given,
+    tally::{Receiver, Row, Tally},
+};
+
+/// 10 ms.
+const SAMPLES: usize = SAMPLE_RATE as usize / 100;
+/// Packets a tap keeps: more than a row has.
+const KEPT: usize = 16_384;
+/// Something that does not come in this time does not come.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// What is under way when a row ends may still come.
+const UNDER_WAY: Duration = Duration::from_millis(600);
+
+/// Somebody who speaks without end, and an ear.
+pub(super) struct Call {
+    _rooms: [Room; 2],
+    speaking: JoinHandle<()>,
+    sent: Tap,
+    heard: Tap,
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.speaking.abort();
+    }
+}
+
+/// A packet as it left.
+struct Sent {
+    at: Instant,
+    payload: Bytes,
+}
+
+/// What happened to the listener, in order.
+enum Event {
+    /// A packet came out of the engine.
+    Packet(Packet),
+    /// A deadline or a tick was served.
+    Time(Instant),
+}
+
+impl Call {
+    pub(super) async fn start(server: &LivekitServer) -> Result<Self> {
+        configure_engine();
+        let url = server.url();
+        let join = |who: &'static str| {
+            let (url, token) = (url.clone(), Pass::of(who, "impairment").token());
+            async move { Room::connect(&url, &token, RoomOptions::default()).await }
+        };
+        let (listener, events) = join("listener").await?;
+        let (speaker, _) = join("speaker").await?;
+        let source = NativeAudioSource::new(AudioSourceOptions::default(), SAMPLE_RATE, 1, 0);
+        let native = RtcAudioSource::Native(source.clone());
+        let track = LocalAudioTrack::create_audio_track("microphone", native);
+        let sent = ext::tap_local(&track.rtc_track(), KEPT).ok_or("a local track")?;
+        let options = TrackPublishOptions {
+            source: TrackSource::Microphone,
+            dtx: false,
+            ..Default::default()
+        };
+        let participant = speaker.local_participant();
+        participant
+            .publish_track(LocalTrack::Audio(track), options)
+            .await?;
+        let speaking = tokio::spawn(speak(source));
+        let heard = tokio::time::timeout(PATIENCE, subscribed(events)).await??;
+        Ok(Self {
+            _rooms: [listener, speaker],
+            speaking,
+            sent,
+            heard,
+        })
+    }
+
+    /// Listens for that long with two fresh receivers.
+    pub(super) async fn measure(&mut self, name: &str, time: Duration) -> Result<Vec<Row>> {
+        while self.sent.try_recv().is_some() {}
+        while self.heard.try_recv().is_some() {}
+        let start = Instant::now();
+        let ends = start + time;
+        let mut arrival = ArrivalRun::new(start);
+        let mut events = Vec::new();
+        let mut tick = start;
+        let over = ends + UNDER_WAY;
+        while Instant::now() < over {
+            let due = arrival.deadline().map_or(tick, |due| due.min(tick));
+            let packet = tokio::select! {
+                biased;
+                packet = self.heard.recv() => Some(packet.ok_or("the track ended")?),
+                () = tokio::time::sleep_until(due.into()) => None,
+            };
+            let now = Instant::now();
+            match packet {
+                Some(packet) => {
+                    arrival.on_packet(&packet, now);
+                    events.push(Event::Packet(packet));
+                }
+                None => {
+                    arrival.on_time(now);
+                    while tick <= now {
+                        events.push(Event::Time(tick));
+                        tick += FRAME;
+                    }
+                }
+            }
+        }
+        let sent = std::iter::from_fn(|| self.sent.try_recv());
+        let sent: HashMap<u64, Sent> = sent
+            .filter(|packet| packet.arrival < ends)
+            .map(|packet| {
+                let sent = Sent {
+                    at: packet.arrival,
+                    payload: packet.payload,
+                };
+                (packet.sequence, sent)
+            })
+            .collect();
+        evaluate(name, start, &sent, arrival, &events)
+    }
+}
+
+/// Finds out which packet is which, and what became of it.
+fn evaluate(
+    name: &str,
+    start: Instant,
+    sent: &HashMap<u64, Sent>,
+    arrival: ArrivalRun,
+    events: &[Event],
+) -> Result<Vec<Row>> {
+    let packets = || {
+        events.iter().filter_map(|event| match event {
+            Event::Packet(packet) => Some(packet),
+            Event::Time(_) => None,
+        })
+    };
+    let offset = offset(sent, packets()).ok_or("no packet is one that was sent")?;
+    // From the first packet heard to the last one sent.
+    let first = packets().map(|packet| packet.sequence).min();
+    let first = first.ok_or("nothing was heard")?;
+    let last = sent.keys().max().ok_or("nothing was sent")?;
+    let count = (last + 1).saturating_sub(first.wrapping_sub(offset));
+    let number = |sequence: u64| Some(sequence - first).filter(|number| *number < count);
+    let mut given: Vec<Given> = packets()
+        .filter_map(|packet| {
+            Some(Given {
+                at: since(start, packet.arrival),
+                number: number(packet.sequence)?,
+                is_copy: false,
+            })
+        })
+        .collect();
+    // What is handed out in one moment came in one packet: the newest itself, the others copies.
+    for at in 1..given.len() {
+        let (before, this) = given.split_at_mut(at);
+        let before = &mut before[at - 1];
+        before.is_copy = before.at == this[0].at && before.number < this[0].number;
+    }
+    let speech: Vec<Bytes> = (0..count)
+        .map(|number| {
+            let sent = sent.get(&(first.wrapping_sub(offset) + number));
+            sent.map(|sent| sent.payload.clone()).unwrap_or_default()
+        })
+        .collect();
+    let sending = |number: u64| {
+        let sent = sent.get(&(first.wrapping_sub(offset) + number));
+        sent.map(|sent| since(start, sent.at))
+    };
+    let mut paced = PacedRun::new(Tally::new(count, &given, &speech).measured());
+    for event in events {
+        match event {
+            Event::Packet(packet) => paced.insert(packet.clone()),
+            Event::Time(at) => paced.tick(since(start, *at), start, &number),
+        }
+    }
+    let heard = arrival.into_tally(Tally::new(count, &given, &speech).measured(), &number);
+    let mut paced = paced.into_tally();
+    paced.0.delays_from(&sending);
+    Ok(vec![
+        heard.0.row(Receiver::Arrival, name, heard.1),
+        paced.0.row(Receiver::Paced, name, paced.1),
+    ])
+}
+
+/// How far the server's sequence numbers are from the speaker's: most packets agree.
+fn offset<'a>(sent: &HashMap<u64, Sent>, heard: impl Iterator<Item = &'a Packet>) -> Option<u64> {
+    let numbers: HashMap<&Bytes, u64> = sent.iter().map(|(n, sent)| (&sent.payload, *n)).collect();
+    let mut votes: HashMap<u64, u32> = HashMap::new();
+    for packet in heard {
+        if let Some(number) = numbers.get(&packet.payload) {
+            *votes
+                .entry(packet.sequence.wrapping_sub(*number))
+                .or_default() += 1;
+        }
+    }
+    votes
+        .into_iter()
+        .max_by_key(|(_, votes)| *votes)
+        .map(|(offset, _)| offset)
+}
+
+async fn subscribed(mut events: mpsc::UnboundedReceiver<RoomEvent>) -> Result<Tap> {
+    while let Some(event) = events.recv().await {
+        if let RoomEvent::TrackSubscribed {
+            track: RemoteTrack::Audio(track),
+            ..
+        } = event
+        {
+            return Ok(ext::tap_remote(&track.rtc_track(), KEPT).ok_or("a remote track")?);
+        }
+    }
+    Err("the room is gone".into())
+}
+
+/// Says the clips over and over, in real time.
+async fn speak(source: NativeAudioSource) {
+    let pcm = speech::pcm();
+    let mut ticks = tokio::time::interval(Duration::from_millis(10));
+    for chunk in pcm.chunks_exact(SAMPLES).cycle() {
+        ticks.tick().await;
+        let frame = AudioFrame {
+            data: chunk.into(),
+            sample_rate: SAMPLE_RATE,
+            num_channels: 1,
+            samples_per_channel: SAMPLES as u32,
+        };
+        if source.capture_frame(&frame).await.is_err() {
+            return;
+        }
+    }
+}
