@@ -1,5 +1,5 @@
 //! Negotiation in any order: two ends offer, answer, roll back, add, remove, stop, restart and close as chance has
-//! it. What must hold after each step is checked; at the end an honest exchange still works.
+//! it. What must hold after each step is checked; at the end both find back to a stable state.
 
 use std::{sync::Arc, time::Duration};
 
@@ -294,7 +294,7 @@ impl World {
         }
     }
 
-    /// Whoever is left in the middle of an exchange gets out of it; then the two agree and talk.
+    /// Whoever is left in the middle of an exchange gets out of it.
     fn finish(&mut self) {
         if self.closed != [false; 2] || self.is_over() {
             return;

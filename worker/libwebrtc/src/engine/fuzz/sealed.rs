@@ -205,3 +205,34 @@ fn the_peers_own_checksums_are_met() {
         assert_eq!(sealed(packet.clone())[1..], packet[..]);
     }
 }
+
+/// Without this the target would only knock at closed doors.
+#[test]
+fn what_is_sealed_here_is_taken_for_proven() {
+    let (mut pair, sent) = talking(trusting::provider());
+    let mut material = Material::of(&sent);
+    // A request that is right in everything: zeros, but for the stream id.
+    let mut script = [0; 64];
+    script[15..17].copy_from_slice(&[0, 78]);
+    let (from, to) = (pair.caller.address, pair.callee.address);
+    let mut media = material.media[0].clone();
+    let sequence = u16::from_be_bytes([media[2], media[3]]).wrapping_add(50);
+    media[2..4].copy_from_slice(&sequence.to_be_bytes());
+    media.extend([0; TAG]);
+    let heard = pair.callee.tracks[0].remote_track();
+    let crate::media_stream_track::MediaStreamTrack::Audio(track) = heard else {
+        panic!()
+    };
+    let mut tap = crate::ext::tap_remote(&track, 4).unwrap();
+    let request = message(&mut material, &mut Script(&script));
+    trusting(|| {
+        for datagram in [&request, &media] {
+            let callee = &mut pair.callee.connection;
+            callee.on_datagram(pair.now, from, to, datagram);
+            callee.advance(pair.now);
+        }
+    });
+    pair.callee.flush(pair.now);
+    assert!(tap.try_recv().is_some(), "the packet is not heard");
+    assert_eq!(pair.callee.channels.len(), 1, "no channel was opened");
+}
