@@ -96,9 +96,7 @@ impl Connection {
         let mut config = Rtc::builder()
             .set_crypto_provider(crypto)
             .clear_codecs()
-            // With redundant coding (RFC 2198): what is lost is rebuilt from the next packet, and
-            // comes as if it had been reordered.
-            .enable_opus(true, true)
+            .enable_opus(true, false)
             // A video section needs one codec to be valid; what comes is thrown away.
             .enable_vp8(true)
             // Every packet at once and in order of arrival: the tap and the jitter buffer have
