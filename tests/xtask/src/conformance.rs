@@ -80,7 +80,6 @@ pub(crate) fn conformance(args: &[String]) -> Result<(), Failure> {
 }
 
 /// The part that runs with every change; prints nothing on stdout.
-#[allow(dead_code, reason = "becomes a step of `cargo xtask test`")]
 pub(crate) fn quick() -> Result<(), Failure> {
     verdict(&run(&choice(&["--quick".to_owned()])?)?)
 }

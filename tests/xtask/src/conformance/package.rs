@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The switch of upstream's end-to-end tests, and the TLS that the worker chooses.
-const FEATURES: &str = "rustls-tls-webpki-roots,__lk-e2e-test";
+const FEATURES: [&str; 2] = ["--features", "rustls-tls-webpki-roots,__lk-e2e-test"];
 
 /// The package, ready to build.
 pub(super) struct Upstream {
@@ -37,28 +37,29 @@ pub(super) fn prepare(decided: &[&str]) -> Result<Upstream, Failure> {
     let theirs = fs::read_to_string(source.join("Cargo.toml"))?;
     let manifest = manifest(&theirs, &root, &paths::root().join("worker/libwebrtc"));
     let lock = fs::read_to_string(paths::root().join("Cargo.lock"))?;
+    let upstream = Upstream { folder };
+    let folder = &upstream.folder;
     let stamp = paths::scratch("conformance").join("made-from");
     let made_from = format!("{}\n{manifest}\n{lock}", source.display());
     if fs::read_to_string(&stamp).is_ok_and(|before| before == made_from) {
         note(format_args!("  upstream's package: as before"));
     } else {
-        copy(&source, &folder)?;
+        copy(&source, folder)?;
         write_as_old(&folder.join("Cargo.toml"), &manifest, &source)?;
         write_as_old(&folder.join("Cargo.lock"), &lock, &source)?;
         fs::write(stamp, made_from)?;
     }
-    let upstream = Upstream { folder };
     upstream.check(decided)?;
     Ok(upstream)
 }
 
 impl Upstream {
     fn check(&self, decided: &[&str]) -> Result<(), Failure> {
-        let metadata =
-            output(
-                self.cargo("metadata")
-                    .args(["--format-version", "1", "--features", FEATURES]),
-            )?;
+        let metadata = output(
+            self.cargo("metadata")
+                .args(["--format-version", "1"])
+                .args(FEATURES),
+        )?;
         let metadata = tidy::json(&metadata)?;
         let lock = fs::read_to_string(self.folder.join("Cargo.lock"))?;
         let mut breaches = Vec::new();
@@ -77,7 +78,7 @@ impl Upstream {
     /// Builds the test binaries of these files, by file.
     pub(super) fn build(&self, files: &[String]) -> Result<BTreeMap<String, PathBuf>, Failure> {
         let mut command = self.cargo("test");
-        command.args(["--no-run", "--features", FEATURES]);
+        command.arg("--no-run").args(FEATURES);
         // As JSON, warnings about upstream's code stay out of the way.
         command.args(["--message-format", "json"]);
         for file in files {

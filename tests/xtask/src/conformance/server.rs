@@ -53,6 +53,8 @@ rtc:
   stun_servers: ["127.0.0.1:3478"]
 keys: {{ {API_KEY}: {API_SECRET} }}
 limit: {{ num_tracks: -1 }}
+enable_data_tracks: true
+enable_participant_data_blob: true
 logging: {{ level: info, json: true, pion_level: error }}
 room: {{ auto_create: true, empty_timeout: 10, departure_timeout: 5 }}
 "#
