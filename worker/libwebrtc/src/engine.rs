@@ -19,6 +19,7 @@ pub(crate) mod channels;
 mod connection;
 mod crypto;
 mod events;
+mod fallback;
 #[cfg(test)]
 mod fuzz;
 mod gather;
@@ -38,7 +39,10 @@ mod shard;
 mod sources;
 mod stats;
 mod status;
+mod stream;
 pub(crate) mod tap;
+#[cfg(test)]
+mod tcp_tests;
 pub(crate) mod track;
 pub(crate) mod transceivers;
 

@@ -221,7 +221,7 @@ impl PeerConnection {
         self.peer.set_remote_description(desc)
     }
 
-    /// Adds a candidate of the peer. Host names and TCP candidates are passed over.
+    /// Adds a candidate of the peer. Host names are passed over; TCP is tried when UDP fails.
     ///
     /// # Errors
     /// When there is no remote description yet, or the text is not a candidate.

@@ -15,13 +15,14 @@ use str0m::{
     crypto::CryptoProvider,
     format::Codec,
     media::{Frequency, MediaData, MediaTime, Mid, Pt},
-    net::{Protocol, Receive, Transmit},
+    net::{Protocol, Receive, TcpType, Transmit},
 };
 
 use super::{
     channels::{ChannelShared, ChannelTable},
     crypto,
     events::Event,
+    fallback::Fallback,
     link::Link,
     liveness::{Liveness, Verdict},
     negotiation::Negotiation,
@@ -55,6 +56,8 @@ const ADVANCE_ROUNDS: usize = 16;
 #[derive(Default)]
 pub(crate) struct Outbox {
     pub(crate) transmits: Vec<Transmit>,
+    /// Peer addresses to be called over TCP.
+    pub(crate) calls: Vec<SocketAddr>,
     pub(crate) events: Vec<Event>,
 }
 
@@ -70,6 +73,7 @@ pub(crate) struct Connection {
     pub(super) stats: StatsBook,
     pub(super) local_candidates: Vec<Candidate>,
     pub(super) liveness: Liveness,
+    pub(super) fallback: Fallback,
     /// Where checks came from before the connection stood.
     acquaintances: Vec<SocketAddr>,
     /// Whether packets carry copies of those before them. Off: the server makes redundant coding
@@ -117,6 +121,7 @@ impl Connection {
             stats: StatsBook::default(),
             local_candidates: Vec::new(),
             liveness: Liveness::default(),
+            fallback: Fallback::default(),
             acquaintances: Vec::new(),
             sends_copies: false,
             broken: false,
@@ -140,7 +145,19 @@ impl Connection {
         destination: SocketAddr,
         datagram: &[u8],
     ) {
-        let Ok(receive) = Receive::new(Protocol::Udp, source, destination, datagram) else {
+        self.on_packet(now, Protocol::Udp, source, destination, datagram);
+    }
+
+    /// A datagram came, or a packet over TCP.
+    pub(crate) fn on_packet(
+        &mut self,
+        now: Instant,
+        protocol: Protocol,
+        source: SocketAddr,
+        destination: SocketAddr,
+        datagram: &[u8],
+    ) {
+        let Ok(receive) = Receive::new(protocol, source, destination, datagram) else {
             return;
         };
         let input = Input::Receive(now, receive);
@@ -191,7 +208,9 @@ impl Connection {
     pub(crate) fn advance(&mut self, now: Instant) {
         if std::mem::take(&mut self.search_begins) {
             self.liveness.start(now);
+            self.fallback.search(now);
         }
+        self.call_over_tcp(now);
         let mut due = self.drain(now);
         for _ in 0..ADVANCE_ROUNDS {
             if due > now || self.broken {
@@ -202,8 +221,29 @@ impl Connection {
         }
         self.report_buffered();
         self.settle_states(now);
-        let alarm = self.liveness.deadline(now);
-        self.deadline = alarm.map_or(due, |alarm| alarm.min(due));
+        let alarms = [self.liveness.deadline(now), self.next_call(now)];
+        self.deadline = alarms.into_iter().flatten().fold(due, Instant::min);
+    }
+
+    /// While no path works, asks for TCP connections.
+    fn call_over_tcp(&mut self, now: Instant) {
+        if !self.is_searching(now) {
+            return;
+        }
+        for candidate in self.fallback.due(now) {
+            self.out.calls.push(candidate.addr());
+            self.rtc.add_remote_candidate(candidate);
+        }
+    }
+
+    fn next_call(&self, now: Instant) -> Option<Instant> {
+        let deadline = self.fallback.deadline()?;
+        self.is_searching(now).then_some(deadline)
+    }
+
+    fn is_searching(&self, now: Instant) -> bool {
+        let verdict = self.liveness.verdict(now);
+        matches!(verdict, Verdict::Connecting | Verdict::Silent)
     }
 
     fn drain(&mut self, now: Instant) -> Instant {
@@ -315,6 +355,20 @@ impl Connection {
                 self.local_candidates.push(candidate);
             }
             Err(error) => tracing::debug!(%error, "address not usable"),
+        }
+    }
+
+    /// The peer took our call: one more path to try.
+    pub(crate) fn add_tcp(&mut self, local: SocketAddr) {
+        if let Some(candidate) = tcp_candidate(local) {
+            self.rtc.add_local_candidate(candidate);
+        }
+    }
+
+    /// A TCP connection is gone, and the paths over it.
+    pub(crate) fn remove_tcp(&mut self, local: SocketAddr) {
+        if let Some(candidate) = tcp_candidate(local) {
+            self.rtc.direct_api().invalidate_candidate(&candidate);
         }
     }
 
@@ -526,6 +580,11 @@ impl Connection {
             false => Ok(()),
         }
     }
+}
+
+fn tcp_candidate(local: SocketAddr) -> Option<Candidate> {
+    let candidate = Candidate::builder().tcp().host(local);
+    candidate.tcptype(TcpType::Active).build().ok()
 }
 
 /// Packets above this level say "voice" in the level header; servers that rank speakers use the

@@ -13,12 +13,14 @@ use std::{
 
 use mio::net::UdpSocket;
 use parking_lot::Mutex;
+use str0m::net::{Protocol, Transmit};
 
 use super::{
     connection::Connection,
     events::{Event, Listener},
-    shard::Shard,
+    shard::{STREAMS, Shard},
     status::Status,
+    stream::Stream,
 };
 use crate::{
     RtcError,
@@ -49,8 +51,33 @@ struct State {
     /// `None` after the end.
     connection: Option<Box<Connection>>,
     sockets: Vec<Socket>,
+    /// Calls over TCP, and what came of them; empty places are free.
+    streams: [Option<Stream>; STREAMS],
     /// When the I/O thread will look at the connection.
     alarm: Option<Instant>,
+}
+
+impl State {
+    fn hang_up(&mut self) {
+        self.sockets.clear();
+        self.streams = [const { None }; STREAMS];
+    }
+}
+
+/// False when the packet was dropped.
+fn send(transmit: &Transmit, sockets: &[Socket], streams: &mut [Option<Stream>]) -> bool {
+    if transmit.proto == Protocol::Tcp {
+        let of_path = |stream: &&mut Stream| {
+            stream.local() == Some(transmit.source) && stream.remote == transmit.destination
+        };
+        let stream = streams.iter_mut().flatten().find(of_path);
+        return stream.is_some_and(|stream| stream.send(&transmit.contents));
+    }
+    let of_address = |socket: &&Socket| socket.address == transmit.source;
+    sockets.iter().find(of_address).is_some_and(|socket| {
+        let sent = socket.udp.send_to(&transmit.contents, transmit.destination);
+        sent.is_ok()
+    })
 }
 
 impl Link {
@@ -64,6 +91,7 @@ impl Link {
             let state = State {
                 connection: Some(Box::new(connection)),
                 sockets,
+                streams: [const { None }; STREAMS],
                 alarm: None,
             };
             Self {
@@ -112,7 +140,7 @@ impl Link {
             result
         });
         let result = catch_unwind(work);
-        self.flush(connection, &state.sockets);
+        self.flush(state);
         result.map_err(|_| self.contain(state))
     }
 
@@ -120,7 +148,7 @@ impl Link {
     fn contain(&self, state: &mut State) -> RtcError {
         tracing::error!("the connection panicked and has failed");
         let wreck = state.connection.take();
-        state.sockets.clear();
+        state.hang_up();
         // Dropping what panicked may panic again.
         if catch_unwind(AssertUnwindSafe(|| drop(wreck))).is_err() {
             tracing::error!("the connection panicked while it was dropped");
@@ -131,21 +159,28 @@ impl Link {
         RtcError::internal("the connection has failed")
     }
 
-    fn flush(&self, connection: &mut Connection, sockets: &[Socket]) {
+    fn flush(&self, state: &mut State) {
+        let State {
+            connection: Some(connection),
+            sockets,
+            streams,
+            ..
+        } = state
+        else {
+            return;
+        };
         let mut unsent = 0;
         for transmit in connection.out.transmits.drain(..) {
-            let from = sockets
-                .iter()
-                .find(|socket| socket.address == transmit.source);
-            let sent = from.is_some_and(|socket| {
-                socket
-                    .udp
-                    .send_to(&transmit.contents, transmit.destination)
-                    .is_ok()
-            });
-            if !sent {
+            if !send(&transmit, sockets, streams) {
                 unsent += 1;
             }
+        }
+        // Without sockets of our own nobody is to learn our addresses.
+        let calls = std::mem::take(&mut connection.out.calls);
+        if !sockets.is_empty() {
+            calls
+                .into_iter()
+                .for_each(|remote| self.call(remote, streams));
         }
         connection.stats.unsent += unsent;
         let mut overrun = false;
@@ -156,6 +191,23 @@ impl Link {
         if overrun {
             tracing::warn!("the application does not read its messages: the connection fails");
             connection.fail();
+        }
+    }
+
+    /// Calls over TCP, unless that is done already or all places are taken.
+    fn call(&self, remote: SocketAddr, streams: &mut [Option<Stream>; STREAMS]) {
+        let called = |stream: &Stream| stream.remote == remote;
+        let free = streams.iter().position(Option::is_none);
+        let (Some(number), false) = (free, streams.iter().flatten().any(called)) else {
+            return;
+        };
+        let dialled = Stream::dial(remote).and_then(|mut stream| {
+            self.shard.register_stream(self.id, number, &mut stream)?;
+            Ok(stream)
+        });
+        match dialled {
+            Ok(stream) => streams[number] = Some(stream),
+            Err(error) => tracing::debug!(%error, "no call over TCP"),
         }
     }
 
@@ -208,6 +260,56 @@ impl Link {
         alive
     }
 
+    /// Something happened on a TCP connection. True when there may be more.
+    pub(crate) fn on_stream(&self, number: usize, buffer: &mut [u8; DATAGRAM]) -> bool {
+        let mut state = self.state.lock();
+        let more = self.read_stream(&mut state, number, buffer);
+        let alarm = self.new_alarm(&mut state);
+        drop(state);
+        if let Some(alarm) = alarm {
+            self.shard.set_alarm(self.id, alarm);
+        }
+        more
+    }
+
+    fn read_stream(&self, state: &mut State, number: usize, buffer: &mut [u8; DATAGRAM]) -> bool {
+        let Some(stream) = &mut state.streams[number] else {
+            return false;
+        };
+        match stream.settle() {
+            Ok(None) => {}
+            Ok(Some(local)) => drop(self.drive(state, |connection, _| connection.add_tcp(local))),
+            Err(_) => return self.lose(state, number),
+        }
+        for _ in 0..READ_BURST {
+            let Some(stream) = &mut state.streams[number] else {
+                return false;
+            };
+            let (Some(local), remote) = (stream.local(), stream.remote) else {
+                return false;
+            };
+            let packet = match stream.receive(buffer) {
+                Ok(Some(length)) => &buffer[..length],
+                Ok(None) => return false,
+                Err(_) => return self.lose(state, number),
+            };
+            // A connection that broke has no streams any more.
+            let _ = self.drive(state, |connection, now| {
+                connection.on_packet(now, Protocol::Tcp, remote, local, packet);
+            });
+        }
+        true
+    }
+
+    /// A TCP connection is gone; there is nothing more to read.
+    fn lose(&self, state: &mut State, number: usize) -> bool {
+        let gone = state.streams[number].take();
+        if let Some(local) = gone.and_then(|stream| stream.local()) {
+            let _ = self.drive(state, |connection, _| connection.remove_tcp(local));
+        }
+        false
+    }
+
     /// The alarm rang; answers with the next one.
     pub(crate) fn on_alarm(&self, now: Instant) -> Option<Instant> {
         let mut state = self.state.lock();
@@ -237,7 +339,7 @@ impl Link {
             // An error means that there is nothing to say goodbye to.
             let _ = self.drive(&mut state, Connection::close);
             let gone = state.connection.take();
-            state.sockets.clear();
+            state.hang_up();
             drop(state);
             drop(gone);
             transceivers.unwrap_or_default()

@@ -293,6 +293,12 @@ impl Connection {
         self.negotiation.remote_ufrag = ufrag;
         self.negotiation.data |= sections.iter().any(|section| section.kind == "application");
         self.settle_sections(&sections);
+        for line in sdp_text::candidates(remote.text()) {
+            // str0m reads the others by itself, and passes over what it cannot read.
+            if let Ok(candidate) = Candidate::from_sdp_string(line) {
+                self.fallback.offer(candidate);
+            }
+        }
         self.negotiation.current_local = Some(local);
         self.negotiation.current_remote = Some(remote);
         self.negotiation.restart_wanted = false;
@@ -441,8 +447,7 @@ impl Connection {
             .unwrap_or_default()
     }
 
-    /// A candidate of the peer. Names and TCP are passed over: there is a UDP candidate beside
-    /// each, or there is no path for us.
+    /// A candidate of the peer. Names are passed over; TCP ones are kept for when UDP fails.
     pub(crate) fn add_remote_candidate(
         &mut self,
         candidate: &IceCandidate,
@@ -457,18 +462,19 @@ impl Connection {
             return Ok(());
         }
         let mut fields = line.split_ascii_whitespace().skip(2);
-        let udp = fields
-            .next()
-            .is_some_and(|field| field.eq_ignore_ascii_case("udp"));
+        let protocol = fields.next().unwrap_or_default().to_ascii_lowercase();
         let name = fields
             .nth(1)
             .is_some_and(|field| field.parse::<std::net::IpAddr>().is_err());
-        if !udp || name {
+        if name || !matches!(protocol.as_str(), "udp" | "tcp") {
             return Ok(());
         }
         let candidate = Candidate::from_sdp_string(&line)
             .map_err(|error| RtcError::invalid_sdp(format!("not a candidate: {error}")))?;
-        self.rtc.add_remote_candidate(candidate);
+        match protocol.as_str() {
+            "tcp" => self.fallback.offer(candidate),
+            _ => self.rtc.add_remote_candidate(candidate),
+        }
         Ok(())
     }
 }

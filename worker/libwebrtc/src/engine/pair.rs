@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use str0m::{crypto::CryptoProvider, net::Transmit};
+use str0m::{
+    crypto::CryptoProvider,
+    net::{Protocol, Transmit},
+};
 use str0m_netem::{Input, LossModel, Netem, NetemConfig, Output, Probability, RandomLoss};
 
 use super::{
@@ -306,10 +309,16 @@ impl Pair {
 
 pub(super) fn carry(now: Instant, cut: bool, from: &mut End, to: &mut End) {
     for datagram in from.arrivals(now) {
-        let transmit = &datagram.0;
-        if !cut && transmit.destination == to.address {
+        let Transmit {
+            proto,
+            source,
+            destination,
+            contents,
+        } = &*datagram.0;
+        // What is cut is the way of datagrams; a TCP connection is one that stands.
+        if *proto == Protocol::Tcp || (!cut && *destination == to.address) {
             to.connection
-                .on_datagram(now, transmit.source, to.address, &transmit.contents);
+                .on_packet(now, *proto, *source, *destination, contents);
             to.flush(now);
         }
     }

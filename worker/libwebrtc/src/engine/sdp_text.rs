@@ -62,6 +62,12 @@ pub(crate) fn ice_ufrag(text: &str) -> Option<&str> {
         .find_map(|line| line.strip_prefix("a=ice-ufrag:"))
 }
 
+/// The candidates (RFC 8839 section 5.1) of all sections, as their attribute's text.
+pub(crate) fn candidates(text: &str) -> impl Iterator<Item = &str> {
+    let attributes = text.lines().filter_map(|line| line.strip_prefix("a="));
+    attributes.filter(|attribute| attribute.starts_with("candidate:"))
+}
+
 /// Leaves out `a=ssrc` and `a=ssrc-group` of sections that send nothing: they say nothing to
 /// anyone, and a first offer travels in a URL.
 pub(crate) fn without_idle_sources(text: &str) -> String {

@@ -13,12 +13,19 @@ use std::{
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
 use parking_lot::{Mutex, RwLock};
 
-use super::link::{DATAGRAM, Link, Socket};
+use super::{
+    link::{DATAGRAM, Link, Socket},
+    stream::Stream,
+};
 
 /// Token of the waker; connections count from 0.
 const WAKER: Token = Token(usize::MAX);
 /// Sockets a connection may have: local addresses worth offering.
 pub(crate) const SOCKETS: usize = 8;
+/// TCP connections a connection may have besides.
+pub(crate) const STREAMS: usize = 4;
+/// Tokens of one connection.
+const SLOTS: usize = SOCKETS + STREAMS;
 /// Events taken from the system at once.
 const EVENTS: usize = 256;
 /// An alarm that is not needed is as good as none.
@@ -57,11 +64,23 @@ impl Shard {
     /// Waits for the sockets of connection `id`.
     pub(crate) fn register(&self, id: u64, sockets: &mut [Socket]) -> io::Result<()> {
         for (number, socket) in sockets.iter_mut().enumerate() {
-            let token = Token(id as usize * SOCKETS + number);
+            let token = Token(id as usize * SLOTS + number);
             self.registry
                 .register(&mut socket.udp, token, Interest::READABLE)?;
         }
         Ok(())
+    }
+
+    /// Waits for TCP connection `number` of connection `id`.
+    pub(crate) fn register_stream(
+        &self,
+        id: u64,
+        number: usize,
+        stream: &mut Stream,
+    ) -> io::Result<()> {
+        let token = Token(id as usize * SLOTS + SOCKETS + number);
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.registry.register(&mut stream.tcp, token, interest)
     }
 
     pub(crate) fn add(&self, link: &Arc<Link>) {
@@ -149,11 +168,15 @@ impl Driver {
     }
 
     fn read(&mut self, token: Token) {
-        let (id, socket) = ((token.0 / SOCKETS) as u64, token.0 % SOCKETS);
+        let (id, slot) = ((token.0 / SLOTS) as u64, token.0 % SLOTS);
         let Some(link) = self.shard.link(id) else {
             return;
         };
-        if link.on_readable(socket, &mut self.buffer) {
+        let more = match slot.checked_sub(SOCKETS) {
+            None => link.on_readable(slot, &mut self.buffer),
+            Some(stream) => link.on_stream(stream, &mut self.buffer),
+        };
+        if more {
             self.unread.push_back(token);
         }
     }

@@ -1,0 +1,103 @@
+//! Core: the peer's TCP candidates, kept until UDP had its chance.
+//!
+//! A TCP connection costs both ends a socket, and loss on it stops the sound; so the peer is
+//! called over TCP (RFC 6544, we take the active role) only while no path works.
+
+use std::time::{Duration, Instant};
+
+use str0m::{
+    Candidate,
+    net::{Protocol, TcpType},
+};
+
+/// What UDP gets: a check takes one round trip, and a lost one is repeated after half a second.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Addresses that are called. A server has one or two; more would be a request to scan a network.
+const ADDRESSES: usize = 4;
+
+/// The candidates not called yet.
+#[derive(Default)]
+pub(crate) struct Fallback {
+    waiting: Vec<Candidate>,
+    /// When the search for a path began.
+    since: Option<Instant>,
+}
+
+impl Fallback {
+    /// A search begins, for the first time or anew.
+    pub(crate) fn search(&mut self, now: Instant) {
+        self.since = Some(now);
+    }
+
+    /// Takes a candidate that accepts TCP connections; others are passed over.
+    pub(crate) fn offer(&mut self, candidate: Candidate) {
+        let passive = candidate.tcptype() == Some(TcpType::Passive);
+        let usable = candidate.proto() == Protocol::Tcp && passive;
+        let known = |other: &Candidate| other.addr() == candidate.addr();
+        if usable && self.waiting.len() < ADDRESSES && !self.waiting.iter().any(known) {
+            self.waiting.push(candidate);
+        }
+    }
+
+    /// When the peer is to be called, if no path works until then.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let since = self.since.filter(|_| !self.waiting.is_empty())?;
+        Some(since + PATIENCE)
+    }
+
+    /// Who is to be called now.
+    pub(crate) fn due(&mut self, now: Instant) -> Vec<Candidate> {
+        match self.deadline() {
+            Some(deadline) if deadline <= now => std::mem::take(&mut self.waiting),
+            _ => Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidate(text: &str) -> Candidate {
+        Candidate::from_sdp_string(text).expect("a candidate")
+    }
+
+    fn passive(port: u16) -> Candidate {
+        let line = format!("candidate:1 1 tcp 1671430143 10.0.0.1 {port} typ host tcptype passive");
+        candidate(&line)
+    }
+
+    #[test]
+    fn udp_has_a_second_and_then_each_address_is_called_once() {
+        let start = Instant::now();
+        let mut fallback = Fallback::default();
+        fallback.offer(passive(7_881));
+        fallback.offer(passive(7_881));
+        assert_eq!(fallback.deadline(), None, "nothing is searched yet");
+        fallback.search(start);
+        assert_eq!(fallback.due(start + PATIENCE / 2), []);
+        assert_eq!(fallback.due(start + PATIENCE), [passive(7_881)]);
+        assert_eq!(fallback.due(start + PATIENCE * 2), []);
+    }
+
+    #[test]
+    fn a_candidate_that_comes_late_is_called_at_once() {
+        let start = Instant::now();
+        let mut fallback = Fallback::default();
+        fallback.search(start);
+        fallback.offer(passive(7_881));
+        assert_eq!(fallback.due(start + PATIENCE * 3), [passive(7_881)]);
+    }
+
+    #[test]
+    fn only_those_that_accept_tcp_are_called_and_not_many() {
+        let start = Instant::now();
+        let mut fallback = Fallback::default();
+        fallback.search(start);
+        fallback.offer(candidate("candidate:1 1 udp 1 10.0.0.1 7882 typ host"));
+        let active = "candidate:1 1 tcp 1 10.0.0.1 9 typ host tcptype active";
+        fallback.offer(candidate(active));
+        (1..100).for_each(|port| fallback.offer(passive(port)));
+        assert_eq!(fallback.due(start + PATIENCE).len(), ADDRESSES);
+    }
+}

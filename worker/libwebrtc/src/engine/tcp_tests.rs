@@ -1,0 +1,61 @@
+//! Two connections of which one accepts TCP: when it is called, and that the call carries all.
+
+use std::{net::SocketAddr, time::Duration};
+
+use str0m::{Candidate, net::TcpType};
+
+use super::pair::Pair;
+use crate::{data_channel::DataChannelInit, ice_candidate::IceCandidate};
+
+const SERVER: ([u8; 4], u16) = ([10, 0, 0, 1], 7_881);
+const CALLER: ([u8; 4], u16) = ([10, 0, 0, 1], 50_000);
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// A negotiated pair whose callee accepts TCP, and told so.
+fn pair(cut: bool) -> Pair {
+    let mut pair = Pair::new();
+    pair.cut = cut;
+    pair.caller.add_channel("chat", DataChannelInit::default());
+    pair.negotiate(false);
+    let candidate = Candidate::builder().tcp().host(SERVER.into());
+    let candidate = candidate.tcptype(TcpType::Passive).build().unwrap();
+    let line = candidate.to_sdp_string();
+    pair.callee.connection.rtc.add_local_candidate(candidate);
+    pair.callee.flush(pair.now);
+    let trickled = IceCandidate::new("0".to_owned(), 0, line);
+    let caller = &mut pair.caller.connection;
+    caller.add_remote_candidate(&trickled).unwrap();
+    pair.caller.flush(pair.now);
+    pair
+}
+
+#[test]
+fn a_peer_that_no_datagram_reaches_is_called_over_tcp() {
+    let mut pair = pair(true);
+    pair.run_until(LIMIT, |pair| !pair.caller.connection.out.calls.is_empty());
+    assert_eq!(pair.caller.connection.out.calls, [SocketAddr::from(SERVER)]);
+    pair.caller.connection.add_tcp(CALLER.into());
+    pair.caller.flush(pair.now);
+    pair.run_until(LIMIT, Pair::connected);
+    pair.run_until(LIMIT, |pair| !pair.callee.channels.is_empty());
+}
+
+#[test]
+fn nobody_is_called_while_datagrams_arrive() {
+    let mut pair = pair(false);
+    pair.run_until(LIMIT, Pair::connected);
+    pair.run(LIMIT);
+    assert_eq!(pair.caller.connection.out.calls, []);
+}
+
+#[test]
+fn a_lost_call_is_the_end_of_its_path() {
+    let mut pair = pair(true);
+    pair.run_until(LIMIT, |pair| !pair.caller.connection.out.calls.is_empty());
+    pair.caller.connection.add_tcp(CALLER.into());
+    pair.caller.flush(pair.now);
+    pair.run_until(LIMIT, Pair::connected);
+    pair.caller.connection.remove_tcp(CALLER.into());
+    pair.caller.flush(pair.now);
+    pair.run_until(LIMIT * 2, |pair| !pair.connected());
+}
