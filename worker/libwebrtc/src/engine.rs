@@ -31,6 +31,7 @@ mod pair;
 #[cfg(test)]
 mod pair_tests;
 pub(crate) mod peer;
+pub(crate) mod reason;
 #[cfg(test)]
 mod refused_tests;
 mod sdp_text;
@@ -38,7 +39,7 @@ mod sender;
 mod shard;
 mod sources;
 mod stats;
-mod status;
+pub(crate) mod status;
 mod stream;
 pub(crate) mod tap;
 #[cfg(test)]

@@ -8,9 +8,11 @@ use thiserror::Error;
 /// The core of a paced stream, for whoever plays tapped packets on a clock of their own.
 pub use crate::audio::jitter_buffer::{JitterBuffer, Play, PlayCounts};
 pub use crate::audio::rtp::AudioPacket as Packet;
+pub use crate::engine::reason::StateReason;
 use crate::{
     audio_track::RtcAudioTrack,
     engine::{self, tap::Ring},
+    peer_connection::PeerConnectionState,
 };
 
 /// Settings of the process' engine.
@@ -55,6 +57,12 @@ pub struct Refused {
 pub fn refused() -> Refused {
     let (packets, peers) = engine::refused();
     Refused { packets, peers }
+}
+
+/// How often connections of this process entered which state for which reason, since the start;
+/// only pairs that happened.
+pub fn connection_states() -> Vec<(PeerConnectionState, StateReason, u64)> {
+    engine::status::counts()
 }
 
 /// Encoded packets of a remote track in order of arrival: also duplicates and late ones. `None`

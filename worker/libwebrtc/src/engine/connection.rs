@@ -26,10 +26,11 @@ use super::{
     link::Link,
     liveness::{Liveness, Verdict},
     negotiation::Negotiation,
+    reason::StateReason,
     sender::Outgoing,
     sources::Claim,
     stats::{Side, StatsBook},
-    status::Status,
+    status::{self, Status},
     transceivers::TransceiverShared,
 };
 use crate::{
@@ -43,8 +44,14 @@ use crate::{
 /// Memory all channels of a connection may fill with unsent messages. `livekit` keeps to 2 MiB
 /// per kind by itself; this is the limit for everybody else.
 const CHANNEL_BUFFER: usize = 16 * 1024 * 1024;
-/// Retransmissions of a STUN check: str0m gives a path up after about 5.5 s instead of 21.5 s.
-const STUN_RETRANSMITS: usize = 4;
+/// Longest pause between two STUN checks. A NAT that forgot us sends from another port, and the
+/// peer learns it from the next check: sound stops for that long.
+const STUN_PAUSE: Duration = Duration::from_secs(1);
+/// Retransmissions of a STUN check: with that pause str0m gives a path up after 5.5 s.
+const STUN_RETRANSMITS: usize = 6;
+/// How often a path that was given up is tried again, until the connection fails. str0m tries a
+/// path no more once it gave it up, and a server may never check by itself.
+const RECHECK: Duration = Duration::from_secs(1);
 /// How often str0m counts; feeds `get_stats` and the loss the encoder is told.
 const STATS_INTERVAL: Duration = Duration::from_secs(2);
 /// Addresses a peer may check us from before the connection stands.
@@ -79,8 +86,14 @@ pub(crate) struct Connection {
     /// Whether packets carry copies of those before them. Off: the server makes redundant coding
     /// for those who take it, and in-band FEC protects the way to the server for less.
     pub(super) sends_copies: bool,
-    /// Beyond repair: the peer closed, its certificate changed, or str0m gave up.
-    pub(super) broken: bool,
+    /// Where the peer was heard last: the path to try again when it is lost.
+    heard_from: Option<SocketAddr>,
+    /// When a lost path is tried again.
+    recheck_at: Option<Instant>,
+    /// Beyond repair, and why.
+    broken: Option<StateReason>,
+    /// Why the connection is in its state.
+    pub(super) why: Option<StateReason>,
     /// Both descriptions are there, or a restart began: the clock of [`Liveness`] is to start.
     pub(super) search_begins: bool,
     deadline: Instant,
@@ -109,6 +122,7 @@ impl Connection {
             .set_reordering_timeout_audio(None)
             .set_sctp_max_buffered_amount(CHANNEL_BUFFER)
             .set_stats_interval(Some(STATS_INTERVAL));
+        config.set_max_stun_rto(STUN_PAUSE);
         config.set_max_stun_retransmits(STUN_RETRANSMITS);
         Self {
             rtc: config.build(now),
@@ -124,7 +138,10 @@ impl Connection {
             fallback: Fallback::default(),
             acquaintances: Vec::new(),
             sends_copies: false,
-            broken: false,
+            heard_from: None,
+            recheck_at: None,
+            broken: None,
+            why: None,
             search_begins: false,
             deadline: now,
         }
@@ -168,6 +185,9 @@ impl Connection {
         if accepted {
             self.stats.datagrams_received += 1;
             self.liveness.heard(now);
+            if protocol == Protocol::Udp {
+                self.heard_from = Some(source);
+            }
             self.note_acquaintance(source);
         }
         let claim = Claim::of(datagram, &mut self.rtc, &self.transceivers);
@@ -211,9 +231,10 @@ impl Connection {
             self.fallback.search(now);
         }
         self.call_over_tcp(now);
+        self.recheck(now);
         let mut due = self.drain(now);
         for _ in 0..ADVANCE_ROUNDS {
-            if due > now || self.broken {
+            if due > now || self.broken.is_some() {
                 break;
             }
             self.on_time(now);
@@ -221,7 +242,11 @@ impl Connection {
         }
         self.report_buffered();
         self.settle_states(now);
-        let alarms = [self.liveness.deadline(now), self.next_call(now)];
+        let alarms = [
+            self.liveness.deadline(now),
+            self.next_call(now),
+            self.recheck_at,
+        ];
         self.deadline = alarms.into_iter().flatten().fold(due, Instant::min);
     }
 
@@ -246,6 +271,23 @@ impl Connection {
         matches!(verdict, Verdict::Connecting | Verdict::Silent)
     }
 
+    /// Tries a path again that str0m gave up.
+    fn recheck(&mut self, now: Instant) {
+        let is_lost = self.liveness.has_lost_path() && self.broken.is_none();
+        let Some(peer) = self.heard_from.filter(|_| is_lost) else {
+            self.recheck_at = None;
+            return;
+        };
+        if self.recheck_at.is_some_and(|at| at > now) {
+            return;
+        }
+        self.recheck_at = Some(now + RECHECK);
+        // Has no effect while a check of this path is under way.
+        if let Ok(candidate) = Candidate::host(peer, "udp") {
+            self.rtc.add_remote_candidate(candidate);
+        }
+    }
+
     fn drain(&mut self, now: Instant) -> Instant {
         loop {
             match self.rtc.poll_output() {
@@ -265,7 +307,7 @@ impl Connection {
 
     fn give_up(&mut self, what: &'static str, error: &dyn std::error::Error) {
         tracing::warn!(error = %error, "{what}");
-        self.broken = true;
+        self.break_off(StateReason::Protocol);
     }
 
     fn on_event(&mut self, now: Instant, event: RtcEvent) {
@@ -286,8 +328,7 @@ impl Connection {
                 self.stats.on_egress(stats);
             }
             RtcEvent::Closed => {
-                tracing::debug!("the peer closed the connection");
-                self.broken = true;
+                self.break_off(StateReason::PeerClosed);
             }
             _ => {}
         }
@@ -319,7 +360,7 @@ impl Connection {
 
     fn settle_states(&mut self, now: Instant) {
         let state = match self.liveness.verdict(now) {
-            _ if self.broken => PeerConnectionState::Failed,
+            _ if self.broken.is_some() => PeerConnectionState::Failed,
             Verdict::Idle => PeerConnectionState::New,
             Verdict::Connecting => PeerConnectionState::Connecting,
             Verdict::Alive => PeerConnectionState::Connected,
@@ -329,7 +370,9 @@ impl Connection {
         if !self.status.connection.replace(state) {
             return;
         }
-        tracing::debug!(?state, "connection state");
+        let why = self.broken.unwrap_or_else(|| self.liveness.reason(now));
+        self.why = Some(why);
+        status::entered(state, why);
         self.out.events.push(Event::ConnectionState(state));
         if state == PeerConnectionState::Failed {
             self.set_ice_state(IceConnectionState::Failed);
@@ -569,15 +612,15 @@ impl Connection {
         self.stats.everything(self)
     }
 
-    /// Beyond repair, says who drives us.
-    pub(crate) fn fail(&mut self) {
-        self.broken = true;
+    /// Beyond repair. The first reason stands.
+    pub(super) fn break_off(&mut self, why: StateReason) {
+        self.broken.get_or_insert(why);
     }
 
     pub(crate) fn refuse_if_broken(&self) -> Result<(), RtcError> {
         match self.broken {
-            true => Err(RtcError::invalid_state("the connection has failed")),
-            false => Ok(()),
+            Some(_) => Err(RtcError::invalid_state("the connection has failed")),
+            None => Ok(()),
         }
     }
 }

@@ -18,8 +18,9 @@ use str0m::net::{Protocol, Transmit};
 use super::{
     connection::Connection,
     events::{Event, Listener},
+    reason::StateReason,
     shard::{STREAMS, Shard},
-    status::Status,
+    status::{self, Status},
     stream::Stream,
 };
 use crate::{
@@ -154,6 +155,7 @@ impl Link {
             tracing::error!("the connection panicked while it was dropped");
         }
         if self.status.connection.replace(PeerConnectionState::Failed) {
+            status::entered(PeerConnectionState::Failed, StateReason::Panic);
             self.post(Event::ConnectionState(PeerConnectionState::Failed));
         }
         RtcError::internal("the connection has failed")
@@ -190,7 +192,7 @@ impl Link {
         }
         if overrun {
             tracing::warn!("the application does not read its messages: the connection fails");
-            connection.fail();
+            connection.break_off(StateReason::Overrun);
         }
     }
 
@@ -345,7 +347,9 @@ impl Link {
             transceivers.unwrap_or_default()
         };
         self.shard.remove(self.id);
-        self.status.connection.replace(PeerConnectionState::Closed);
+        if self.status.connection.replace(PeerConnectionState::Closed) {
+            status::entered(PeerConnectionState::Closed, StateReason::Closed);
+        }
         self.status.ice.replace(IceConnectionState::Closed);
         self.status.signaling.replace(SignalingState::Closed);
         // Not under the lock: sources call into connections while they hold their own.
@@ -353,5 +357,40 @@ impl Link {
             .iter()
             .for_each(|transceiver| transceiver.close());
         self.post(Event::Forget);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(id: u64, shard: &Arc<Shard>) -> Arc<Link> {
+        let udp = UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = udp.local_addr().unwrap();
+        let mut sockets = vec![Socket { udp, address }];
+        shard.register(id, &mut sockets).unwrap();
+        Link::open(id, shard.clone(), sockets)
+    }
+
+    #[test]
+    fn a_panic_fails_its_connection_and_no_other() {
+        let shard = Shard::start(0).unwrap();
+        let (unlucky, neighbour) = (open(1, &shard), open(2, &shard));
+        let panicked = unlucky.with(|_, _| panic!("a rehearsed bug"));
+        assert!(panicked.is_err());
+        assert_eq!(
+            *unlucky.status.connection.get(),
+            PeerConnectionState::Failed
+        );
+        assert!(unlucky.with(|_, _| ()).is_err(), "it stays failed");
+        unlucky.close();
+        assert_eq!(
+            *unlucky.status.connection.get(),
+            PeerConnectionState::Closed
+        );
+
+        let lives = neighbour.with(|connection, _| connection.refuse_if_broken());
+        assert!(lives.is_ok_and(|lives| lives.is_ok()));
+        assert_eq!(*neighbour.status.connection.get(), PeerConnectionState::New);
     }
 }

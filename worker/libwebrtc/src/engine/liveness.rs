@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::reason::StateReason;
+
 /// Silence after which the connection counts as disconnected. Peers check the path every 2–3 s,
 /// so two checks in a row were lost.
 pub(crate) const SILENT: Duration = Duration::from_secs(5);
@@ -89,6 +91,30 @@ impl Liveness {
         }
     }
 
+    /// What the verdict rests on.
+    pub(crate) fn reason(&self, now: Instant) -> StateReason {
+        match self.verdict(now) {
+            Verdict::Idle | Verdict::Connecting => StateReason::Negotiated,
+            Verdict::Alive => StateReason::Heard,
+            Verdict::Silent | Verdict::Dead => self.what_is_wrong(now),
+        }
+    }
+
+    fn what_is_wrong(&self, now: Instant) -> StateReason {
+        let quiet = |heard: Instant| now.saturating_duration_since(heard) >= SILENT;
+        match self.heard {
+            None => StateReason::Unreachable,
+            Some(heard) if quiet(heard) => StateReason::Silent,
+            Some(_) if self.path_lost.is_some() => StateReason::PathLost,
+            Some(_) => StateReason::HandshakeTimeout,
+        }
+    }
+
+    /// str0m has no working path, although the connection stood.
+    pub(crate) fn has_lost_path(&self) -> bool {
+        self.path_lost.is_some()
+    }
+
     /// When the verdict may change without anything happening.
     pub(crate) fn deadline(&self, now: Instant) -> Option<Instant> {
         let started = self.started?;
@@ -168,6 +194,28 @@ mod tests {
         liveness.start(later);
         assert_eq!(liveness.verdict(later), Verdict::Alive);
         assert_eq!(liveness.verdict(later + DEAD), Verdict::Dead);
+    }
+
+    #[test]
+    fn every_verdict_has_its_reason() {
+        let start = Instant::now();
+        let mut fresh = Liveness::default();
+        fresh.start(start);
+        assert_eq!(fresh.reason(start), StateReason::Negotiated);
+        assert_eq!(fresh.reason(start + DEAD), StateReason::Unreachable);
+        fresh.heard(start + HANDSHAKE);
+        assert_eq!(
+            fresh.reason(start + HANDSHAKE),
+            StateReason::HandshakeTimeout
+        );
+
+        let mut stood = connected(start);
+        assert_eq!(stood.reason(start), StateReason::Heard);
+        assert_eq!(stood.reason(start + SILENT), StateReason::Silent);
+        assert_eq!(stood.reason(start + DEAD), StateReason::Silent);
+        stood.path(start, false);
+        stood.heard(start + DEAD);
+        assert_eq!(stood.reason(start + DEAD), StateReason::PathLost);
     }
 
     #[test]

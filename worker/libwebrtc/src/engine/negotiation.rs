@@ -13,7 +13,10 @@ use str0m::{
     media::{Direction, MediaKind, Mid},
 };
 
-use super::{connection::Connection, events::Event, sdp_text, transceivers::TransceiverShared};
+use super::{
+    connection::Connection, events::Event, reason::StateReason, sdp_text,
+    transceivers::TransceiverShared,
+};
 use crate::{
     MediaType, RtcError,
     ice_candidate::IceCandidate,
@@ -403,8 +406,7 @@ impl Connection {
         if *known == found {
             return true;
         }
-        tracing::warn!("the peer's certificate changed: the connection has failed");
-        self.broken = true;
+        self.break_off(StateReason::FingerprintChanged);
         false
     }
 

@@ -39,6 +39,8 @@ pub(super) struct End {
     pub(super) connection: Connection,
     pub(super) status: Arc<Status>,
     pub(super) address: SocketAddr,
+    /// The address the other end sees: a NAT may stand in between.
+    pub(super) seen_as: SocketAddr,
     /// The way to the other end.
     pub(super) network: Netem<Datagram>,
     pub(super) states: Vec<PeerConnectionState>,
@@ -78,6 +80,7 @@ impl End {
             connection,
             status,
             address,
+            seen_as: address,
             network: Netem::new(network),
             states: Vec::new(),
             messages: Vec::new(),
@@ -316,9 +319,13 @@ pub(super) fn carry(now: Instant, cut: bool, from: &mut End, to: &mut End) {
             contents,
         } = &*datagram.0;
         // What is cut is the way of datagrams; a TCP connection is one that stands.
-        if *proto == Protocol::Tcp || (!cut && *destination == to.address) {
+        if *proto == Protocol::Tcp {
             to.connection
                 .on_packet(now, *proto, *source, *destination, contents);
+            to.flush(now);
+        } else if !cut && *destination == to.seen_as {
+            to.connection
+                .on_packet(now, *proto, from.seen_as, to.address, contents);
             to.flush(now);
         }
     }

@@ -21,6 +21,8 @@ use crate::{
     session_description::{SdpType, SessionDescription},
 };
 
+mod heal;
+
 #[test]
 fn a_tone_reaches_the_other_end_packet_by_packet() {
     let mut pair = Pair::new();

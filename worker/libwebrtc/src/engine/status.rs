@@ -1,7 +1,9 @@
-//! The states of a connection, readable by anybody at any time without a lock.
+//! The states of a connection, readable by anybody at any time without a lock; how often
+//! connections of this process entered which, and why.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
+use super::reason::StateReason;
 use crate::peer_connection::{
     IceConnectionState, IceGatheringState, PeerConnectionState, SignalingState,
 };
@@ -78,5 +80,68 @@ impl Default for Status {
                 SignalingState::Closed,
             ]),
         }
+    }
+}
+
+const STATES: [PeerConnectionState; 6] = [
+    PeerConnectionState::New,
+    PeerConnectionState::Connecting,
+    PeerConnectionState::Connected,
+    PeerConnectionState::Disconnected,
+    PeerConnectionState::Failed,
+    PeerConnectionState::Closed,
+];
+
+static COUNTS: [[AtomicU64; StateReason::ALL.len()]; STATES.len()] =
+    [const { [const { AtomicU64::new(0) }; StateReason::ALL.len()] }; STATES.len()];
+
+/// A connection entered a state: says so, and counts it.
+pub(crate) fn entered(state: PeerConnectionState, reason: StateReason) {
+    let at = |state| STATES.iter().position(|known| *known == state);
+    let why = StateReason::ALL.iter().position(|known| *known == reason);
+    if let (Some(state), Some(why)) = (at(state), why) {
+        COUNTS[state][why].fetch_add(1, Ordering::Relaxed);
+    }
+    let reason = reason.as_str();
+    match state {
+        PeerConnectionState::Failed => tracing::warn!(?state, reason, "connection state"),
+        PeerConnectionState::Connected | PeerConnectionState::Disconnected => {
+            tracing::info!(?state, reason, "connection state");
+        }
+        _ => tracing::debug!(?state, reason, "connection state"),
+    }
+}
+
+/// How often connections of this process entered which state for which reason; only what happened.
+pub(crate) fn counts() -> Vec<(PeerConnectionState, StateReason, u64)> {
+    let of_state = |(state, counts): (&PeerConnectionState, &'static [AtomicU64; 13])| {
+        let state = *state;
+        let count =
+            |(why, count): (&StateReason, &AtomicU64)| (state, *why, count.load(Ordering::Relaxed));
+        StateReason::ALL
+            .iter()
+            .zip(counts)
+            .map(count)
+            .collect::<Vec<_>>()
+    };
+    let all = STATES.iter().zip(&COUNTS).flat_map(of_state);
+    all.filter(|(_, _, count)| *count > 0).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happened_is_counted_by_state_and_reason() {
+        let (state, reason) = (PeerConnectionState::Closed, StateReason::AddressGone);
+        let count = || {
+            let mut all = counts().into_iter();
+            all.find(|(s, r, _)| (*s, *r) == (state, reason))
+                .map_or(0, |(_, _, n)| n)
+        };
+        let before = count();
+        entered(state, reason);
+        assert_eq!(count(), before + 1);
     }
 }
