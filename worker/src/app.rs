@@ -236,6 +236,7 @@ fn session_deps(config: &Config) -> Result<SessionDeps, Exit> {
     let endpoint =
         Endpoint::new(&config.model).map_err(|error| Exit::Config(format!("model: {error}")))?;
     Ok(SessionDeps {
+        livekit: Arc::new(config.livekit.clone()),
         clock: MediaClock::start().map_err(unavailable("media clock"))?,
         model: SessionSettings::new(&config.model, endpoint),
         reports: Outlet::new(config.report.clone()),
@@ -317,7 +318,7 @@ async fn join_room(config: &Config, room: String, metadata: &str) -> Result<Exit
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();
     let job = format!("direct-{}", now.as_secs());
-    let token = server_api::agent_token(&config.livekit, &room, &job)
+    let token = server_api::agent_token(&config.livekit, &room, &job, &name)
         .map_err(|error| Exit::Config(error.to_string()))?;
     let (stop, stop_reader) = watch::channel(Stop::No);
     let (ended, _) = oneshot::channel();

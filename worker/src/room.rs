@@ -1,11 +1,11 @@
 //! Room: the connected room as a session sees it.
 //!
 //! [`RoomLink`] is the handle: it sends orders and never waits. Behind it stand three tasks in the
-//! session's JoinSet: one that reads the room's events and carries out subscriptions, one that
-//! writes transcripts in order, one that keeps the agent's attributes current. Nothing here
-//! decides who is heard or what is said.
+//! session's JoinSet: one that reads the room's events, carries out subscriptions and comes back
+//! into a room that was lost for good; one that writes transcripts in order; one that keeps the
+//! agent's attributes current. Nothing here decides who is heard or what is said.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use dialog::{
     output::{AgentState, Publish},
@@ -21,9 +21,13 @@ use tokio::{
 };
 use tracing::Instrument;
 
+use crate::config::Secret;
+
 use self::{
     audience::TrackId,
+    door::{Back, Door},
     events::{Meaning, RoomInput},
+    rejoin::GiveUp,
     state::Sign,
     transcript::Text,
 };
@@ -31,8 +35,11 @@ use self::{
 pub mod audience;
 pub mod chat;
 pub mod connect;
+pub mod door;
 pub mod events;
 pub mod publish;
+pub mod pulse;
+pub mod rejoin;
 pub mod state;
 pub mod transcript;
 
@@ -48,6 +55,11 @@ const TEXTS: usize = 256;
 /// Lines being received at the same time. More are not read: people do not type that fast.
 const LINES: usize = 16;
 
+/// How often the packets of the room are counted.
+const PULSE: Duration = Duration::from_secs(2);
+/// How long a room that is lost may take to be closed.
+const CLOSING: Duration = Duration::from_secs(3);
+
 /// A room that was just joined, with everything that happens in it.
 pub type Joined = (Room, mpsc::UnboundedReceiver<RoomEvent>);
 
@@ -59,9 +71,13 @@ pub struct RoomLink {
     sign: watch::Sender<Sign>,
 }
 
-/// What the audience asks of the room.
+/// What is asked of the room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RoomOrder {
+    /// The server ended our job while we were away; it may be wrong.
+    CalledOff,
+    /// Leave the room and join it again.
+    Rejoin,
     /// Receive a microphone, or stop receiving it.
     Subscription {
         /// Whose.
@@ -91,6 +107,21 @@ impl RoomLink {
             wanted,
         };
         self.orders.try_send(order).map_err(|_| Full)
+    }
+
+    /// Leaves the room and joins it again, unless that is under way.
+    pub fn rejoin(&self) -> Result<(), Full> {
+        self.orders.try_send(RoomOrder::Rejoin).map_err(|_| Full)
+    }
+
+    /// The server ended our job while we were away: whether it means it will be asked.
+    pub fn called_off(&self) -> Result<(), Full> {
+        self.orders.try_send(RoomOrder::CalledOff).map_err(|_| Full)
+    }
+
+    /// Shows people that a part of the session is stuck, or that it is well again.
+    pub fn health(&self, health: &'static str) {
+        self.sign.send_modify(|sign| sign.health = Some(health));
     }
 
     /// Shows people what the conversation wants them to see.
@@ -131,25 +162,44 @@ impl RoomLink {
 /// Starts the tasks of a room that was just joined, and publishes the agent's track in it.
 pub fn start(
     tasks: &mut JoinSet<()>,
-    room: Arc<Room>,
-    events: mpsc::UnboundedReceiver<RoomEvent>,
+    joined: Joined,
     voice: RtcAudioSource,
     agent_name: String,
-) -> (RoomLink, mpsc::Receiver<RoomInput>) {
+    door: Door,
+) -> Started {
     let (link, ends) = link(agent_name);
-    let me = room.local_participant();
-    tasks.spawn(transcript::write(me.clone(), ends.texts).in_current_span());
-    tasks.spawn(state::show(me, ends.sign).in_current_span());
+    let (room, events) = joined;
+    let (room, rooms) = watch::channel(Arc::new(room));
+    tasks.spawn(transcript::write(rooms.clone(), ends.texts).in_current_span());
+    tasks.spawn(state::show(rooms.clone(), ends.sign).in_current_span());
     let reader = Reader {
         room,
         events,
         orders: ends.orders,
         facts: ends.facts,
-        voice: Some(voice),
+        voice,
+        door,
         work: JoinSet::new(),
+        coming_back: JoinSet::new(),
+        called_off: watch::Sender::new(false),
+        back: None,
     };
     tasks.spawn(reader.run().in_current_span());
-    (link, ends.inputs)
+    Started {
+        link,
+        facts: ends.inputs,
+        rooms,
+    }
+}
+
+/// A room whose tasks run.
+pub struct Started {
+    /// Takes orders.
+    pub link: RoomLink,
+    /// What happens in the room.
+    pub facts: mpsc::Receiver<RoomInput>,
+    /// The room as it is joined now.
+    pub rooms: watch::Receiver<Arc<Room>>,
 }
 
 /// The far ends of a link: what its tasks hear.
@@ -169,6 +219,7 @@ pub(crate) fn link(agent_name: String) -> (RoomLink, LinkEnds) {
         state: AgentState::Initializing,
         name: agent_name,
         model: None,
+        health: None,
     };
     let (sign, sign_end) = watch::channel(sign);
     let link = RoomLink {
@@ -186,36 +237,50 @@ pub(crate) fn link(agent_name: String) -> (RoomLink, LinkEnds) {
     (link, ends)
 }
 
-/// Task: reads the room's events, carries out subscriptions.
+/// Task: reads the room's events, carries out orders, comes back when the room was lost.
 struct Reader {
-    room: Arc<Room>,
+    room: watch::Sender<Arc<Room>>,
     events: mpsc::UnboundedReceiver<RoomEvent>,
     orders: mpsc::Receiver<RoomOrder>,
     facts: mpsc::Sender<RoomInput>,
-    /// The source of the agent's track, until it is published.
-    voice: Option<RtcAudioSource>,
-    /// The publication and the lines being received; each ends with a fact or none.
+    /// The source of the agent's track; published once in each room.
+    voice: RtcAudioSource,
+    door: Door,
+    /// The publication, the count of packets and the lines being received; each ends with a fact
+    /// or none.
     work: JoinSet<Option<RoomInput>>,
+    /// At most one: while it runs, we are in no room.
+    coming_back: JoinSet<Result<Back, GiveUp>>,
+    called_off: watch::Sender<bool>,
+    /// We are back; said after everybody who is there.
+    back: Option<RoomInput>,
 }
 
 enum Step {
+    Back(Result<Back, GiveUp>),
     Event(Box<RoomEvent>),
     Fact(RoomInput),
     Nothing,
     Order(RoomOrder),
     Over,
+    Pulse,
 }
 
 impl Reader {
     async fn run(mut self) {
         self.publish();
+        let mut pulse = tokio::time::interval(PULSE);
+        pulse.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            let facts = match self.next_step().await {
+            let facts = match self.next_step(&mut pulse).await {
+                Step::Back(Ok(back)) => self.on_back(back),
+                Step::Back(Err(why)) => vec![RoomInput::GivenUp(why)],
                 Step::Event(event) => self.on_event(*event),
                 Step::Fact(fact) => vec![fact],
                 Step::Nothing => Vec::new(),
-                Step::Order(order) => self.on_order(&order),
+                Step::Order(order) => self.on_order(order),
                 Step::Over => return,
+                Step::Pulse => self.on_pulse(),
             };
             for fact in facts {
                 if self.facts.send(fact).await.is_err() {
@@ -225,30 +290,42 @@ impl Reader {
         }
     }
 
-    async fn next_step(&mut self) -> Step {
+    async fn next_step(&mut self, pulse: &mut tokio::time::Interval) -> Step {
+        let is_away = !self.coming_back.is_empty();
         tokio::select! {
             biased;
             order = self.orders.recv() => order.map_or(Step::Over, Step::Order),
-            event = self.events.recv() => event.map_or(Step::Over, |event| Step::Event(Box::new(event))),
+            event = self.events.recv(), if !is_away => {
+                event.map_or(Step::Over, |event| Step::Event(Box::new(event)))
+            }
+            Some(back) = self.coming_back.join_next() => {
+                back.map_or(Step::Over, Step::Back)
+            }
             Some(done) = self.work.join_next() => match done {
                 Ok(Some(fact)) => Step::Fact(fact),
                 _ => Step::Nothing,
             },
+            _ = pulse.tick() => Step::Pulse,
         }
+    }
+
+    fn room(&self) -> Arc<Room> {
+        self.room.borrow().clone()
     }
 
     /// Beside the events, so that people are heard before the server has taken our track.
     fn publish(&mut self) {
-        let Some(voice) = self.voice.take() else {
-            return;
-        };
-        let me = self.room.local_participant();
+        let (me, voice) = (self.room().local_participant(), self.voice.clone());
         self.work
             .spawn(async move { Some(RoomInput::Published(publish::publish(&me, voice).await)) });
     }
 
     fn on_event(&mut self, event: RoomEvent) -> Vec<RoomInput> {
-        match events::read(event) {
+        if let RoomEvent::TokenRefreshed { token } = &event {
+            self.door.token = Secret::new(token);
+        }
+        let is_begin = matches!(event, RoomEvent::Connected { .. });
+        let mut facts = match events::read(event) {
             Meaning::Facts(facts) => facts,
             Meaning::Line(line) => {
                 if self.work.len() < LINES {
@@ -256,18 +333,31 @@ impl Reader {
                 }
                 Vec::new()
             }
+            Meaning::Lost(why) => self.leave(why),
             Meaning::Nothing => Vec::new(),
+        };
+        if is_begin {
+            facts.extend(self.back.take());
         }
+        facts
     }
 
-    fn on_order(&self, order: &RoomOrder) -> Vec<RoomInput> {
-        let RoomOrder::Subscription {
-            participant,
-            track,
-            wanted,
-        } = order;
+    fn on_order(&mut self, order: RoomOrder) -> Vec<RoomInput> {
+        match order {
+            RoomOrder::CalledOff => drop(self.called_off.send_replace(true)),
+            RoomOrder::Rejoin => return self.leave("stuck"),
+            RoomOrder::Subscription {
+                participant,
+                track,
+                wanted,
+            } => self.subscribe(&participant, &track, wanted),
+        }
+        Vec::new()
+    }
+
+    fn subscribe(&self, participant: &ParticipantId, track: &TrackId, wanted: bool) {
         let publication = self
-            .room
+            .room()
             .remote_participants()
             .into_values()
             .find(|candidate| candidate.identity().as_str() == participant.as_str())
@@ -278,8 +368,48 @@ impl Reader {
                     .find(|p| p.sid().as_str() == track.as_str())
             });
         if let Some(publication) = publication {
-            publication.set_subscribed(*wanted);
+            publication.set_subscribed(wanted);
         }
+    }
+
+    /// Lets go of the room, which is of no use any more, and looks for a way back.
+    fn leave(&mut self, why: &'static str) -> Vec<RoomInput> {
+        if !self.coming_back.is_empty() {
+            return Vec::new();
+        }
+        self.work = JoinSet::new();
+        self.called_off.send_replace(false);
+        let (room, door) = (self.room(), self.door.clone());
+        let called_off = self.called_off.subscribe();
+        let way_back = async move {
+            // First, or its own attempts to reconnect would throw us out again.
+            let _ = tokio::time::timeout(CLOSING, room.close()).await;
+            drop(room);
+            door.come_back(called_off).await
+        };
+        self.coming_back.spawn(way_back.in_current_span());
+        vec![RoomInput::Rejoining(why)]
+    }
+
+    fn on_back(&mut self, back: Back) -> Vec<RoomInput> {
+        let (room, events) = back.joined;
+        self.room.send_replace(Arc::new(room));
+        self.events = events;
+        self.publish();
+        self.back = Some(RoomInput::Rejoined {
+            attempts: back.attempts,
+            away: back.away,
+        });
+        Vec::new()
+    }
+
+    fn on_pulse(&mut self) -> Vec<RoomInput> {
+        if !self.coming_back.is_empty() {
+            return vec![RoomInput::Pulse(pulse::Pulse::default())];
+        }
+        let room = self.room();
+        self.work
+            .spawn(async move { Some(RoomInput::Pulse(pulse::take(&room).await)) });
         Vec::new()
     }
 }

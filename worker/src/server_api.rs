@@ -37,6 +37,8 @@ pub struct Dispatch {
     pub id: String,
     /// The agent name.
     pub agent_name: String,
+    /// Ids of the jobs that came of it, also of those that ended.
+    pub jobs: Vec<String>,
 }
 
 /// Somebody in a room, as the server lists them.
@@ -134,11 +136,17 @@ impl ServerApi {
     }
 }
 
-/// Lets an agent into a room that no job named, as the server would.
+/// Lets an agent into a room as the server would: where no job named it, or when the token of its
+/// job is too old. `agent_name` is the one it was called by, if any.
 ///
 /// # Errors
 /// When the secret cannot sign.
-pub fn agent_token(livekit: &LiveKit, room: &str, job: &str) -> Result<Secret, ApiError> {
+pub fn agent_token(
+    livekit: &LiveKit,
+    room: &str,
+    job: &str,
+    agent_name: &str,
+) -> Result<Secret, ApiError> {
     let grants = VideoGrants {
         room_join: true,
         room: room.to_owned(),
@@ -152,6 +160,7 @@ pub fn agent_token(livekit: &LiveKit, room: &str, job: &str) -> Result<Secret, A
     let token = unsigned(livekit)
         .with_identity(&format!("agent-{job}"))
         .with_kind("agent")
+        .with_attributes([("lk.agent_name", agent_name)])
         .with_grants(grants);
     signed(token, "let an agent in")
 }
@@ -187,6 +196,10 @@ fn dispatch(dispatch: proto::AgentDispatch) -> Dispatch {
     Dispatch {
         id: dispatch.id,
         agent_name: dispatch.agent_name,
+        jobs: dispatch
+            .state
+            .map(|state| state.jobs.into_iter().map(|job| job.id).collect())
+            .unwrap_or_default(),
     }
 }
 

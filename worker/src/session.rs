@@ -23,20 +23,20 @@ use tokio::{
 };
 
 use self::{
-    driver::{Driver, Inbox},
+    driver::{Driver, Inbox, Watch},
     effects::Hands,
     report::{Facts, Tally, outlet::Outlet},
 };
 use crate::{
     agents,
-    config::Secret,
+    config::{LiveKit, Secret},
     media::{
         clock::MediaClock,
         ingress::Ingress,
         playout::{self, source::AgentSource},
     },
     model,
-    room::{self, audience::Audience, connect},
+    room::{self, audience::Audience, connect, door::Door},
     telemetry::Pii,
     tooling,
 };
@@ -46,6 +46,7 @@ mod effects;
 mod notes;
 pub mod report;
 mod settings;
+mod watchdog;
 
 /// One job, as it was assigned.
 #[derive(Debug)]
@@ -71,6 +72,8 @@ pub struct SessionRequest {
 /// What sessions share.
 #[derive(Clone, Debug)]
 pub struct SessionDeps {
+    /// The server and our key there, to come back into a room that was lost.
+    pub livekit: Arc<LiveKit>,
     /// Drives every playout.
     pub clock: MediaClock,
     /// The model's settings of this worker; each session fills in its agent.
@@ -130,8 +133,10 @@ pub enum SessionError {
     Overrun(&'static str),
     /// The agent's track could not be published.
     Publish(String),
-    /// The link to the room was lost for good.
-    RoomLost,
+    /// The link to the room was lost for good; holds why it was not joined again, in a word.
+    RoomLost(&'static str),
+    /// A part of the session stood still and could not be healed; holds its name.
+    Stuck(&'static str),
 }
 
 impl fmt::Display for SessionError {
@@ -142,7 +147,8 @@ impl fmt::Display for SessionError {
             Self::Model(code) => write!(f, "the model is unavailable: {code}"),
             Self::Overrun(queue) => write!(f, "the {queue} queue ran over"),
             Self::Publish(what) => write!(f, "the agent's track could not be published: {what}"),
-            Self::RoomLost => f.write_str("the link to the room was lost"),
+            Self::RoomLost(why) => write!(f, "the link to the room was lost: {why}"),
+            Self::Stuck(place) => write!(f, "stuck and not to be healed: {place}"),
         }
     }
 }
@@ -179,7 +185,8 @@ pub async fn run(mut request: SessionRequest, deps: SessionDeps) -> SessionEnd {
 /// What must be taken down however the session ends.
 #[derive(Default)]
 struct Held {
-    room: Option<Arc<Room>>,
+    /// The room as it is joined now.
+    rooms: Option<watch::Receiver<Arc<Room>>>,
     tally: Tally,
     tasks: JoinSet<()>,
 }
@@ -203,14 +210,13 @@ async fn hold(
     let ingress = Ingress::start(&mut held.tasks, model.uplink());
     let (tools, tools_ended) = tooling::start(&mut held.tasks, &deps.tools, &request.agent);
 
-    let (room, events) = match join(request).await {
+    let joined = match join(request).await {
         Ok(joined) => joined,
         Err(end) => return end,
     };
-    let room = Arc::new(room);
-    held.room = Some(Arc::clone(&room));
-    let name = request.agent_name.clone();
-    let (link, room_facts) = room::start(&mut held.tasks, room, events, voice, name);
+    let (name, door) = (request.agent_name.clone(), door(request, deps));
+    let room = room::start(&mut held.tasks, joined, voice, name, door);
+    held.rooms = Some(room.rooms);
 
     let mut driver = Driver {
         dialog: Dialog::new(settings::dialog(&request.agent)),
@@ -219,13 +225,13 @@ async fn hold(
             ingress,
             model,
             playout,
-            room: link,
+            room: room.link,
             tools,
         },
         inbox: Inbox {
             model: model_events,
             playout: playout_facts,
-            room: room_facts,
+            room: room.facts,
             stop: request.stop.clone(),
             tools: tools_ended,
         },
@@ -234,9 +240,22 @@ async fn hold(
         assigned: began.at,
         joined: Instant::now(),
         ears: BTreeMap::new(),
+        watch: Watch::default(),
         over: None,
     };
     driver.run().await
+}
+
+/// What this session needs to come back.
+fn door(request: &SessionRequest, deps: &SessionDeps) -> Door {
+    Door {
+        livekit: deps.livekit.clone(),
+        url: request.url.clone(),
+        room: request.room.clone(),
+        job: request.job.clone(),
+        agent_name: request.agent_name.clone(),
+        token: request.token.clone(),
+    }
 }
 
 /// Joins the room, unless the worker stops the session first.
@@ -266,7 +285,8 @@ async fn stopped(stop: &mut watch::Receiver<Stop>) -> CloseReason {
 /// Status first, room second, child tasks last.
 async fn take_down(end: &SessionEnd, ended: oneshot::Sender<Ended>, held: &mut Held) {
     tokio::join!(report_status(end, ended), settle(&mut held.tasks));
-    if let Some(room) = held.room.take()
+    let room = held.rooms.take().map(|rooms| rooms.borrow().clone());
+    if let Some(room) = room
         && timeout(LEAVE_DEADLINE, room.close()).await.is_err()
     {
         tracing::warn!("leaving the room took too long");

@@ -89,6 +89,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
         &[
             "worker/src/media/tap.rs",
             "worker/src/app.rs",
+            "worker/src/telemetry/metrics.rs",
             "worker/libwebrtc",
             "tests/",
         ],

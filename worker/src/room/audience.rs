@@ -186,9 +186,23 @@ impl Audience {
         self.repairing = true;
     }
 
-    /// The link is back: whoever did not come back with it is gone.
+    /// The room is left and joined again: nothing of it is received any more, and whoever is not
+    /// seen in it before [`Self::repaired`] is gone.
+    pub fn rejoining(&mut self) {
+        self.repairing = true;
+        for present in self.people.values_mut() {
+            present.missing = true;
+            present.microphones.clear();
+        }
+    }
+
+    /// The link is back: whoever did not come back with it is gone, and whoever is heard is asked
+    /// for again. What was asked for in between may have gone to the link that broke.
     pub fn repaired(&mut self) {
         self.repairing = false;
+        for (participant, track) in self.open_microphones() {
+            self.acts.push_back(Act::Subscribe { participant, track });
+        }
         let missing: Vec<_> = self
             .people
             .iter()
@@ -208,7 +222,7 @@ impl Audience {
         if !present.microphones.contains(&track) {
             present.microphones.push(track.clone());
         }
-        if present.gate == Gate::Open {
+        if present.gate == Gate::Open && !self.repairing {
             self.acts.push_back(Act::Subscribe {
                 participant: id.clone(),
                 track,
@@ -232,6 +246,17 @@ impl Audience {
                 _ => Act::Unsubscribe { participant, track },
             });
         }
+    }
+
+    /// Every microphone of everybody whose ear is open.
+    pub fn open_microphones(&self) -> Vec<(ParticipantId, TrackId)> {
+        let open = self.people.iter().filter(|(_, p)| p.gate == Gate::Open);
+        open.flat_map(|(id, p)| {
+            p.microphones
+                .iter()
+                .map(|track| (id.clone(), track.clone()))
+        })
+        .collect()
     }
 
     /// Whether this participant's ear is open.
@@ -460,6 +485,26 @@ mod tests {
     }
 
     #[test]
+    fn a_microphone_that_shows_up_during_a_repair_is_asked_for_when_the_link_is_whole() {
+        // The same track again: a server that lived on while we were cut off.
+        let mut audience = Audience::new();
+        let ann = person("ann", Kind::Standard);
+        audience.seen(ann.clone());
+        audience.gate(&ann.id, Gate::Open);
+        audience.microphone(&ann.id, TrackId::new("TR_1"));
+        acts(&mut audience);
+
+        audience.repairing();
+        audience.microphone_gone(&ann.id, &TrackId::new("TR_1"));
+        audience.left(&ann.id);
+        audience.seen(ann.clone());
+        audience.microphone(&ann.id, TrackId::new("TR_1"));
+        assert!(acts(&mut audience).is_empty(), "it would be lost");
+        audience.repaired();
+        assert_eq!(acts(&mut audience), ["subscribe ann TR_1"]);
+    }
+
+    #[test]
     fn who_is_missing_after_a_repair_has_left() {
         let mut audience = Audience::new();
         let ann = person("ann", Kind::Standard);
@@ -472,6 +517,25 @@ mod tests {
         assert!(acts(&mut audience).is_empty());
         audience.repaired();
         assert_eq!(acts(&mut audience), ["left ann"]);
+    }
+
+    #[test]
+    fn who_is_in_the_room_we_come_back_to_is_received_anew_and_the_others_left() {
+        let mut audience = Audience::new();
+        for name in ["ann", "bob"] {
+            let someone = person(name, Kind::Standard);
+            audience.seen(someone.clone());
+            audience.gate(&someone.id, Gate::Open);
+            audience.microphone(&someone.id, TrackId::new("TR_1"));
+        }
+        acts(&mut audience);
+
+        audience.rejoining();
+        audience.seen(person("ann", Kind::Standard));
+        audience.microphone(&ParticipantId::new("ann"), TrackId::new("TR_2"));
+        assert!(acts(&mut audience).is_empty(), "nothing while it is away");
+        audience.repaired();
+        assert_eq!(acts(&mut audience), ["subscribe ann TR_2", "left bob"]);
     }
 
     #[test]

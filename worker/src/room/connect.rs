@@ -33,6 +33,9 @@ pub enum ConnectError {
     /// The server did not answer in time.
     #[error("no answer within {} s", JOIN_DEADLINE.as_secs())]
     Deadline,
+    /// The server does not take the token.
+    #[error("the token is not accepted")]
+    Unauthorized,
     /// The server or the network refused.
     #[error("refused: {0}")]
     Refused(#[source] Box<RoomError>),
@@ -43,9 +46,18 @@ pub async fn connect(url: &str, token: &Secret) -> Result<Joined, ConnectError> 
     let joining = Room::connect(url, token.expose(), options());
     match tokio::time::timeout(JOIN_DEADLINE, joining).await {
         Ok(Ok(joined)) => Ok(joined),
+        Ok(Err(error)) if is_unauthorized(&error) => Err(ConnectError::Unauthorized),
         Ok(Err(error)) => Err(ConnectError::Refused(Box::new(error))),
         Err(_) => Err(ConnectError::Deadline),
     }
+}
+
+/// The room library hides the status in its text.
+fn is_unauthorized(error: &RoomError) -> bool {
+    let text = error.to_string();
+    ["401", "403", "nauthorized"]
+        .iter()
+        .any(|sign| text.contains(sign))
 }
 
 fn options() -> RoomOptions {

@@ -3,6 +3,8 @@
 //! Turns `livekit`'s events into [`RoomInput`]s. Most of them mean nothing to a session and become
 //! nothing. It decides nothing: who is heard is the audience's business.
 
+use std::time::Duration;
+
 use dialog::{output::CloseReason, speaker::ParticipantId};
 use livekit::{
     DisconnectReason, ParticipantKind,
@@ -16,6 +18,8 @@ use super::{
     audience::{Kind, Person, TrackId},
     chat::Line,
     publish::PublishError,
+    pulse::Pulse,
+    rejoin::GiveUp,
 };
 use crate::media::tap::Tap;
 
@@ -36,6 +40,8 @@ pub enum RoomInput {
     },
     /// The link to the room is gone for good, for this reason.
     Gone(CloseReason),
+    /// The room was lost and is not joined again.
+    GivenUp(GiveUp),
     /// Somebody left.
     Left(ParticipantId),
     /// A microphone was published.
@@ -54,6 +60,18 @@ pub enum RoomInput {
     },
     /// The agent's track is published, or cannot be.
     Published(Result<TrackId, PublishError>),
+    /// What flows.
+    Pulse(Pulse),
+    /// We are in the room again; who is there was told before.
+    Rejoined {
+        /// Joins it took.
+        attempts: u32,
+        /// How long we were in no room.
+        away: Duration,
+    },
+    /// The room was lost for good, for that reason, and is being joined again. Everything that was
+    /// received or sent in it is over.
+    Rejoining(&'static str),
     /// The link to the room is back.
     Repaired,
     /// The link to the room broke and is being repaired.
@@ -84,6 +102,8 @@ pub(super) enum Meaning {
     Facts(Vec<RoomInput>),
     /// Somebody began to type to us.
     Line(Line),
+    /// The room library has given up, for this reason; the room may live.
+    Lost(&'static str),
     /// Nothing to us.
     Nothing,
 }
@@ -145,7 +165,10 @@ pub(super) fn read(event: RoomEvent) -> Meaning {
         } => Meaning::Line(Line::of_message(message.message, id(&participant))),
         RoomEvent::Reconnecting => fact(RoomInput::Repairing),
         RoomEvent::Reconnected => fact(RoomInput::Repaired),
-        RoomEvent::Disconnected { reason } => fact(RoomInput::Gone(close_reason(reason))),
+        RoomEvent::Disconnected { reason } => match fate(reason) {
+            Fate::End(reason) => fact(RoomInput::Gone(reason)),
+            Fate::Rejoin => Meaning::Lost(reason.as_str_name()),
+        },
         _ => Meaning::Nothing,
     }
 }
@@ -239,12 +262,78 @@ fn kind(kind: ParticipantKind) -> Kind {
     }
 }
 
-/// What the server's reason for our own end means to the conversation.
-fn close_reason(reason: DisconnectReason) -> CloseReason {
+/// What our own end in a room means to the session.
+#[derive(Debug, PartialEq, Eq)]
+enum Fate {
+    /// The session is over.
+    End(CloseReason),
+    /// Nobody wanted us to go: we come back.
+    Rejoin,
+}
+
+/// The reasons a server or the room library gives for it, every one.
+fn fate(reason: DisconnectReason) -> Fate {
+    use DisconnectReason as Why;
     match reason {
-        DisconnectReason::DuplicateIdentity => CloseReason::Duplicate,
-        DisconnectReason::ParticipantRemoved => CloseReason::Removed,
-        DisconnectReason::RoomClosed | DisconnectReason::RoomDeleted => CloseReason::RoomDeleted,
-        _ => CloseReason::RoomLost,
+        // Somebody wanted us to go.
+        Why::DuplicateIdentity => Fate::End(CloseReason::Duplicate),
+        Why::ParticipantRemoved => Fate::End(CloseReason::Removed),
+        Why::RoomClosed | Why::RoomDeleted => Fate::End(CloseReason::RoomDeleted),
+        // We went, or the reason is one of callers on the telephone.
+        Why::ClientInitiated
+        | Why::UserUnavailable
+        | Why::UserRejected
+        | Why::SipTrunkFailure
+        | Why::AgentError => Fate::End(CloseReason::RoomLost),
+        // The server went, lost us, or mistook us; or the library gave up.
+        Why::ConnectionTimeout
+        | Why::JoinFailure
+        | Why::MediaFailure
+        | Why::Migration
+        | Why::ServerShutdown
+        | Why::SignalClose
+        | Why::StateMismatch
+        | Why::UnknownReason => Fate::Rejoin,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_of_the_protocol_means_to_come_back_or_to_end() {
+        let ends = [
+            "CLIENT_INITIATED",
+            "DUPLICATE_IDENTITY",
+            "PARTICIPANT_REMOVED",
+            "ROOM_DELETED",
+            "ROOM_CLOSED",
+            "USER_UNAVAILABLE",
+            "USER_REJECTED",
+            "SIP_TRUNK_FAILURE",
+            "AGENT_ERROR",
+        ];
+        let all: Vec<_> = (0..64)
+            .filter_map(|number| DisconnectReason::try_from(number).ok())
+            .collect();
+        assert!(all.len() >= 17, "{all:?}");
+        for reason in all {
+            let comes_back = fate(reason) == Fate::Rejoin;
+            let name = reason.as_str_name();
+            assert_eq!(comes_back, !ends.contains(&name), "{name}");
+        }
+    }
+
+    #[test]
+    fn who_was_told_to_go_knows_why() {
+        let cases = [
+            (DisconnectReason::DuplicateIdentity, CloseReason::Duplicate),
+            (DisconnectReason::ParticipantRemoved, CloseReason::Removed),
+            (DisconnectReason::RoomDeleted, CloseReason::RoomDeleted),
+        ];
+        for (reason, expected) in cases {
+            assert_eq!(fate(reason), Fate::End(expected));
+        }
     }
 }

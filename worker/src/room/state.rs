@@ -3,10 +3,10 @@
 //! Keeps the room's copy equal to the latest value; what changes faster than the server takes it
 //! is coalesced. It holds no history and decides no state.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use dialog::output::AgentState;
-use livekit::prelude::LocalParticipant;
+use livekit::prelude::Room;
 use tokio::sync::watch;
 
 /// The state of the conversation, in the words front ends know.
@@ -15,6 +15,9 @@ const STATE: &str = "lk.agent.state";
 const NAME: &str = "lk.agent.name";
 /// The model that speaks.
 const MODEL: &str = "agent.model";
+
+/// `ok`, or what was found stuck; only set once something was.
+const HEALTH: &str = "agent.health";
 
 /// Pause after a refused or lost update.
 const RETRY: Duration = Duration::from_secs(1);
@@ -28,6 +31,8 @@ pub struct Sign {
     pub name: String,
     /// Name of the model, once its connection is up.
     pub model: Option<String>,
+    /// What is stuck, or `ok` afterwards.
+    pub health: Option<&'static str>,
 }
 
 impl Sign {
@@ -39,16 +44,24 @@ impl Sign {
         if let Some(model) = &self.model {
             attributes.insert(MODEL.to_owned(), model.clone());
         }
+        if let Some(health) = self.health {
+            attributes.insert(HEALTH.to_owned(), health.to_owned());
+        }
         attributes
     }
 }
 
 /// Writes the latest sign until the sender is dropped.
-pub(super) async fn show(room: LocalParticipant, mut sign: watch::Receiver<Sign>) {
+pub(super) async fn show(mut rooms: watch::Receiver<Arc<Room>>, mut sign: watch::Receiver<Sign>) {
     let mut shown = HashMap::new();
     loop {
+        if rooms.has_changed().unwrap_or(false) {
+            // Another room knows nothing of us.
+            shown.clear();
+        }
+        let me = rooms.borrow_and_update().local_participant();
         let wanted = sign.borrow_and_update().attributes();
-        match room.set_attributes(difference(&shown, &wanted)).await {
+        match me.set_attributes(difference(&shown, &wanted)).await {
             Ok(()) => shown = wanted,
             Err(error) => {
                 tracing::debug!(%error, "the agent's attributes were not taken");
@@ -56,8 +69,11 @@ pub(super) async fn show(room: LocalParticipant, mut sign: watch::Receiver<Sign>
                 continue;
             }
         }
-        if sign.changed().await.is_err() {
-            return;
+        tokio::select! {
+            changed = sign.changed() => if changed.is_err() {
+                return;
+            },
+            Ok(()) = rooms.changed() => rooms.mark_changed(),
         }
     }
 }
@@ -84,6 +100,7 @@ mod tests {
             state: AgentState::Listening,
             name: "guide".to_owned(),
             model: None,
+            health: None,
         };
         let speaking = Sign {
             state: AgentState::Speaking,

@@ -8,13 +8,14 @@
 //! People: a fresh stream with the whole text for each interim, all with the same segment id,
 //! attributed to the speaker.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use dialog::{output::Publish, speaker::ParticipantId};
 use livekit::{
-    StreamResult, StreamTextOptions, StreamWriter, TextStreamWriter, prelude::LocalParticipant,
+    StreamResult, StreamTextOptions, StreamWriter, TextStreamWriter,
+    prelude::{LocalParticipant, Room},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::audience::TrackId;
 
@@ -92,13 +93,18 @@ impl Text {
 }
 
 /// Writes transcripts until the queue is closed, then ends the open segment.
-pub(super) async fn write(room: LocalParticipant, mut queue: mpsc::Receiver<Text>) {
+pub(super) async fn write(mut rooms: watch::Receiver<Arc<Room>>, mut queue: mpsc::Receiver<Text>) {
     let mut writer = Writer {
-        room,
+        room: rooms.borrow_and_update().local_participant(),
         agent_track: None,
         open: None,
     };
     while let Some(text) = queue.recv().await {
+        if rooms.has_changed().unwrap_or(false) {
+            writer.room = rooms.borrow_and_update().local_participant();
+            // What was open went with the room it was open in.
+            writer.open = None;
+        }
         match tokio::time::timeout(DEADLINE, writer.on_text(text)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "a piece of transcript was not sent"),

@@ -13,7 +13,7 @@ use std::{
 use dialog::{
     Dialog, Input,
     input::{Ask, ModelLink, Playout},
-    output::CloseReason,
+    output::{AgentState, CloseReason},
     speaker::ParticipantId,
 };
 use tokio::{
@@ -21,12 +21,19 @@ use tokio::{
     task::{JoinError, JoinSet},
 };
 
-use super::{SessionEnd, SessionError, Stop, effects::Hands, report::Tally};
+use super::{
+    SessionEnd, SessionError, Stop,
+    effects::Hands,
+    report::Tally,
+    watchdog::{Facts, Place, Remedy, Verdict, Watchdog},
+};
 use crate::{
     model::LinkEvent,
     room::{
         audience::{Act, Audience, TrackId},
         events::RoomInput,
+        pulse::Pulse,
+        rejoin::GiveUp,
     },
     telemetry::event,
     tooling::ToolEnded,
@@ -36,6 +43,11 @@ use crate::{
 /// first attempt of a join for an agent that left. A real one is followed by our removal from the
 /// room within three seconds, and that is believed.
 const EARLY_TERMINATION: Duration = Duration::from_secs(5);
+
+/// How long the room may take to say why, when the server ends the job of an agent whose room
+/// stands: a server also does that when it removed the agent, or lost it, and these mean different
+/// things.
+const CONFIRMATION: Duration = Duration::from_secs(1);
 
 /// One session's driver.
 pub(super) struct Driver<'a> {
@@ -52,8 +64,33 @@ pub(super) struct Driver<'a> {
     pub(super) joined: Instant,
     /// Whose microphone is being listened to, by track.
     pub(super) ears: BTreeMap<ParticipantId, TrackId>,
+    /// Facts for the watchdog.
+    pub(super) watch: Watch,
     /// Set by whatever ends the session.
     pub(super) over: Option<SessionEnd>,
+}
+
+/// What the watchdog is told, and what it is told about the room.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    dog: Watchdog,
+    /// The link to the room is being repaired or made anew.
+    is_away: bool,
+    /// What front ends were told last.
+    pub(super) state: Option<AgentState>,
+    model_events: u64,
+    /// The agent's track was published before.
+    was_published: bool,
+    given_up: Option<GiveUp>,
+    /// When a termination counts that the room has not explained.
+    terminated: Option<Instant>,
+}
+
+impl Watch {
+    /// Why the room is lost for good, in a word.
+    pub(super) fn why_lost(&self) -> &'static str {
+        self.given_up.map_or("disconnected", GiveUp::as_str)
+    }
 }
 
 /// Where facts come from.
@@ -92,7 +129,7 @@ impl Driver<'_> {
                 Event::Playout(fact) => self.tell(Input::Playout(fact)),
                 Event::Room(input) => self.on_room(input),
                 Event::Stop(stop) => self.on_stop(stop),
-                Event::Timeout => self.dialog.handle_timeout(now()),
+                Event::Timeout => self.on_timeout(),
                 Event::Tool(ended) => self.tell(Input::ToolFinished {
                     call: ended.call,
                     output: ended.output,
@@ -105,7 +142,8 @@ impl Driver<'_> {
     /// The only waiting point. What ends things comes first, then people; the model comes before
     /// the playout, which plays what the model said.
     async fn next_event(&mut self) -> Event {
-        let deadline = self.dialog.poll_timeout();
+        let deadlines = [self.dialog.poll_timeout(), self.watch.terminated];
+        let deadline = deadlines.into_iter().flatten().min();
         let inbox = &mut self.inbox;
         tokio::select! {
             biased;
@@ -119,6 +157,16 @@ impl Driver<'_> {
         }
     }
 
+    fn on_timeout(&mut self) {
+        if self.watch.terminated.is_some_and(|due| due <= now()) {
+            self.watch.terminated = None;
+            self.close(CloseReason::Terminated);
+        }
+        if self.dialog.poll_timeout().is_some_and(|due| due <= now()) {
+            self.dialog.handle_timeout(now());
+        }
+    }
+
     fn on_child(&mut self, ended: Result<(), JoinError>) {
         if ended.is_err_and(|error| error.is_panic()) {
             self.fail(SessionError::Bug);
@@ -126,6 +174,7 @@ impl Driver<'_> {
     }
 
     fn on_model(&mut self, event: Option<LinkEvent>) {
+        self.watch.model_events += 1;
         match event {
             Some(LinkEvent::Event(event)) => self.tell(Input::Model(event)),
             Some(LinkEvent::Up {
@@ -156,6 +205,7 @@ impl Driver<'_> {
                     self.tell(Input::Chat { participant, text });
                 }
             }
+            RoomInput::GivenUp(why) => self.on_given_up(why),
             RoomInput::Gone(reason) => self.close(reason),
             RoomInput::Left(participant) => {
                 self.audience.left(&participant);
@@ -168,22 +218,25 @@ impl Driver<'_> {
                 self.audience.microphone_gone(&participant, &track);
                 self.deafen_track(&participant, &track);
             }
-            RoomInput::Published(Ok(track)) => {
-                event::SessionJoined {
-                    took: now() - self.assigned,
-                }
-                .emit();
-                self.hands.room.agent_track(track);
-            }
+            RoomInput::Published(Ok(track)) => self.on_published(track),
             RoomInput::Published(Err(error)) => {
                 self.fail(SessionError::Publish(error.to_string()));
             }
+            RoomInput::Pulse(pulse) => self.on_pulse(pulse),
+            RoomInput::Rejoined { attempts, away } => {
+                event::RoomRejoined { attempts, away }.emit();
+                self.watch.is_away = false;
+                self.audience.repaired();
+            }
+            RoomInput::Rejoining(why) => self.on_rejoining(why),
             RoomInput::Repaired => {
                 event::RoomLinkRestored.emit();
+                self.watch.is_away = false;
                 self.audience.repaired();
             }
             RoomInput::Repairing => {
                 event::RoomLinkLost.emit();
+                self.on_away();
                 self.audience.repairing();
             }
             RoomInput::Seen(person) => self.audience.seen(person),
@@ -199,6 +252,110 @@ impl Driver<'_> {
             }
             RoomInput::Unsubscribed { participant, track } => {
                 self.deafen_track(&participant, &track);
+            }
+        }
+    }
+
+    fn on_published(&mut self, track: TrackId) {
+        if !std::mem::replace(&mut self.watch.was_published, true) {
+            event::SessionJoined {
+                took: now() - self.assigned,
+            }
+            .emit();
+        }
+        self.hands.room.agent_track(track);
+    }
+
+    fn on_rejoining(&mut self, why: &'static str) {
+        event::RoomRejoining { why }.emit();
+        self.on_away();
+        for participant in std::mem::take(&mut self.ears).into_keys() {
+            self.hands.ingress.stop(participant);
+        }
+        self.audience.rejoining();
+    }
+
+    /// A termination that came just before may be for the same reason.
+    fn on_away(&mut self) {
+        self.watch.is_away = true;
+        if self.watch.terminated.take().is_some() {
+            self.ask_whether_wanted();
+        }
+    }
+
+    fn ask_whether_wanted(&mut self) {
+        tracing::info!("a termination while the room is away is left to the server to confirm");
+        if self.hands.room.called_off().is_err() {
+            self.fail(SessionError::Overrun("room"));
+        }
+    }
+
+    fn on_given_up(&mut self, why: GiveUp) {
+        event::RoomGivenUp { why: why.as_str() }.emit();
+        self.watch.given_up = Some(why);
+        self.close(match why {
+            GiveUp::Dismissed => CloseReason::Terminated,
+            GiveUp::RoomGone => CloseReason::RoomDeleted,
+            GiveUp::TokenRefused | GiveUp::TooLong => CloseReason::RoomLost,
+        });
+    }
+
+    fn on_pulse(&mut self, pulse: Pulse) {
+        // Wanted and not muted; whether they are received is what is to be found out.
+        let wanted = self.audience.open_microphones();
+        let unmuted = wanted.iter().filter(|(_, t)| pulse.unmuted.contains(t));
+        let facts = Facts {
+            is_away: self.watch.is_away,
+            microphones: unmuted.count(),
+            received: pulse.packets.map(|(received, _)| received),
+            sent: pulse.packets.map(|(_, sent)| sent),
+            is_speaking: self.watch.state == Some(AgentState::Speaking),
+            is_thinking: self.watch.state == Some(AgentState::Thinking),
+            model_events: self.watch.model_events,
+        };
+        match self.watch.dog.look(now(), facts) {
+            Verdict::Healthy => {}
+            Verdict::Recovered(place) => {
+                event::SessionUnstuck {
+                    place: place.as_str(),
+                }
+                .emit();
+                self.hands.room.health("ok");
+            }
+            Verdict::Stuck(place, remedy) => self.heal(place, remedy),
+        }
+    }
+
+    fn heal(&mut self, place: Place, remedy: Remedy) {
+        event::SessionStuck {
+            place: place.as_str(),
+            remedy: remedy.as_str(),
+        }
+        .emit();
+        self.hands.room.health(place.as_str());
+        match remedy {
+            Remedy::End => self.fail(SessionError::Stuck(place.as_str())),
+            Remedy::Rejoin => {
+                if self.hands.room.rejoin().is_err() {
+                    self.fail(SessionError::Overrun("room"));
+                }
+            }
+            Remedy::Resubscribe => self.resubscribe(),
+        }
+    }
+
+    fn resubscribe(&mut self) {
+        for (participant, track) in self.audience.open_microphones() {
+            for wanted in [false, true] {
+                let (participant, track) = (participant.clone(), track.clone());
+                if self
+                    .hands
+                    .room
+                    .subscription(participant, track, wanted)
+                    .is_err()
+                {
+                    return self.fail(SessionError::Overrun("room"));
+                }
             }
         }
     }
@@ -234,6 +391,10 @@ impl Driver<'_> {
             Stop::Drain => self.tell(Input::Ask(Ask::Drain)),
             Stop::Now(CloseReason::Terminated) if now() - self.joined < EARLY_TERMINATION => {
                 tracing::info!("a termination right after the join is left to the room to confirm");
+            }
+            Stop::Now(CloseReason::Terminated) if self.watch.is_away => self.ask_whether_wanted(),
+            Stop::Now(CloseReason::Terminated) => {
+                self.watch.terminated = Some(now() + CONFIRMATION);
             }
             Stop::Now(reason) => self.close(reason),
         }

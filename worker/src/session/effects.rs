@@ -2,7 +2,7 @@
 
 use dialog::{
     Output,
-    output::{CloseReason, PlayoutOrder, Voice},
+    output::{CloseReason, PlayoutOrder, Publish, Voice},
     speaker::ParticipantId,
 };
 
@@ -46,6 +46,9 @@ impl Driver<'_> {
                 self.hands.playout.flush(response.as_ref());
             }
             Output::Publish(publish) => {
+                if let Publish::AgentState(state) = &publish {
+                    self.watch.state = Some(*state);
+                }
                 let audience = &self.audience;
                 let microphone = |id: &ParticipantId| audience.microphone_of(id).cloned();
                 self.hands.room.publish(publish, microphone);
@@ -60,7 +63,7 @@ impl Driver<'_> {
     fn finish(&mut self, reason: CloseReason) {
         let error = match &reason {
             CloseReason::ModelUnavailable { reason } => Some(SessionError::Model(reason.clone())),
-            CloseReason::RoomLost => Some(SessionError::RoomLost),
+            CloseReason::RoomLost => Some(SessionError::RoomLost(self.watch.why_lost())),
             _ => None,
         };
         self.over.get_or_insert(SessionEnd { reason, error });

@@ -49,6 +49,11 @@ pub struct Metrics {
     pub(super) interruption_stop_seconds: Histogram,
     pub(super) dialog_unexpected_total: IntCounter,
 
+    pub(super) room_link_total: IntCounterVec,
+    pub(super) room_away_seconds: Histogram,
+    pub(super) session_stuck_total: IntCounterVec,
+    pub(super) engine_states_total: IntCounterVec,
+
     pub(super) model_link_total: IntCounterVec,
     pub(super) model_connect_seconds: Histogram,
     pub(super) model_recovery_seconds: Histogram,
@@ -75,12 +80,27 @@ impl Metrics {
         self.process_resident_bytes.set(usage.resident as i64);
         self.process_threads.set(usage.threads as i64);
         self.process_open_files.set(usage.files as i64);
+        self.count_engine_states();
         let mut text = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
             tracing::error!(%error, "metrics cannot be written");
         }
         String::from_utf8(text).unwrap_or_default()
     }
+
+    /// The engine counts by itself; the counters follow it.
+    #[cfg(feature = "our-engine")]
+    fn count_engine_states(&self) {
+        for (state, reason, count) in libwebrtc::ext::connection_states() {
+            let state = format!("{state:?}").to_lowercase();
+            let labels = [state.as_str(), reason.as_str()];
+            let counter = self.engine_states_total.with_label_values(&labels);
+            counter.inc_by(count.saturating_sub(counter.get()));
+        }
+    }
+
+    #[cfg(not(feature = "our-engine"))]
+    fn count_engine_states(&self) {}
 
     fn build() -> Self {
         let r = &Registry::new_custom(Some("room_agent".to_owned()), None)
@@ -160,6 +180,31 @@ impl Metrics {
                 r,
                 "dialog_unexpected_total",
                 "Facts without a meaning in the state they met",
+            ),
+
+            room_link_total: counters(
+                r,
+                "room_link_total",
+                "What became of links to rooms",
+                &["outcome"],
+            ),
+            room_away_seconds: histogram(
+                r,
+                "room_away_seconds",
+                "Room lost for good to joined again",
+                CALLS,
+            ),
+            session_stuck_total: counters(
+                r,
+                "session_stuck_total",
+                "Sessions found standing still, and what was done",
+                &["place", "remedy"],
+            ),
+            engine_states_total: counters(
+                r,
+                "engine_states_total",
+                "States that connections of the media engine entered, and why",
+                &["state", "reason"],
             ),
 
             model_link_total: counters(

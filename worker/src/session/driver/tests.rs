@@ -19,6 +19,8 @@ use crate::{
     tooling,
 };
 
+mod away;
+
 /// The world around one driver.
 struct World {
     model: mpsc::Sender<LinkEvent>,
@@ -71,6 +73,7 @@ async fn play<F: Future<Output = World>>(script: impl FnOnce(World) -> F) -> (Se
         assigned: now(),
         joined: now(),
         ears: BTreeMap::new(),
+        watch: Watch::default(),
         over: None,
     };
     let script = async {
@@ -246,7 +249,7 @@ async fn what_the_room_says_about_its_end_is_the_reason() {
 async fn a_room_that_falls_silent_is_lost() {
     let (end, _) = play(|world| async move { world }).await;
     assert_eq!(end.reason, CloseReason::RoomLost);
-    assert_eq!(end.error, Some(SessionError::RoomLost));
+    assert_eq!(end.error, Some(SessionError::RoomLost("disconnected")));
 }
 
 #[tokio::test(start_paused = true)]
@@ -269,7 +272,7 @@ async fn a_later_termination_is_obeyed() {
         world.ann_comes().await;
         advance(EARLY_TERMINATION).await;
         world.stop.send(Stop::Now(CloseReason::Terminated)).unwrap();
-        world.settle().await;
+        world.stop.closed().await;
         world
     })
     .await;

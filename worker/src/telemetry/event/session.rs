@@ -131,8 +131,99 @@ pub struct RoomLinkLost;
 impl RoomLinkLost {
     /// Logs.
     pub fn emit(self) {
+        count_room_link("lost");
         warn!("room link lost");
     }
+}
+
+/// The room was lost for good and is being joined again.
+#[derive(Debug)]
+pub struct RoomRejoining {
+    /// Why it was lost, in a word.
+    pub why: &'static str,
+}
+
+impl RoomRejoining {
+    /// Logs and counts.
+    pub fn emit(self) {
+        count_room_link("rejoining");
+        warn!(why = self.why, "room lost, joining it again");
+    }
+}
+
+/// The room is joined again.
+#[derive(Debug)]
+pub struct RoomRejoined {
+    /// Joins it took.
+    pub attempts: u32,
+    /// How long the agent was in no room.
+    pub away: Duration,
+}
+
+impl RoomRejoined {
+    /// Logs and counts.
+    pub fn emit(self) {
+        count_room_link("rejoined");
+        observe(&metrics().room_away_seconds, self.away);
+        info!(attempts = self.attempts, away = ?self.away, "room joined again");
+    }
+}
+
+/// The room is not joined again.
+#[derive(Debug)]
+pub struct RoomGivenUp {
+    /// Why not, in a word.
+    pub why: &'static str,
+}
+
+impl RoomGivenUp {
+    /// Logs and counts.
+    pub fn emit(self) {
+        count_room_link("given_up");
+        warn!(why = self.why, "room given up");
+    }
+}
+
+/// A part of the session stands still although it should not.
+#[derive(Debug)]
+pub struct SessionStuck {
+    /// Which, in a word.
+    pub place: &'static str,
+    /// What is done about it, in a word.
+    pub remedy: &'static str,
+}
+
+impl SessionStuck {
+    /// Logs and counts.
+    pub fn emit(self) {
+        let labels = [self.place, self.remedy];
+        metrics()
+            .session_stuck_total
+            .with_label_values(&labels)
+            .inc();
+        warn!(place = self.place, remedy = self.remedy, "session stuck");
+    }
+}
+
+/// What stood still moves again.
+#[derive(Debug)]
+pub struct SessionUnstuck {
+    /// Which, in a word.
+    pub place: &'static str,
+}
+
+impl SessionUnstuck {
+    /// Logs.
+    pub fn emit(self) {
+        info!(place = self.place, "session moves again");
+    }
+}
+
+fn count_room_link(outcome: &'static str) {
+    metrics()
+        .room_link_total
+        .with_label_values(&[outcome])
+        .inc();
 }
 
 /// The connection to the room is whole again.
@@ -142,6 +233,7 @@ pub struct RoomLinkRestored;
 impl RoomLinkRestored {
     /// Logs.
     pub fn emit(self) {
+        count_room_link("restored");
         info!("room link restored");
     }
 }
