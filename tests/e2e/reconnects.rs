@@ -1,6 +1,6 @@
 //! The model is away, or refuses us.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tests::{
     eventually::{eventually, eventually_async},
@@ -8,6 +8,7 @@ use tests::{
     livekit_server::LivekitServer,
     sim_model::{Fault, Handshake, Script, Side},
     stack::{Stack, simulated_model},
+    voice::silence,
     worker::{MODEL_KEY, Settings, Worker},
 };
 
@@ -170,6 +171,8 @@ async fn a_cut_between_worker_and_server_is_repaired_and_the_call_goes_on() {
         stack.worker.log().expect(&["room link restored"])
     })
     .await;
+    // Her microphone is asked for anew only then; what she says before is lost.
+    ann.play(&silence(Duration::from_secs(1))).await;
     let said = ann.say("caller-train").await;
     let answer = ann.hears("agent-you-said", said.ended, LATER).await;
     ann.hears("caller-train", answer.ended, SOON).await;
