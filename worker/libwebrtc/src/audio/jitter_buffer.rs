@@ -181,24 +181,17 @@ impl JitterBuffer {
         let Some(ticks) = opus::duration_ticks(&packet.payload) else {
             return;
         };
-        if let Some(place) = self.next {
-            let apart = packet
-                .timestamp
-                .wrapping_sub(place.timestamp)
-                .cast_signed()
-                .unsigned_abs();
-            let is_old = packet.sequence < place.sequence;
-            if packet.sequence.abs_diff(place.sequence) > MAX_GAP_PACKETS
-                || (is_old && apart > FOREIGN)
-            {
-                self.realign();
-            } else if is_old {
-                self.counts.late += 1;
-                if !self.stale.is_another_stream(packet.arrival) {
-                    return;
-                }
-                self.realign();
+        if self.is_foreign(&packet) {
+            self.realign();
+        } else if self
+            .next
+            .is_some_and(|place| packet.sequence < place.sequence)
+        {
+            self.counts.late += 1;
+            if !self.stale.is_another_stream(packet.arrival) {
+                return;
             }
+            self.realign();
         }
         if self.packets.contains_key(&packet.sequence) {
             self.counts.duplicates += 1;
@@ -330,15 +323,17 @@ impl JitterBuffer {
         };
         let (start, ticks) = (entry.packet.timestamp, entry.ticks);
         let missing = start.wrapping_sub(place.timestamp);
-        if place.covered >= missing {
+        // A pause of the sender is cut short by those who are far behind.
+        let is_pause = first == place.sequence;
+        let is_cut = is_pause && self.level() > self.delay.target_ticks() + FAR_BEHIND;
+        if place.covered >= missing || is_cut {
             self.jump(first, start);
             return self.play_first(now);
         }
         let missing = missing - place.covered;
         let piece = missing.min(ticks);
         let timestamp = place.timestamp.wrapping_add(place.covered + piece);
-        if first == place.sequence {
-            // A pause of the sender.
+        if is_pause {
             self.next = Some(Place {
                 timestamp,
                 covered: 0,
@@ -395,6 +390,19 @@ impl JitterBuffer {
                 Play::Silence { ticks: FRAME_TICKS }
             }
         }
+    }
+
+    /// Too far from what is due, or from what is held when nothing was played yet.
+    fn is_foreign(&self, packet: &AudioPacket) -> bool {
+        let held = self.packets.first_key_value();
+        let held = held.map(|(sequence, entry)| (*sequence, entry.packet.timestamp));
+        let due = self.next.map(|place| (place.sequence, place.timestamp));
+        let Some((sequence, timestamp)) = due.or(held) else {
+            return false;
+        };
+        let apart = packet.timestamp.wrapping_sub(timestamp).cast_signed();
+        packet.sequence.abs_diff(sequence) > MAX_GAP_PACKETS
+            || (packet.sequence < sequence && apart.unsigned_abs() > FOREIGN)
     }
 
     /// What comes now belongs to another stream.

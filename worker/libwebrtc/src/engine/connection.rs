@@ -83,9 +83,6 @@ pub(crate) struct Connection {
     pub(super) fallback: Fallback,
     /// Where checks came from before the connection stood.
     acquaintances: Vec<SocketAddr>,
-    /// Whether packets carry copies of those before them. Off: the server makes redundant coding
-    /// for those who take it, and in-band FEC protects the way to the server for less.
-    pub(super) sends_copies: bool,
     /// Where the peer was heard last: the path to try again when it is lost.
     heard_from: Option<SocketAddr>,
     /// When a lost path is tried again.
@@ -113,7 +110,9 @@ impl Connection {
         let mut config = Rtc::builder()
             .set_crypto_provider(crypto)
             .clear_codecs()
-            .enable_opus(true, false)
+            // With redundant coding (RFC 2198): what is lost is rebuilt from the next packet, and
+            // comes as if it had been reordered. Sent where the peer prefers it.
+            .enable_opus(true, true)
             // A video section needs one codec to be valid; what comes is thrown away.
             .enable_vp8(true)
             // Every packet at once and in order of arrival: the tap and the jitter buffer have
@@ -137,7 +136,6 @@ impl Connection {
             liveness: Liveness::default(),
             fallback: Fallback::default(),
             acquaintances: Vec::new(),
-            sends_copies: false,
             heard_from: None,
             recheck_at: None,
             broken: None,
@@ -420,7 +418,6 @@ impl Connection {
         if *self.status.connection.get() != PeerConnectionState::Connected {
             return false;
         }
-        self.rtc.direct_api().set_red_send(mid, self.sends_copies);
         let Some(writer) = self.rtc.writer(mid) else {
             return false;
         };

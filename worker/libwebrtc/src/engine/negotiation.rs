@@ -387,6 +387,9 @@ impl Connection {
                 .iter()
                 .find(|section| Mid::from(section.mid) == mid);
             transceiver.settle(direction, section.is_some_and(|section| section.wants_dtx));
+            // A server that prefers copies does not expect plain packets.
+            let copies = section.is_some_and(|section| section.prefers_copies);
+            self.rtc.direct_api().set_red_send(mid, copies);
             let receives = matches!(direction, Direction::RecvOnly | Direction::SendRecv);
             let streams = section.map_or(&[][..], |section| &section.streams);
             if transceiver.announce(if receives { streams } else { &[] }) {

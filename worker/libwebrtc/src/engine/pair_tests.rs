@@ -50,6 +50,56 @@ fn a_tone_reaches_the_other_end_packet_by_packet() {
 }
 
 #[test]
+fn lost_packet_comes_as_the_copy_in_the_packet_behind_it() {
+    let mut pair = Pair::lossy(0.1);
+    let section = pair
+        .caller
+        .add_audio(Some("TR_mic"), RtpTransceiverDirection::SendOnly);
+    let offer = pair.caller.connection.create_offer(false).unwrap();
+    pair.caller.connection.set_local(offer.clone()).unwrap();
+    pair.callee.connection.set_remote(offer).unwrap();
+    let answer = pair.callee.connection.create_answer().unwrap();
+    pair.callee.connection.set_local(answer.clone()).unwrap();
+    // The other end prefers redundant coding, as a server does for a track published with it.
+    assert!(answer.to_string().contains("SAVPF 63 111"));
+    pair.caller.connection.set_remote(answer).unwrap();
+    pair.caller.flush(pair.now);
+    pair.callee.flush(pair.now);
+    pair.run_until(10 * SECOND, Pair::connected);
+    let packets = pair.speak(&section, 20 * SECOND, 440.0);
+    let copies = packets.iter().filter(|packet| packet.audio_level.is_none());
+    assert!(copies.count() > 50, "a copy carries no level");
+    // One in ten is lost, one in a hundred together with its copy.
+    assert!((970..=1_000).contains(&packets.len()), "{}", packets.len());
+    let in_order = |pair: &[AudioPacket]| {
+        let apart = pair[1].sequence - pair[0].sequence;
+        pair[1].timestamp == pair[0].timestamp.wrapping_add(960 * apart as u32)
+    };
+    assert!(
+        packets.windows(2).all(in_order),
+        "each once, copies before their carrier"
+    );
+    assert!((frequency(&packets) - 440.0).abs() < 5.0);
+}
+
+#[test]
+fn redundant_coding_is_offered_and_not_sent_to_those_who_do_not_prefer_it() {
+    let mut pair = Pair::new();
+    let section = pair
+        .caller
+        .add_audio(Some("TR_mic"), RtpTransceiverDirection::SendOnly);
+    let offer = pair.caller.connection.create_offer(false).unwrap();
+    assert!(offer.to_string().contains("red/48000/2"));
+    pair.exchange(offer);
+    pair.run_until(10 * SECOND, Pair::connected);
+    let packets = pair.speak(&section, SECOND, 440.0);
+    assert_eq!(packets.len(), 50);
+    let mid = section.str0m_mid().unwrap();
+    let mut api = pair.caller.connection.rtc.direct_api();
+    assert!(!api.set_red_send(mid, false), "it was off already");
+}
+
+#[test]
 fn the_receiver_learns_the_stream_and_track_ids_of_the_offer() {
     let mut pair = Pair::new();
     pair.caller

@@ -11,14 +11,20 @@ pub(crate) struct Section<'a> {
     pub(crate) streams: Vec<(&'a str, &'a str)>,
     /// The peer wants Opus silence left out (RFC 7587 section 6.1).
     pub(crate) wants_dtx: bool,
+    /// The first payload type is redundant coding (RFC 2198): the peer wants it before the plain
+    /// codec.
+    pub(crate) prefers_copies: bool,
 }
 
 /// The sections in order.
 pub(crate) fn sections(text: &str) -> Vec<Section<'_>> {
     let mut sections: Vec<Section<'_>> = Vec::new();
+    let mut preferred = "";
     for line in text.lines() {
         if let Some(media) = line.strip_prefix("m=") {
+            // Kind, port, protocol, payload types.
             let kind = media.split(' ').next().unwrap_or_default();
+            preferred = media.split(' ').nth(3).unwrap_or_default();
             sections.push(Section {
                 kind,
                 ..Section::default()
@@ -32,11 +38,17 @@ pub(crate) fn sections(text: &str) -> Vec<Section<'_>> {
             section.mid = mid.trim();
         } else if let Some(msid) = line.strip_prefix("a=msid:") {
             section.streams.extend(parse_msid(msid));
+        } else if let Some((payload_type, codec)) = parse_codec(line) {
+            section.prefers_copies |= payload_type == preferred && codec.starts_with("red/");
         } else if line.starts_with("a=fmtp:") {
             section.wants_dtx |= line.contains("usedtx=1");
         }
     }
     sections
+}
+
+fn parse_codec(line: &str) -> Option<(&str, &str)> {
+    line.strip_prefix("a=rtpmap:")?.split_once(' ')
 }
 
 fn parse_msid(msid: &str) -> Option<(&str, &str)> {
@@ -127,6 +139,17 @@ mod tests {
         assert_eq!(sections[0].streams, [("PA_1|TR_2", "TR_2")]);
         assert!(sections[0].wants_dtx && !sections[1].wants_dtx);
         assert!(sections[1].streams.is_empty());
+    }
+
+    #[test]
+    fn copies_are_preferred_when_their_payload_type_comes_first() {
+        for (order, expected) in [("63 111", true), ("111 63", false)] {
+            let text = format!(
+                "m=audio 9 UDP/TLS/RTP/SAVPF {order}\r\na=rtpmap:111 opus/48000/2\r\n\
+                 a=rtpmap:63 red/48000/2\r\n"
+            );
+            assert_eq!(sections(&text)[0].prefers_copies, expected);
+        }
     }
 
     #[test]

@@ -125,16 +125,17 @@ fn a_loudspeaker_is_served_whatever_comes_operations() {
             for operation in operations {
                 world.apply(operation);
             }
-            // An honest stream that goes on where chance left off.
+            // An honest stream that goes on where chance left off. Up to 2.5 s are behind by now, and
+            // playing a quarter faster makes up for that in 12 s.
             let (sequence, timestamp) = world.due;
             world.played.clear();
-            for n in 0..300_u64 {
+            for n in 0..600_u64 {
                 let timestamp = timestamp.wrapping_add(n as u32 * 960);
                 world.put(sequence + n, timestamp, payload(0));
                 world.play();
                 world.play();
             }
-            let heard = world.played.iter().filter(|n| **n >= sequence + 150);
-            assert!(heard.count() >= 120, "an honest stream is heard");
+            let heard = world.played.iter().filter(|n| **n >= sequence + 400);
+            assert!(heard.count() >= 170, "an honest stream is heard");
         });
 }

@@ -307,6 +307,15 @@ fn pause_of_the_sender_is_silence_and_not_loss() {
 }
 
 #[test]
+fn packet_of_another_stream_that_was_never_played_disturbs_nothing() {
+    let mut bench = Bench::new();
+    bench.put(900_000, 77, 0, with_fec(0));
+    (0..50).for_each(|n| bench.insert(n, n * 20));
+    assert_eq!(bench.buffer.packets.len(), 50);
+    assert_eq!(bench.buffer.level(), 50 * 960);
+}
+
+#[test]
 fn muted_track_is_silent_and_heard_again_at_once() {
     let mut bench = Bench::new();
     for n in 0..50 {
