@@ -27,3 +27,8 @@ pub(crate) fn impairment(args: &[String]) -> Result<(), Failure> {
 pub(crate) fn check() -> Result<(), Failure> {
     impairment(&["--check".to_owned()])
 }
+
+/// The same figures from real packets.
+pub(crate) fn real() -> Result<(), Failure> {
+    impairment(&["--real".to_owned()])
+}

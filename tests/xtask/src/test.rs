@@ -37,6 +37,8 @@ const STEPS: &[Step] = &[
 const NIGHTLY: &[Step] = &[
     ("churn", churn),
     ("unpatched", google),
+    ("impairment", impairment::check),
+    ("impairment with real packets", impairment::real),
     ("fuzz", || fuzz::fuzz(&[])),
     ("call", || soak::soak(&[])),
 ];

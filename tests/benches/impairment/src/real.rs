@@ -7,7 +7,10 @@
 
 mod call;
 
-use std::time::{Duration, Instant};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 use tests::{
@@ -21,6 +24,7 @@ use tests::{
 use self::call::Call;
 use crate::{
     Result,
+    simulation::Table,
     tally::{Receiver, Row, table},
 };
 
@@ -36,8 +40,8 @@ enum Way {
     Up,
 }
 
-/// Runs all rows; `seconds` for each.
-pub(crate) async fn report(seconds: Option<u64>) -> Result<Value> {
+/// Runs all rows; `seconds` for each. May write the table into the repository.
+pub(crate) async fn report(seconds: Option<u64>, wanted: Table) -> Result<Value> {
     let (server, relay) = LivekitServer::relayed(Impairment::default()).await;
     let mut call = Call::start(&server).await?;
     let mut rows = Vec::new();
@@ -49,7 +53,11 @@ pub(crate) async fn report(seconds: Option<u64>) -> Result<Value> {
         rows.extend(call.measure(&name, time).await?);
     }
     let failed = rows.iter().filter(|row| !row.is_good()).count();
-    eprintln!("{}", markdown(&rows));
+    let text = markdown(&rows, time);
+    match wanted {
+        Table::Write => std::fs::write(path(), text)?,
+        Table::Check | Table::Leave => eprintln!("{text}"),
+    }
     Ok(json!({
         "part": "impairment_real",
         "passed": rows.len() - failed,
@@ -119,14 +127,27 @@ fn networks() -> Vec<(String, Way, Conditions)> {
     rows
 }
 
+fn path() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("REAL.md")
+}
+
 /// The table, for people.
-fn markdown(rows: &[Row]) -> String {
+fn markdown(rows: &[Row], time: Duration) -> String {
     format!(
-        "\n{}\n{}",
+        "{INTRODUCTION} {} seconds for each row.\n\n## Arrival path, to the model\n\n{}\n\
+         ## Paced stream, as upstream's `NativeAudioStream`\n\n{}",
+        time.as_secs(),
         table(rows, Receiver::Arrival),
         table(rows, Receiver::Paced)
     )
 }
+
+const INTRODUCTION: &str = "\
+# Badly delivered audio: real packets
+
+Written by `cargo xtask impairment --real --write`; the columns are those of [the simulation](TABLE.md). One of our engines speaks the callers' clips, another
+one hears it through the real LiveKit server and a seeded relay that impairs real datagrams in user space, on one machine whose own delays are part of the
+figures. *Down*: from the server to the ear, where the server sends RED. *Up*: from the speaker to the server, in-band FEC only. Jitter keeps the order, as a queue does.";
 
 /// Time since some moment, as the tables count it.
 fn since(start: Instant, at: Instant) -> Duration {

@@ -92,7 +92,9 @@ impl Call {
             .publish_track(LocalTrack::Audio(track), options)
             .await?;
         let speaking = tokio::spawn(speak(source));
-        let heard = tokio::time::timeout(PATIENCE, subscribed(events)).await??;
+        let mut heard = tokio::time::timeout(PATIENCE, subscribed(events)).await??;
+        let first = tokio::time::timeout(PATIENCE, heard.recv()).await;
+        first.map_err(|_| "subscribed, and nothing is heard")?;
         Ok(Self {
             _rooms: [listener, speaker],
             speaking,
@@ -162,7 +164,14 @@ fn evaluate(
             Event::Time(_) => None,
         })
     };
-    let offset = offset(sent, packets()).ok_or("no packet is one that was sent")?;
+    let offset = offset(sent, packets());
+    let offset = offset.ok_or_else(|| {
+        let heard = packets().count();
+        format!(
+            "none of {heard} packets is one of the {} that were sent",
+            sent.len()
+        )
+    })?;
     // From the first packet heard to the last one sent.
     let first = packets().map(|packet| packet.sequence).min();
     let first = first.ok_or("nothing was heard")?;
