@@ -125,6 +125,12 @@ const TARGETS: &[Target] = &[
         "media::ear::arrival::operations::a_time_line_is_kept_whatever_comes_operations",
     ),
     target(
+        "opus-worker",
+        "worker",
+        "room_agent",
+        "media::opus::tests::any_packet_is_decoded_or_refused",
+    ),
+    target(
         "dialog",
         "worker/dialog",
         "operations",

@@ -106,6 +106,8 @@ impl Decoder {
 
 #[cfg(test)]
 mod tests {
+    use opus::{Application, Encoder};
+
     use super::*;
 
     #[test]
@@ -127,5 +129,52 @@ mod tests {
             assert!(expected.contains(&found), "{found} of 50");
         }
         assert!(!has_fec(&[]) && !has_fec(&[0x48]) && !has_fec(&[0xd8, 0xff]));
+    }
+
+    /// Our own encoder's packets of 10, 20 and 60 ms.
+    fn real_packets() -> Vec<Vec<u8>> {
+        let mut encoder = Encoder::new(SAMPLE_RATE, Channels::Mono, Application::Voip).unwrap();
+        encoder.set_inband_fec(true).unwrap();
+        encoder.set_packet_loss_perc(30).unwrap();
+        let pcm: Vec<i16> = (0..1_440_i32)
+            .map(|n| ((n * n / 7) % 20_000) as i16)
+            .collect();
+        let encode = |samples: usize| encoder.encode_vec(&pcm[..samples], 1_276).unwrap();
+        [240, 480, 1_440, 480].map(encode).into()
+    }
+
+    /// A few packets and, for each, what to do with it: an input is a list of steps of eight bytes, and
+    /// the rest is the packet when none of ours is meant.
+    #[test]
+    fn any_packet_is_decoded_or_refused() {
+        let real = real_packets();
+        bolero::check!().for_each(|input: &[u8]| {
+            let mut decoder = Decoder::new().unwrap();
+            let mut pcm = Vec::new();
+            for step in input.chunks(8) {
+                let at = |index: usize| step.get(index).copied().unwrap_or(0);
+                let mut packet = match real.get(usize::from(at(0)) % 8) {
+                    Some(packet) => packet.clone(),
+                    None => input[usize::from(at(3)).min(input.len())..].to_vec(),
+                };
+                packet.truncate(usize::from(u16::from_be_bytes([at(1) & 7, at(2)])));
+                if let Some(byte) = packet.get_mut(usize::from(at(3))) {
+                    *byte ^= at(4);
+                }
+                // No byte more than the packet: so a sanitizer sees a read beyond its end.
+                let packet = packet.into_boxed_slice();
+                let ticks = u32::from(u16::from_be_bytes([at(5), at(6)])) % 5_761;
+                pcm.clear();
+                // An error is an answer, too.
+                let _ = match at(7) % 4 {
+                    0 => decoder.rebuild(&packet, ticks, &mut pcm),
+                    1 => decoder.conceal(ticks, &mut pcm),
+                    _ => decoder.decode(&packet, &mut pcm),
+                };
+                assert!(pcm.len() <= MAX_SAMPLES);
+                let _ = has_fec(&packet);
+                assert!(packet_ticks(&packet).is_none_or(|ticks| ticks <= 5_760));
+            }
+        });
     }
 }

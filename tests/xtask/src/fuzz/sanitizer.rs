@@ -8,8 +8,8 @@ use crate::{
     run::{Failure, note, on_path, output},
 };
 
-/// What only code that was compiled with the sanitizer calls.
-const MARK: &str = "__asan_report_load";
+/// What only code that was compiled with the sanitizer calls, when it finds something.
+const MARK: &str = "__asan_report";
 
 /// Builds the target with the sanitizer in a target folder of its own, and runs it.
 pub(super) fn run(target: Target, name: String, seconds: u64) -> Result<Outcome, Failure> {
@@ -33,7 +33,8 @@ pub(super) fn run(target: Target, name: String, seconds: u64) -> Result<Outcome,
         .env("CARGO_TARGET_DIR", paths::target().join("asan"))
         .env("CC", "gcc")
         .env("CFLAGS", flags)
-        .env("RUSTFLAGS", "-Clink-arg=-fsanitize=address");
+        // rustc links without the compiler's default libraries, so the runtime is named.
+        .env("RUSTFLAGS", "-Clink-arg=-lasan");
     let binaries = executables(&output(&mut build)?);
     let folder = paths::root().join(target.package);
     let binary = binaries
@@ -42,8 +43,19 @@ pub(super) fn run(target: Target, name: String, seconds: u64) -> Result<Outcome,
     if !is_sanitized(binary)? {
         return Err(Failure::new("the sanitizer is not in the test binary"));
     }
-    let options = ("ASAN_OPTIONS", "abort_on_error=1:detect_leaks=0");
-    campaign::run(target, name, binary, seconds, &[options])
+    let runtime = runtime()?;
+    let env = [
+        ("ASAN_OPTIONS", "abort_on_error=1:detect_leaks=0"),
+        // Before libc, or it would not see what is allocated.
+        ("LD_PRELOAD", runtime.as_str()),
+    ];
+    campaign::run(target, name, binary, seconds, &env)
+}
+
+/// Where the compiler keeps the sanitizer's shared library.
+fn runtime() -> Result<String, Failure> {
+    let path = output(Command::new("gcc").arg("-print-file-name=libasan.so"))?;
+    Ok(path.trim().to_owned())
 }
 
 fn is_sanitized(binary: &Path) -> Result<bool, Failure> {
