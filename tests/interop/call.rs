@@ -4,6 +4,7 @@
 //! knows which engine the other side stands on.
 
 use std::{
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -15,13 +16,30 @@ use tests::{
 };
 use tokio::time::Instant;
 
-use crate::participant::{Packet, Participant};
+use crate::participant::{Loss, Packet, Participant};
 
 /// Two sides in one room.
 pub(crate) struct Call {
     pub(crate) us: Participant,
     pub(crate) them: Participant,
     pub(crate) sheet: Sheet,
+    /// Where recordings go when somebody was not heard.
+    pub(crate) recordings: Option<PathBuf>,
+}
+
+/// How much of the story is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Length {
+    /// What fits into a quarter of a minute.
+    Short,
+    /// Also what each side does after it lost its connections.
+    Whole,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    We,
+    They,
 }
 
 /// What was seen so far; stays when a step fails.
@@ -48,18 +66,21 @@ const RED: &str = "audio/red";
 const TEXT: usize = 60_000;
 
 impl Call {
-    /// The whole story.
-    pub(crate) async fn play(&mut self) -> Result<(), String> {
+    /// The story.
+    pub(crate) async fn play(&mut self, length: Length) -> Result<(), String> {
         self.meet().await?;
-        self.exchange("first", "caller-mountains", "agent-answered")
+        self.exchange("first", "caller-goodbye", "agent-answered")
             .await?;
         self.data().await?;
         self.pause().await?;
-        self.exchange("after_silence", "caller-train", "agent-failed")
+        self.exchange("after_silence", "caller-time", "agent-failed")
             .await?;
         self.mute().await?;
-        self.exchange("after_mute", "caller-apples", "agent-you-wrote")
+        self.exchange("after_mute", "caller-name", "agent-you-wrote")
             .await?;
+        if length == Length::Whole {
+            self.losses().await?;
+        }
         self.codecs().await
     }
 
@@ -87,14 +108,45 @@ impl Call {
         self.sheet.put("heard_by_them", step, score(&by_them));
         let by_us = hears(&mut self.us, theirs, from.0).await;
         self.sheet.put("heard_by_us", step, score(&by_us));
+        if by_them.is_err() {
+            let pcm = self.them.listen(from.1).await?;
+            self.keep(&format!("{step}-them"), pcm);
+        }
+        if by_us.is_err() {
+            let pcm = self.us.listen(from.0).await?;
+            self.keep(&format!("{step}-us"), pcm);
+        }
         by_them.map_err(|why| format!("{step}: they did not hear us: {why}"))?;
         by_us.map_err(|why| format!("{step}: we did not hear them: {why}"))?;
         Ok(())
     }
 
+    /// Writes down what was heard instead, for somebody to listen to.
+    fn keep(&self, name: &str, pcm: Vec<i16>) {
+        let Some(folder) = &self.recordings else {
+            return;
+        };
+        let spec = hound::WavSpec {
+            channels: 1,
+            sample_rate: SAMPLE_RATE,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let _ = std::fs::create_dir_all(folder);
+        let file = folder.join(format!("{name}.wav"));
+        let Ok(mut wav) = hound::WavWriter::create(file, spec) else {
+            return;
+        };
+        for sample in pcm {
+            let _ = wav.write_sample(sample);
+        }
+    }
+
     /// Messages and a long text, each way, byte for byte.
     async fn data(&mut self) -> Result<(), String> {
-        let Self { us, them, sheet } = self;
+        let Self {
+            us, them, sheet, ..
+        } = self;
         deliver(us, them)
             .await
             .map(|d| sheet.put("data", "to_them", d))?;
@@ -176,6 +228,49 @@ impl Call {
         Ok(())
     }
 
+    /// Each side loses its signals, then everything, and both hear each other again.
+    async fn losses(&mut self) -> Result<(), String> {
+        self.lose(Side::We, Loss::Signals, "after_our_resume")
+            .await?;
+        self.lose(Side::They, Loss::Signals, "after_their_resume")
+            .await?;
+        self.lose(Side::We, Loss::Everything, "after_our_return")
+            .await?;
+        self.lose(Side::They, Loss::Everything, "after_their_return")
+            .await
+    }
+
+    async fn lose(&mut self, side: Side, loss: Loss, step: &str) -> Result<(), String> {
+        let before = (self.us.facts().await?, self.them.facts().await?);
+        let (one, times) = match side {
+            Side::We => (&mut self.us, before.0.reconnected),
+            Side::They => (&mut self.them, before.1.reconnected),
+        };
+        one.reconnect(loss).await?;
+        soon(&format!("{step}: reconnected"), async || {
+            let now = one.facts().await?.reconnected;
+            (now > times)
+                .then_some(())
+                .ok_or_else(|| format!("{now} times"))
+        })
+        .await?;
+        let new = usize::from(loss == Loss::Everything);
+        for (name, one, tracks) in [
+            ("us", &mut self.us, before.0.tracks),
+            ("them", &mut self.them, before.1.tracks),
+        ] {
+            soon(&format!("{step}: a track comes to {name}"), async || {
+                let now = one.facts().await?.tracks;
+                (now == tracks + new)
+                    .then_some(())
+                    .ok_or_else(|| format!("{now} tracks"))
+            })
+            .await?;
+        }
+        self.exchange(step, "caller-goodbye", "agent-answered")
+            .await
+    }
+
     /// What travelled: as the server announced it, and as the statistics of both sides name it.
     async fn codecs(&mut self) -> Result<(), String> {
         let (us, them) = (self.us.facts().await?, self.them.facts().await?);
@@ -214,13 +309,14 @@ impl Call {
 
 /// They leave; we learn of it.
 pub(crate) async fn part(us: &mut Participant, them: Participant) -> Result<(), String> {
+    let before = us.ours().map_or(0, |ours| ours.left());
     them.leave().await?;
     let Some(ours) = us.ours() else {
         return Ok(());
     };
     soon("we know that they left", async || {
         let left = ours.left();
-        (left == 1)
+        (left == before + 1)
             .then_some(())
             .ok_or_else(|| format!("{left} left"))
     })

@@ -2,7 +2,8 @@
 //! and mute. The others are our own engine, Google's, and a headless Chromium.
 //!
 //! Prints one JSON object. Run with `cargo xtask interop`, which prepares what is needed; this
-//! program only needs to be told where things are: `LIVEKIT_SERVER_BIN`, `INTEROP_PYTHON`.
+//! program only needs to be told where things are: `LIVEKIT_SERVER_BIN`, `INTEROP_PYTHON`, and `INTEROP_RECORDINGS`
+//! for what was heard when a call failed.
 
 mod call;
 mod network;
@@ -24,7 +25,7 @@ use tests::livekit_server::{LivekitServer, Pass};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    call::{Call, Sheet},
+    call::{Call, Length, Sheet},
     network::Network,
     ours::Ours,
     participant::Participant,
@@ -102,6 +103,13 @@ impl Wish {
         wish
     }
 
+    fn length(&self) -> Length {
+        match self.quick {
+            true => Length::Short,
+            false => Length::Whole,
+        }
+    }
+
     fn wants(&self, case: &Case) -> bool {
         let name = case.name();
         let quick = case.peer != Peer::Chromium && case.ours == case.theirs;
@@ -172,7 +180,7 @@ async fn run(wish: &Wish) -> ExitCode {
         let outcome = match (case.peer, &network) {
             (Peer::Google, Err(why)) if wish.skip_netns => Outcome::Skipped(why.clone()),
             (Peer::Google, Err(why)) => Outcome::Failed(why.clone()),
-            _ => attempt(case, network.as_ref().ok(), &sheet).await,
+            _ => attempt(case, wish.length(), network.as_ref().ok(), &sheet).await,
         };
         counts[outcome.place()] += 1;
         let row = row(case, &outcome, &sheet, begun.elapsed());
@@ -197,8 +205,8 @@ async fn run(wish: &Wish) -> ExitCode {
 }
 
 /// A case that panics or hangs fails, and the others go on.
-async fn attempt(case: &Case, network: Option<&Network>, sheet: &Sheet) -> Outcome {
-    let story = AssertUnwindSafe(tell(case, network, sheet)).catch_unwind();
+async fn attempt(case: &Case, length: Length, network: Option<&Network>, sheet: &Sheet) -> Outcome {
+    let story = AssertUnwindSafe(tell(case, length, network, sheet)).catch_unwind();
     match tokio::time::timeout(LONGEST, story).await {
         Ok(Ok(Ok(()))) => Outcome::Passed,
         Ok(Ok(Err(why))) => Outcome::Failed(why),
@@ -211,7 +219,12 @@ async fn attempt(case: &Case, network: Option<&Network>, sheet: &Sheet) -> Outco
     }
 }
 
-async fn tell(case: &Case, network: Option<&Network>, sheet: &Sheet) -> Result<(), String> {
+async fn tell(
+    case: &Case,
+    length: Length,
+    network: Option<&Network>,
+    sheet: &Sheet,
+) -> Result<(), String> {
     let (server, host) = match (case.peer, network) {
         (Peer::Google, Some(network)) => {
             let near = network.near_end();
@@ -226,9 +239,14 @@ async fn tell(case: &Case, network: Option<&Network>, sheet: &Sheet) -> Result<(
     let url = format!("ws://{host}:{}", server.address().port());
     let them = join(case, network, &url).await;
     let them = them.map_err(|why| format!("they join: {why}"))?;
-    let sheet = sheet.clone();
-    let mut call = Call { us, them, sheet };
-    call.play().await?;
+    let recordings = std::env::var_os("INTEROP_RECORDINGS");
+    let mut call = Call {
+        us,
+        them,
+        sheet: sheet.clone(),
+        recordings: recordings.map(|folder| Path::new(&folder).join(case.name())),
+    };
+    call.play(length).await?;
     let Call { mut us, them, .. } = call;
     call::part(&mut us, them).await?;
     us.leave().await

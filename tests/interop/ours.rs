@@ -11,7 +11,7 @@ use std::{
 use futures_util::StreamExt;
 use libwebrtc::ext::{self, Tap};
 use livekit::{
-    SendTextOptions, StreamReader,
+    SendTextOptions, SimulateScenario, StreamReader,
     options::TrackPublishOptions,
     prelude::*,
     webrtc::{
@@ -27,7 +27,7 @@ use tests::{
 };
 use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 
-use crate::participant::{Facts, Packet};
+use crate::participant::{Facts, Loss, Packet};
 
 /// A person at a microphone.
 pub(crate) struct Ours {
@@ -167,6 +167,14 @@ impl Ours {
         Ok(())
     }
 
+    pub(crate) async fn reconnect(&self, loss: Loss) -> Result<(), String> {
+        let scenario = match loss {
+            Loss::Signals => SimulateScenario::SignalReconnect,
+            Loss::Everything => SimulateScenario::FullReconnect,
+        };
+        self.room.simulate_scenario(scenario).await.map_err(text)
+    }
+
     pub(crate) fn inbox(&self) -> (Vec<Packet>, Vec<String>) {
         let notes = self.notes.lock();
         (notes.packets.clone(), notes.texts.clone())
@@ -212,7 +220,8 @@ async fn watch(mut events: mpsc::UnboundedReceiver<RoomEvent>, notes: Notes) {
                 let facts = &mut notes.lock().facts;
                 facts.tracks += 1;
                 facts.told = publication.mime_type();
-                tasks.spawn(record_paced(track.clone(), notes.clone()));
+                let place = facts.tracks;
+                tasks.spawn(record_paced(track.clone(), place, notes.clone()));
                 tasks.spawn(record_arrivals(track, notes.clone()));
             }
             RoomEvent::TrackUnsubscribed { .. } => notes.lock().facts.lost_tracks += 1,
@@ -238,20 +247,26 @@ async fn watch(mut events: mpsc::UnboundedReceiver<RoomEvent>, notes: Notes) {
                     });
                 }
             }
+            RoomEvent::Reconnected => notes.lock().facts.reconnected += 1,
             RoomEvent::ParticipantDisconnected(_) => notes.lock().left += 1,
             _ => {}
         }
     }
 }
 
-async fn record_paced(track: RemoteAudioTrack, notes: Notes) {
+/// Until another track takes its place: this one may go on in silence.
+async fn record_paced(track: RemoteAudioTrack, place: usize, notes: Notes) {
     let options = NativeAudioStreamOptions {
         queue_size_frames: Some(PACED_QUEUE),
     };
     let rate = SAMPLE_RATE as i32;
     let mut stream = NativeAudioStream::with_options(track.rtc_track(), rate, 1, options);
     while let Some(frame) = stream.next().await {
-        notes.lock().paced.extend_from_slice(&frame.data);
+        let mut notes = notes.lock();
+        if notes.facts.tracks != place {
+            return;
+        }
+        notes.paced.extend_from_slice(&frame.data);
     }
 }
 

@@ -7,7 +7,7 @@ window.peer = (() => {
   const DEVICE_RATE = 48_000;
   const TOPIC = 'interop';
   const inbox = { packets: [], texts: [] };
-  const seen = { tracks: 0, lost_tracks: 0, mutes: [], told: '' };
+  const seen = { tracks: 0, lost_tracks: 0, reconnected: 0, mutes: [], told: '' };
   const heard = [];
   let room;
   let context;
@@ -25,6 +25,7 @@ window.peer = (() => {
     room.on(RoomEvent.TrackUnsubscribed, () => (seen.lost_tracks += 1));
     room.on(RoomEvent.TrackMuted, (_, who) => who.isLocal || seen.mutes.push(true));
     room.on(RoomEvent.TrackUnmuted, (_, who) => who.isLocal || seen.mutes.push(false));
+    room.on(RoomEvent.Reconnected, () => (seen.reconnected += 1));
     room.on(RoomEvent.DataReceived, (payload, _, kind) =>
       inbox.packets.push({ payload: toBase64(payload), reliable: kind === Kind.RELIABLE }),
     );
@@ -72,6 +73,9 @@ window.peer = (() => {
 
   const write = ({ text }) => room.localParticipant.sendText(text, { topic: TOPIC }).then(() => {});
 
+  /** Anew, or only the signals with a restart of ICE. */
+  const reconnect = ({ whole }) => room.simulateScenario(whole ? 'full-reconnect' : 'signal-reconnect');
+
   async function facts() {
     const [sends, receives] = await codecs();
     return { ...seen, sends, receives };
@@ -91,13 +95,19 @@ window.peer = (() => {
     return [of('outbound-rtp'), of('inbound-rtp')];
   }
 
-  /** Everything that is played, at half the device's rate. */
+  /** Everything that is played, at half the device's rate, until another track takes its place: this one may
+   * go on in silence. */
   async function record(track) {
+    const mine = seen.tracks;
     const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
     let rest = [];
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
+      if (mine !== seen.tracks) {
+        value.close();
+        return void reader.cancel();
+      }
       const step = value.sampleRate / RATE;
       const plane = new Float32Array(value.numberOfFrames);
       value.copyTo(plane, { planeIndex: 0, format: 'f32-planar' });
@@ -123,5 +133,5 @@ window.peer = (() => {
 
   const leave = () => room.disconnect();
 
-  return { join, say, listen, mute, send, write, inbox: async () => inbox, facts, leave };
+  return { join, say, listen, mute, send, write, reconnect, inbox: async () => inbox, facts, leave };
 })();

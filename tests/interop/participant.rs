@@ -19,6 +19,15 @@ pub(crate) struct Packet {
     pub(crate) reliable: bool,
 }
 
+/// What a participant loses and must get back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// The socket of the signals; media go on.
+    Signals,
+    /// Every connection; tracks are published anew.
+    Everything,
+}
+
 /// What a participant noticed of the other one.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct Facts {
@@ -26,6 +35,8 @@ pub(crate) struct Facts {
     pub(crate) tracks: usize,
     /// Tracks that went.
     pub(crate) lost_tracks: usize,
+    /// Times that it came back itself.
+    pub(crate) reconnected: usize,
     /// Muted and unmuted, in order.
     pub(crate) mutes: Vec<bool>,
     /// Media type of the track, as the server announces it.
@@ -91,6 +102,14 @@ impl Participant {
         match self {
             Self::Ours(ours) => ours.write(text).await,
             Self::Program(program) => program.write(text).await,
+        }
+    }
+
+    /// Loses its connections and makes new ones, or only the signals, with a restart of ICE.
+    pub(crate) async fn reconnect(&mut self, loss: Loss) -> Result<(), String> {
+        match self {
+            Self::Ours(ours) => ours.reconnect(loss).await,
+            Self::Program(program) => program.reconnect(loss == Loss::Everything).await,
         }
     }
 

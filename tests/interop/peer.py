@@ -32,6 +32,7 @@ class Peer:
         self.mutes = []
         self.lost_tracks = 0
         self.tracks = 0
+        self.reconnected = 0
         self.told = ""
         self.tasks = set()
 
@@ -41,6 +42,7 @@ class Peer:
         self.room.on("track_muted", lambda who, _: self.on_mute(who, True))
         self.room.on("track_unmuted", lambda who, _: self.on_mute(who, False))
         self.room.on("data_received", self.on_packet)
+        self.room.on("reconnected", self.on_reconnected)
         self.room.register_text_stream_handler(TOPIC, self.on_text)
         await self.room.connect(url, token, rtc.RoomOptions(single_peer_connection=single))
         self.source = rtc.AudioSource(RATE, 1, queue_size_ms=QUEUE_MS)
@@ -73,6 +75,11 @@ class Peer:
     async def write(self, text):
         await self.room.local_participant.send_text(text, topic=TOPIC)
 
+    async def reconnect(self, whole):
+        """Anew, or only the signals with a restart of ICE."""
+        kind = rtc.SimulateScenarioKind
+        await self.room.simulate_scenario(kind.SIMULATE_FULL_RECONNECT if whole else kind.SIMULATE_SIGNAL_RECONNECT)
+
     async def inbox(self):
         return {"packets": self.packets, "texts": self.texts}
 
@@ -81,6 +88,7 @@ class Peer:
         return {
             "tracks": self.tracks,
             "lost_tracks": self.lost_tracks,
+            "reconnected": self.reconnected,
             "mutes": self.mutes,
             "told": self.told,
             "sends": sends,
@@ -113,6 +121,9 @@ class Peer:
     def on_lost_track(self, *_):
         self.lost_tracks += 1
 
+    def on_reconnected(self):
+        self.reconnected += 1
+
     def on_mute(self, participant, muted):
         if participant.identity != self.room.local_participant.identity:
             self.mutes.append(muted)
@@ -125,9 +136,14 @@ class Peer:
         self.start(self.read(reader))
 
     async def record(self, track):
+        """Until another track takes its place: this one may go on in silence."""
+        mine = self.tracks
         stream = rtc.AudioStream(track, sample_rate=RATE, num_channels=1)
         async for event in stream:
+            if mine != self.tracks:
+                break
             self.heard += bytes(event.frame.data)
+        await stream.aclose()
 
     async def read(self, reader):
         self.texts.append(await reader.read_all())

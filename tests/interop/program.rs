@@ -101,6 +101,11 @@ impl Program {
             .map(drop)
     }
 
+    pub(crate) async fn reconnect(&mut self, whole: bool) -> Result<(), String> {
+        let order = json!({ "do": "reconnect", "whole": whole });
+        self.ask(order).await.map(drop)
+    }
+
     /// Packets and texts so far.
     pub(crate) async fn inbox(&mut self) -> Result<(Vec<Packet>, Vec<String>), String> {
         let answer = self.ask(json!({ "do": "inbox" })).await?;

@@ -27,6 +27,7 @@ pub(crate) fn interop(args: &[String]) -> Result<(), Failure> {
     if picks(args, "chromium") && !wants("--quick") {
         browser::prepare()?;
     }
+    calls.env("INTEROP_RECORDINGS", paths::scratch("interop"));
     run(&mut calls)
 }
 
