@@ -6,6 +6,7 @@
 //! for what was heard when a call failed.
 
 mod call;
+mod likeness;
 mod network;
 mod ours;
 mod participant;
@@ -244,6 +245,7 @@ async fn tell(
         us,
         them,
         sheet: sheet.clone(),
+        played: Vec::new(),
         recordings: recordings.map(|folder| Path::new(&folder).join(case.name())),
     };
     call.play(length).await?;
