@@ -1,9 +1,9 @@
 //! Task: the same figures from real packets: one of our engines speaks, another one hears it through
 //! a real server and a relay that impairs the way; both receivers hear the same packets.
 //!
-//! The way is impaired where the row says: down, from the server to the ear, where the server sends
-//! copies (RED); or up, from the speaker to the server, where in-band FEC protects once the server
-//! has reported loss. The machine's own delays are part of the figures.
+//! The way is impaired where the row says: down, from the server to the ear; or up, from the speaker
+//! to the server, which then reports loss, so that in-band FEC joins the copies (RED). The machine's
+//! own delays are part of the figures.
 
 mod call;
 
@@ -147,7 +147,7 @@ const INTRODUCTION: &str = "\
 
 Written by `cargo xtask impairment --real --write`; the columns are those of [the simulation](TABLE.md). One of our engines speaks the callers' clips, another
 one hears it through the real LiveKit server and a seeded relay that impairs real datagrams in user space, on one machine whose own delays are part of the
-figures. *Down*: from the server to the ear, where the server sends RED. *Up*: from the speaker to the server, in-band FEC only. Jitter keeps the order, as a queue does.";
+figures. *Down*: from the server to the ear. *Up*: from the speaker to the server; once it reports loss the speaker adds in-band FEC. RED is one copy, made by the speaker and passed on by the server. Jitter keeps the order, as a queue does.";
 
 /// Time since some moment, as the tables count it.
 fn since(start: Instant, at: Instant) -> Duration {

@@ -16,7 +16,7 @@ use crate::{
 const PACKETS: u64 = 15_000;
 /// Any number; the figures are those of this one.
 const SEED: u64 = 20_260_721;
-/// What a server makes for listeners that take redundant coding.
+/// What a server makes of a plain stream for listeners that take redundant coding.
 const COPIES: u64 = 2;
 
 /// What becomes of the table in the repository.
@@ -135,7 +135,7 @@ const INTRODUCTION: &str = "\
 Written by `cargo xtask impairment --write`; `cargo xtask impairment --check` fails when it is stale. Five minutes of real speech for each row
 (Opus, 20 ms, 24 kbit/s, with in-band FEC), a seeded network and a virtual clock, so every run gives the same figures. Bursts: two states, three packets on average.
 *In order*: one queue whose length varies; *overtaking*: every packet has a delay of its own, which mixes them up far more than networks do.
-*RED*: each packet brings the two before it (RFC 2198), as the LiveKit server sends to those who take it.
+*RED*: each packet brings the two before it (RFC 2198), as the LiveKit server makes of a plain stream for those who take it; our engine and browsers send one.
 
 *Concealed*: packets in whose place something was made up; *of it speech*: the encoder had heard a voice in them. *Came too late*: arrived, but after its place
 was filled; part of the concealed. *Lost although in time*: must be 0. *Time made up*: concealment and silence, as a share of everything heard.
