@@ -11,6 +11,7 @@ mod isolates;
 mod joins;
 mod leaves;
 mod limits;
+mod metrics;
 mod reconnects;
 mod rehearsal;
 mod story;

@@ -246,13 +246,21 @@ fn session_deps(config: &Config) -> Result<SessionDeps, Exit> {
 
 #[cfg(feature = "our-engine")]
 fn configure_engine(config: &Config) -> Result<(), Exit> {
-    let settings = libwebrtc::ext::Settings {
+    use crate::config::engine::Fec;
+    use libwebrtc::ext;
+
+    let settings = ext::Settings {
         include_loopback: config.engine.loopback,
         udp_ports: config.engine.ports(),
         interfaces: config.engine.interfaces.clone(),
         io_threads: config.engine.io_threads,
+        fec: match config.engine.fec {
+            Fec::Always => ext::Fec::Always,
+            Fec::Auto => ext::Fec::Auto,
+            Fec::Off => ext::Fec::Off,
+        },
     };
-    libwebrtc::ext::configure(settings).map_err(|error| Exit::Bug(error.to_string()))
+    ext::configure(settings).map_err(|error| Exit::Bug(error.to_string()))
 }
 
 #[cfg(not(feature = "our-engine"))]

@@ -5,10 +5,13 @@
 //! It does not decide anything and never sees names, identities, transcripts or keys: those are
 //! wrapped in [`Pii`] or [`crate::config::Secret`] long before.
 
+#[cfg(feature = "our-engine")]
+mod engine;
 pub mod event;
 pub mod metrics;
 pub mod pii;
 mod process;
+mod throttle;
 mod words;
 
 use std::io::IsTerminal;

@@ -88,6 +88,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
         "libwebrtc::ext",
         &[
             "worker/src/media/tap.rs",
+            "worker/src/telemetry/engine.rs",
             "worker/src/app.rs",
             "worker/src/telemetry/metrics.rs",
             "worker/libwebrtc",

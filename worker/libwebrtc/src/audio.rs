@@ -4,7 +4,7 @@
 //! tracks. It does not know str0m, sockets or signalling: packets come in and go out as plain
 //! values, and every time-dependent core takes `now` as an argument.
 //!
-//! Out: [`source`] (+ [`capture_queue`]) → [`encode`] → packets.
+//! Out: [`source`] (+ [`capture_queue`]) → [`encode`] (as [`rate`] says) → packets.
 //! In: packets → [`paced`] ([`jitter_buffer`] → [`decode`] → [`fanout`]), driven by [`clock`].
 
 pub(crate) mod capture_queue;
@@ -16,6 +16,7 @@ pub(crate) mod fanout;
 pub(crate) mod jitter_buffer;
 pub(crate) mod opus;
 pub(crate) mod paced;
+pub(crate) mod rate;
 pub(crate) mod resampler;
 pub(crate) mod rtp;
 pub(crate) mod source;

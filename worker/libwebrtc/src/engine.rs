@@ -11,7 +11,10 @@ use std::{
     thread,
 };
 
-use crate::{RtcError, ext::Settings};
+use crate::{
+    RtcError,
+    ext::{Fec, Settings},
+};
 
 pub(crate) mod callbacks;
 pub(crate) mod capabilities;
@@ -19,10 +22,13 @@ pub(crate) mod channels;
 mod connection;
 mod crypto;
 mod events;
+pub(crate) mod facts;
 mod fallback;
 #[cfg(test)]
 mod fuzz;
 mod gather;
+#[cfg(test)]
+mod hop_tests;
 mod link;
 mod liveness;
 mod negotiation;
@@ -46,16 +52,24 @@ pub(crate) mod tap;
 mod tcp_tests;
 pub(crate) mod track;
 pub(crate) mod transceivers;
+mod wire;
 
 use link::Link;
 use shard::Shard;
-pub(crate) use stats::refused;
 
 static SETTINGS: OnceLock<Settings> = OnceLock::new();
 
 /// Keeps the settings unless some are in force.
 pub(crate) fn configure(settings: Settings) -> Result<(), Settings> {
     SETTINGS.set(settings)
+}
+
+/// When packets carry redundancy.
+fn fec() -> Fec {
+    SETTINGS
+        .get()
+        .map(|settings| settings.fec)
+        .unwrap_or_default()
 }
 
 /// The I/O threads of the process.

@@ -1,17 +1,17 @@
 //! Ours, not upstream's: settings of the engine, and encoded packets as they arrive or leave.
 //! Outside the prelude, so that nothing leans on it by accident.
 
-use std::{fmt, ops::RangeInclusive, sync::Arc};
+use std::{fmt, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use thiserror::Error;
 
 /// The core of a paced stream, for whoever plays tapped packets on a clock of their own.
 pub use crate::audio::jitter_buffer::{JitterBuffer, Play, PlayCounts};
-pub use crate::audio::rtp::AudioPacket as Packet;
+pub use crate::audio::{rate::Fec, rtp::AudioPacket as Packet};
 pub use crate::engine::reason::StateReason;
 use crate::{
     audio_track::RtcAudioTrack,
-    engine::{self, tap::Ring},
+    engine::{self, facts::FACTS, tap::Ring},
     peer_connection::PeerConnectionState,
 };
 
@@ -27,6 +27,8 @@ pub struct Settings {
     pub interfaces: Vec<String>,
     /// Number of I/O threads; `None` means one for each four processors, at least one.
     pub io_threads: Option<usize>,
+    /// When packets of local tracks carry in-band FEC.
+    pub fec: Fec,
 }
 
 /// The engine runs already, with the settings it had.
@@ -55,8 +57,7 @@ pub struct Refused {
 
 /// Counters of the whole process; they only grow.
 pub fn refused() -> Refused {
-    let (packets, peers) = engine::refused();
-    Refused { packets, peers }
+    FACTS.refused()
 }
 
 /// How often connections of this process entered which state for which reason, since the start;
@@ -65,20 +66,70 @@ pub fn connection_states() -> Vec<(PeerConnectionState, StateReason, u64)> {
     engine::status::counts()
 }
 
-/// Encoded packets of a remote track in order of arrival: also duplicates and late ones. `None`
-/// when the track is a local one. When nobody reads, the oldest of `capacity` packets goes.
+/// Encoded packets of a remote track in order of arrival, decrypted and never changed; late ones
+/// too. A packet that came twice is one packet: the second copy is a replay to SRTP and refused
+/// there (RFC 3711, 3.3.2). Sequence numbers are those of RTP, continued beyond 16 bits, and start
+/// anew with a new SSRC. `None` when the track is a local one. When nobody reads, the oldest of
+/// `capacity` packets goes and is counted.
 pub fn tap_remote(track: &RtcAudioTrack, capacity: usize) -> Option<Tap> {
     Some(Tap {
         ring: track.inner.remote()?.taps().open(capacity),
     })
 }
 
-/// Encoded packets of a local track as sent. `None` when the track is a remote one. When nobody
-/// reads, the oldest of `capacity` packets goes.
+/// Encoded packets of a local track, once they are handed to the socket: with the RTP sequence number
+/// and timestamp they have on the wire, the former continued beyond 16 bits. What is not sent (no
+/// connection, flushed) does not show. A track that is sent over several connections shows the
+/// packets of each. `None` when the track is a remote one. When nobody reads, the oldest of
+/// `capacity` packets goes and is counted.
 pub fn tap_local(track: &RtcAudioTrack, capacity: usize) -> Option<Tap> {
     Some(Tap {
         ring: track.inner.local_taps()?.open(capacity),
     })
+}
+
+/// What the engine counted over all connections since the process began.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Connections that exist now.
+    pub connections: u64,
+    /// RTP packets sent.
+    pub packets_sent: u64,
+    /// RTP packets received, decrypted and of use.
+    pub packets_received: u64,
+    /// Gaps in the sequences that we received.
+    pub packets_lost_inbound: u64,
+    /// Packets of ours that peers report as lost on the hop to them.
+    pub packets_lost_outbound: u64,
+    /// What failed its authentication.
+    pub refused: Refused,
+    /// RTP datagrams that became no packet: copies, replays, of no section, or refused.
+    pub discarded_datagrams: u64,
+    /// Datagrams that the system did not take.
+    pub unsent_datagrams: u64,
+    /// Packets that taps lost because nobody read.
+    pub tap_dropped: u64,
+    /// From our sender reports to their echoes.
+    pub round_trip: Distribution,
+    /// From a packet's arrival to its being played by a paced stream.
+    pub jitter_buffer_delay: Distribution,
+}
+
+/// How durations are spread.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Distribution {
+    /// Upper ends of all ranges but the last, in seconds, rising.
+    pub edges: &'static [f64],
+    /// How many fell into each range; one more than there are edges.
+    pub counts: Vec<u64>,
+    /// All durations together.
+    pub sum: Duration,
+}
+
+/// What was counted so far; costs a few loads.
+pub fn counters() -> Counters {
+    FACTS.read()
 }
 
 /// The receiving end of a tap; dropping it closes the tap.

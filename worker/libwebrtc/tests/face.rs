@@ -241,6 +241,146 @@ async fn twenty_milliseconds_are_sent_within_the_call_that_completes_them() {
     assert!(sent.try_recv().is_none(), "the flushed half never leaves");
 }
 
+fn local_track(end: &End) -> RtcAudioTrack {
+    match end.pc.senders()[0].track() {
+        Some(MediaStreamTrack::Audio(track)) => track,
+        _ => panic!("an audio track was published"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_taps_name_a_packet_as_the_wire_does() {
+    let (mut caller, mut callee) = (End::new(), End::new());
+    let source = caller.publish();
+    connect(&mut caller, &mut callee).await;
+    let track = soon(&mut callee.tracks).await;
+    let mut arriving = ext::tap_remote(&track, 64).unwrap();
+    let mut leaving = ext::tap_local(&local_track(&caller), 64).unwrap();
+    speak(&source, 60).await;
+    let mut numbers = Vec::new();
+    for _ in 0..30 {
+        let sent = leaving.try_recv().expect("a packet every 20 ms");
+        let came = timeout(SOON, arriving.recv()).await.unwrap().unwrap();
+        assert_eq!(sent.sequence, came.sequence);
+        assert_eq!(sent.timestamp, came.timestamp);
+        assert_eq!(sent.marker, came.marker);
+        assert_eq!(sent.audio_level, came.audio_level);
+        assert_eq!(sent.payload, came.payload);
+        assert!(
+            sent.arrival <= came.arrival,
+            "one clock, and no time travel"
+        );
+        numbers.push(sent.sequence);
+    }
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1));
+    assert_eq!((leaving.dropped(), arriving.dropped()), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tap_that_nobody_reads_keeps_the_newest_and_counts_the_rest() {
+    let (mut caller, mut callee) = (End::new(), End::new());
+    let source = caller.publish();
+    connect(&mut caller, &mut callee).await;
+    let before = ext::counters().tap_dropped;
+    let mut all = ext::tap_local(&local_track(&caller), 64).unwrap();
+    let mut lazy = ext::tap_local(&local_track(&caller), 4).unwrap();
+    speak(&source, 40).await;
+    assert_eq!(lazy.dropped(), 16);
+    assert!(ext::counters().tap_dropped >= before + 16);
+    let all: Vec<u64> = std::iter::from_fn(|| all.try_recv())
+        .map(|packet| packet.sequence)
+        .collect();
+    let kept: Vec<u64> = std::iter::from_fn(|| lazy.try_recv())
+        .map(|packet| packet.sequence)
+        .collect();
+    assert_eq!(all.len(), 20);
+    assert_eq!(kept, all[16..]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_fell_silent_sends_nothing() {
+    let (mut caller, mut callee) = (End::new(), End::new());
+    let source = caller.publish();
+    connect(&mut caller, &mut callee).await;
+    let mut leaving = ext::tap_local(&local_track(&caller), 64).unwrap();
+    speak(&source, 40).await;
+    let sent = std::iter::from_fn(|| leaving.try_recv()).count();
+    assert_eq!(sent, 20);
+    // The engine is at work all the while: the next statistics come from its own clock.
+    let path = async {
+        loop {
+            let report = caller.pc.get_stats().await.unwrap();
+            if report
+                .iter()
+                .any(|entry| matches!(entry, RtcStats::CandidatePair(_)))
+            {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(SOON, path).await.expect("statistics come");
+    assert!(
+        leaving.try_recv().is_none(),
+        "no packet after the last frame"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_stream_tells_how_long_it_held_packets_back_and_what_it_made_up() {
+    let (mut caller, mut callee) = (End::new(), End::new());
+    let source = caller.publish();
+    connect(&mut caller, &mut callee).await;
+    let track = soon(&mut callee.tracks).await;
+    let before: u64 = ext::counters().jitter_buffer_delay.counts.iter().sum();
+    let mut stream = NativeAudioStream::new(track, 48_000, 1);
+    let told = async {
+        loop {
+            // Speech that stops in the middle of a sound is concealed before it is silent.
+            speak(&source, 30).await;
+            for _ in 0..30 {
+                stream.next().await.unwrap();
+            }
+            let report = callee.pc.get_stats().await.unwrap();
+            let inbound = report.iter().find_map(|entry| match entry {
+                RtcStats::InboundRtp(stats) => Some(stats.inbound.clone()),
+                _ => None,
+            });
+            if let Some(stats) = inbound.filter(|stats| stats.concealment_events > 0) {
+                return stats;
+            }
+        }
+    };
+    let stats = timeout(SOON, told).await.expect("concealment is counted");
+    assert!(stats.concealed_samples >= 480);
+    assert!(stats.total_samples_received > stats.concealed_samples);
+    assert!(stats.jitter_buffer_emitted_count > 0);
+    let held = stats.jitter_buffer_delay / stats.jitter_buffer_emitted_count as f64;
+    assert!((0.001..5.0).contains(&held), "{held} s on average");
+    let after: u64 = ext::counters().jitter_buffer_delay.counts.iter().sum();
+    assert!(after > before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_are_counted_while_they_exist() {
+    let (mut caller, mut callee) = (End::new(), End::new());
+    let source = caller.publish();
+    connect(&mut caller, &mut callee).await;
+    let before = ext::counters();
+    assert!(before.connections >= 2);
+    speak(&source, 40).await;
+    let after = ext::counters();
+    assert!(after.packets_sent >= before.packets_sent + 20);
+    let received = async {
+        while ext::counters().packets_received < before.packets_received + 20 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(SOON, received)
+        .await
+        .expect("what was sent arrives");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn statistics_name_the_path_and_count_packets() {
     let (mut caller, mut callee) = (End::new(), End::new());

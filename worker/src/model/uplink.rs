@@ -7,14 +7,18 @@
 
 mod ring;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::{
     media::Pcm,
-    telemetry::event::{AudioDropped, AudioStage},
+    telemetry::event::{AudioAppended, AudioDropped, AudioStage},
 };
 use ring::Ring;
 
@@ -26,6 +30,8 @@ pub struct Uplink {
 
 struct Shared {
     ring: Mutex<Ring>,
+    /// Since when there has been something to take; `None` = there is nothing.
+    waiting: Mutex<Option<Instant>>,
     ready: Notify,
 }
 
@@ -35,6 +41,7 @@ impl Uplink {
         Self {
             shared: Arc::new(Shared {
                 ring: Mutex::new(Ring::new()),
+                waiting: Mutex::new(None),
                 ready: Notify::new(),
             }),
         }
@@ -43,6 +50,7 @@ impl Uplink {
     /// Adds audio at the end; never waits. When the ring is full the oldest audio goes, counted.
     pub fn append(&self, pcm: Pcm) {
         let dropped = self.shared.ring.lock().push(pcm);
+        self.shared.waiting.lock().get_or_insert_with(Instant::now);
         self.shared.ready.notify_one();
         if dropped > 0 {
             AudioDropped {
@@ -72,7 +80,13 @@ impl Uplink {
 
     /// Moves the oldest frames into `frames`, at most this much audio (and at least one frame).
     pub(super) fn take(&self, at_most: Duration, frames: &mut Vec<Pcm>) {
+        let before = frames.len();
         self.shared.ring.lock().take(at_most, frames);
+        let since = self.shared.waiting.lock().take();
+        if let Some(since) = since.filter(|_| frames.len() > before) {
+            let waited = since.elapsed();
+            AudioAppended { waited }.emit();
+        }
     }
 
     /// A connection is there: what was kept will be taken, new audio is bounded tightly.

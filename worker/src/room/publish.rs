@@ -16,7 +16,8 @@ use super::audience::TrackId;
 /// The name under which front ends look for an agent's voice.
 const TRACK_NAME: &str = "roomio_audio";
 
-/// Enough for one clear voice at 24 kHz mono, bit/s.
+/// The most that one voice at 24 kHz mono may cost, bit/s. Our engine sends 24 kbit/s and goes up to this
+/// while packets carry redundancy; upstream's engine takes it as it is.
 const BITRATE: u64 = 32_000;
 
 /// How long the server may take to accept the track.

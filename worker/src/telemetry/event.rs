@@ -10,7 +10,8 @@ mod session;
 mod tool;
 
 pub use super::words::{
-    Answer, AudioStage, Fault, JoinAnswer, LinkOutcome, Stage, ToolEnd, TurnEnd,
+    Answer, AudioStage, Fault, JoinAnswer, LinkOutcome, ModelEventKind, Stage, ToolEnd, TurnEnd,
+    Way,
 };
 pub use control::*;
 pub use media::*;

@@ -57,6 +57,8 @@ pub struct Metrics {
     pub(super) model_link_total: IntCounterVec,
     pub(super) model_connect_seconds: Histogram,
     pub(super) model_recovery_seconds: Histogram,
+    pub(super) model_events_total: IntCounterVec,
+    pub(super) model_append_seconds: Histogram,
     pub(super) model_unknown_events_total: IntCounter,
     pub(super) model_orders_refused_total: IntCounter,
     pub(super) model_tokens_total: IntCounterVec,
@@ -225,6 +227,18 @@ impl Metrics {
                 "Connection lost to the next one configured",
                 CALLS,
             ),
+            model_events_total: counters(
+                r,
+                "model_events_total",
+                "What the models told; unknown types are `other`",
+                &["type"],
+            ),
+            model_append_seconds: histogram(
+                r,
+                "model_append_seconds",
+                "How long audio waited for the model's connection to take it",
+                FAST,
+            ),
             model_unknown_events_total: counter(
                 r,
                 "model_unknown_events_total",
@@ -296,6 +310,9 @@ impl Metrics {
                 &["answer"],
             ),
         };
+        #[cfg(feature = "our-engine")]
+        r.register(Box::new(super::engine::Engine::new()))
+            .expect(UNIQUE);
         built
             .build_info
             .with_label_values(&[env!("CARGO_PKG_VERSION")])
@@ -383,6 +400,58 @@ mod tests {
                 line.starts_with("room_agent_"),
                 "a metric without our prefix: {line}"
             );
+        }
+    }
+
+    #[test]
+    fn no_label_holds_what_somebody_else_chose() {
+        // Each label's values are a list of ours; `tool` and `close_reason` are closed elsewhere.
+        const LABELS: &[&str] = &[
+            "answer",
+            "cached",
+            "close_reason",
+            "direction",
+            "ended_by",
+            "fault",
+            "le",
+            "link",
+            "modality",
+            "outcome",
+            "place",
+            "reason",
+            "remedy",
+            "stage",
+            "state",
+            "tool",
+            "type",
+            "version",
+        ];
+        for family in metrics().registry.gather() {
+            for metric in family.get_metric() {
+                for label in metric.get_label() {
+                    let known = LABELS.contains(&label.name());
+                    assert!(known, "{} of {}", label.name(), family.name());
+                }
+            }
+        }
+    }
+
+    #[cfg(feature = "our-engine")]
+    #[test]
+    fn the_engine_is_read_when_somebody_looks() {
+        let text = metrics().render();
+        for family in [
+            "rtc_connections ",
+            "rtc_packets_total{direction=\"in\"} ",
+            "rtc_packets_lost_total{direction=\"out\"} ",
+            "rtc_discarded_datagrams_total ",
+            "rtc_unsent_datagrams_total ",
+            "rtc_tap_dropped_packets_total ",
+            "rtc_round_trip_seconds_count ",
+            "rtc_paced_delay_seconds_bucket{le=\"0.12\"} ",
+        ] {
+            let name = format!("room_agent_{family}");
+            assert!(text.contains(&name), "{name} in\n{text}");
         }
     }
 

@@ -94,6 +94,40 @@ words! {
         Up = "up",
     }
 
+    /// What the model told, whatever its provider calls it.
+    ModelEventKind {
+        /// A piece of the agent's voice.
+        AudioDelta = "audio_delta",
+        /// The agent's voice is complete.
+        AudioDone = "audio_done",
+        /// Something went wrong.
+        Error = "error",
+        /// Known, and of no use to us.
+        Ignored = "ignored",
+        /// An item of an answer is complete.
+        ItemDone = "item_done",
+        /// A type this version does not know.
+        Other = "other",
+        /// An answer began.
+        ResponseCreated = "response_created",
+        /// An answer ended.
+        ResponseDone = "response_done",
+        /// The connection's session is there.
+        SessionCreated = "session_created",
+        /// Its settings are in force.
+        SessionUpdated = "session_updated",
+        /// Somebody began to speak.
+        SpeechStarted = "speech_started",
+        /// They stopped.
+        SpeechStopped = "speech_stopped",
+        /// A piece of what the agent says, in text.
+        TranscriptDelta = "transcript_delta",
+        /// A turn of the user is complete.
+        TurnCommitted = "turn_committed",
+        /// What the user said, in text: a piece, all of it, or that it could not be understood.
+        UserTranscript = "user_transcript",
+    }
+
     /// Parts of the time between the end of a user turn and the first sound of the answer.
     Stage {
         /// Packet at our socket → append written.
@@ -132,5 +166,13 @@ words! {
         Model = "model",
         /// The session ended.
         Session = "session",
+    }
+
+    /// Between this worker and the LiveKit server.
+    Way {
+        /// To this worker.
+        In = "in",
+        /// To the server.
+        Out = "out",
     }
 }

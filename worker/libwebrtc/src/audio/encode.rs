@@ -1,4 +1,4 @@
-//! From PCM of one local track to Opus packets, the moment 20 ms are there.
+//! From PCM of one local track to Opus packets, the moment one is full: 20 ms, on a narrow hop 60.
 //!
 //! Owns the encoder, the half-filled frame and the RTP time line of one track. It has no tick and no
 //! clock: who pushes paces. Nothing pushed means nothing encoded and nothing sent. Does not number
@@ -10,14 +10,16 @@ use bytes::Bytes;
 
 use super::{
     opus::{self, Effort, Encoder, Format},
+    rate::RatePlan,
     resampler::{Resampler, convert_channels},
 };
 
-/// Duration of one packet.
+/// What time lines are rounded to: the usual packet.
 const PACKET: Duration = Duration::from_millis(20);
-const PACKET_MILLIS: u32 = 20;
 /// The same on the RTP clock.
 const PACKET_TICKS: u32 = 960;
+/// RTP ticks of a millisecond (RFC 7587, 4.1).
+const TICKS_PER_MILLI: u32 = 48;
 
 /// A push that comes this much later than the audio before it ended begins a new talkspurt. 60 ms:
 /// longer than a late tick on a busy machine, which must not tear the time line.
@@ -31,7 +33,8 @@ const DTX_BYTES: usize = 2;
 /// How a track is encoded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EncoderSettings {
-    /// Bits per second; `None` leaves it to the codec (about 27 kbit/s for one voice at 24 kHz).
+    /// Most bits per second that the application allows. `None`: no limit for one voice, which is
+    /// sent at the rate of the plan; what may be music is left to the codec.
     pub(crate) bitrate: Option<u32>,
     /// 0–10. 5: 6.8 ms of CPU per second of speech; above it nothing audible is gained for a voice.
     pub(crate) complexity: u8,
@@ -66,6 +69,8 @@ pub(crate) struct EncodedPacket {
 /// Encodes one local track.
 pub(crate) struct TrackEncoder {
     effort: Effort,
+    plan: RatePlan,
+    max_bitrate: Option<u32>,
     input: Option<Input>,
     /// Less than one packet of samples in the encoder's format.
     pending: Vec<i16>,
@@ -95,6 +100,8 @@ impl TrackEncoder {
                 dtx: settings.dtx,
                 loss_percent: 0,
             },
+            plan: RatePlan::default(),
+            max_bitrate: settings.bitrate,
             input: None,
             pending: Vec::new(),
             timestamp: settings.first_timestamp,
@@ -145,9 +152,12 @@ impl TrackEncoder {
         }
     }
 
-    /// Loss the far end reports; above zero in-band FEC is switched on.
-    pub(crate) fn set_loss(&mut self, percent: u8) {
-        self.change_effort(|effort| effort.loss_percent = percent);
+    /// Bitrate of a voice, redundancy and length of packets from the next one on.
+    pub(crate) fn set_plan(&mut self, plan: RatePlan) {
+        if self.plan != plan {
+            self.plan = plan;
+            self.follow_plan();
+        }
     }
 
     /// Whether silence may be left out.
@@ -155,9 +165,36 @@ impl TrackEncoder {
         self.change_effort(|effort| effort.dtx = dtx);
     }
 
-    /// Bits per second; `None` leaves it to the codec.
-    pub(crate) fn set_bitrate(&mut self, bitrate: Option<u32>) {
-        self.change_effort(|effort| effort.bitrate = bitrate);
+    /// Most bits per second that the application allows.
+    pub(crate) fn set_max_bitrate(&mut self, bitrate: Option<u32>) {
+        if self.max_bitrate != bitrate {
+            self.max_bitrate = bitrate;
+            self.follow_plan();
+        }
+    }
+
+    /// Bits per second in force; `None` = the codec's choice.
+    pub(crate) fn bitrate(&self) -> Option<u32> {
+        self.effort.bitrate
+    }
+
+    fn follow_plan(&mut self) {
+        let Some(format) = self.input.as_ref().map(|input| input.format) else {
+            return;
+        };
+        let (plan, bitrate) = (self.plan, self.allowed(format));
+        self.change_effort(|effort| {
+            effort.loss_percent = plan.loss_percent;
+            effort.bitrate = bitrate;
+        });
+    }
+
+    fn allowed(&self, format: Format) -> Option<u32> {
+        if !format.is_voice() {
+            return self.max_bitrate;
+        }
+        let planned = self.plan.bitrate;
+        Some(self.max_bitrate.map_or(planned, |max| max.min(planned)))
     }
 
     fn change_effort(&mut self, change: impl FnOnce(&mut Effort)) {
@@ -186,6 +223,7 @@ impl TrackEncoder {
         }
         self.pending.clear();
         self.input = Input::new(sample_rate, channels, self.effort);
+        self.follow_plan();
         self.input.is_some()
     }
 
@@ -195,11 +233,12 @@ impl TrackEncoder {
         let (Some(input), Some(due)) = (&self.input, self.due) else {
             return;
         };
-        let is_stale = now.saturating_duration_since(due) >= PACKET + PAUSE;
+        let packet = self.plan.packet_millis;
+        let is_stale = now.saturating_duration_since(due) >= millis(packet) + PAUSE;
         if self.pending.is_empty() || !is_stale {
             return;
         }
-        self.pending.resize(input.format.samples(PACKET_MILLIS), 0);
+        self.pending.resize(input.format.samples(packet), 0);
         self.encode_complete(now, out);
     }
 
@@ -244,7 +283,8 @@ impl TrackEncoder {
 
     fn encode_complete(&mut self, now: Instant, out: &mut Vec<EncodedPacket>) {
         let Some(input) = &mut self.input else { return };
-        let size = input.format.samples(PACKET_MILLIS);
+        let packet = self.plan.packet_millis;
+        let size = input.format.samples(packet);
         let mut done = 0;
         while self.pending.len() - done >= size {
             let frame = &self.pending[done..done + size];
@@ -272,11 +312,16 @@ impl TrackEncoder {
                 }
             }
             done += size;
-            self.timestamp = self.timestamp.wrapping_add(PACKET_TICKS);
-            self.due = self.due.map(|due| due + PACKET);
+            let ticks = packet * TICKS_PER_MILLI;
+            self.timestamp = self.timestamp.wrapping_add(ticks);
+            self.due = self.due.map(|due| due + millis(packet));
         }
         self.pending.drain(..done);
     }
+}
+
+fn millis(count: u32) -> Duration {
+    Duration::from_millis(u64::from(count))
 }
 
 impl Input {
@@ -435,6 +480,88 @@ mod tests {
         let speech = push(&mut encoder, at, &tone(20));
         assert_eq!(speech[0].timestamp, 200 * 960);
         assert!(speech[0].marker);
+    }
+
+    /// Bits per second of a voice-like sound.
+    fn rate_of(encoder: &mut TrackEncoder, sample_rate: u32, channels: u32) -> f64 {
+        let (start, mut packets) = (Instant::now(), Vec::new());
+        let step = 180.0 * std::f64::consts::TAU / f64::from(sample_rate);
+        let frame = (sample_rate / 100) as usize;
+        for number in 0..500 {
+            let sample = |n: usize| {
+                let t = (number as usize * frame + n) as f64 * step;
+                ((1..10)
+                    .map(|k| (t * f64::from(k)).sin() / f64::from(k))
+                    .sum::<f64>()
+                    * 5e3) as i16
+            };
+            let pcm: Vec<i16> = (0..frame)
+                .flat_map(|n| std::iter::repeat_n(sample(n), channels as usize))
+                .collect();
+            encoder.push(
+                start + TICK * number,
+                &pcm,
+                sample_rate,
+                channels,
+                &mut packets,
+            );
+        }
+        let bytes: usize = packets.iter().map(|packet| packet.payload.len()).sum();
+        bytes as f64 * 8.0 / 5.0
+    }
+
+    #[test]
+    fn a_voice_gets_24_kbit_per_second_unless_the_application_allows_less() {
+        let mut free = encoder();
+        let rate = rate_of(&mut free, 24_000, 1);
+        assert_eq!(free.bitrate(), Some(24_000));
+        assert!(rate < 26_000.0, "{rate}");
+        let mut bounded = encoder();
+        bounded.set_max_bitrate(Some(12_000));
+        let rate = rate_of(&mut bounded, 24_000, 1);
+        assert_eq!(bounded.bitrate(), Some(12_000));
+        assert!(rate < 14_000.0, "{rate}");
+        bounded.set_max_bitrate(Some(64_000));
+        rate_of(&mut bounded, 24_000, 1);
+        assert_eq!(bounded.bitrate(), Some(24_000));
+    }
+
+    #[test]
+    fn what_may_be_music_gets_what_the_application_says() {
+        let mut encoder = encoder();
+        encoder.set_max_bitrate(Some(64_000));
+        rate_of(&mut encoder, 48_000, 2);
+        assert_eq!(encoder.bitrate(), Some(64_000));
+        encoder.set_max_bitrate(None);
+        rate_of(&mut encoder, 48_000, 2);
+        assert_eq!(encoder.bitrate(), None);
+    }
+
+    #[test]
+    fn a_narrow_hop_gets_three_times_longer_packets_on_the_same_time_line() {
+        let (mut encoder, start) = (encoder(), Instant::now());
+        let mut packets = Vec::new();
+        for n in 0..120 {
+            if n == 60 {
+                encoder.set_plan(RatePlan {
+                    bitrate: 16_000,
+                    loss_percent: 0,
+                    packet_millis: 60,
+                });
+            }
+            packets.extend(push(&mut encoder, start + TICK * n, &tone(10)));
+        }
+        assert_eq!(packets.len(), 30 + 10);
+        let steps: Vec<_> = packets
+            .windows(2)
+            .map(|pair| pair[1].timestamp - pair[0].timestamp)
+            .collect();
+        assert!(steps[..30].iter().all(|step| *step == 960), "{steps:?}");
+        assert!(steps[30..].iter().all(|step| *step == 2_880), "{steps:?}");
+        assert_eq!(packets.iter().filter(|p| p.marker).count(), 1);
+        encoder.set_plan(RatePlan::default());
+        let later = push(&mut encoder, start + TICK * 120, &tone(20));
+        assert_eq!(later.len(), 1, "and back");
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl Format {
     }
 
     /// One voice at a voice rate; anything else may be music.
-    fn is_voice(self) -> bool {
+    pub(crate) fn is_voice(self) -> bool {
         self.channels == 1 && self.sample_rate <= 24_000
     }
 

@@ -10,7 +10,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
@@ -24,6 +24,7 @@ use super::{
     resampler::{Resampler, convert_channels},
     rtp::AudioPacket,
 };
+use crate::engine::facts::FACTS;
 
 /// Plays one remote track to whoever opens a stream.
 #[derive(Clone, Default)]
@@ -170,7 +171,9 @@ impl State {
         let Some(decoder) = &mut self.decoder else {
             return;
         };
+        let before = decoder.counts();
         decoder.pull(now, &mut self.frame);
+        tell_delay(&before, &decoder.counts());
         let channels = decoder.format().channels;
         let (frame, before) = (&self.frame, self.readers.len());
         self.readers
@@ -178,6 +181,17 @@ impl State {
         if self.readers.len() != before {
             self.choose_format();
         }
+    }
+}
+
+/// How long the packets of one frame were held back, to the facts of the process.
+fn tell_delay(before: &PlayCounts, after: &PlayCounts) {
+    let ticks = after.emitted - before.emitted;
+    let held = u128::from(after.held_nanos - before.held_nanos) * 48_000;
+    if let Some(nanos) = held.checked_div(u128::from(ticks)) {
+        FACTS.on_buffered(Duration::from_nanos(
+            u64::try_from(nanos).unwrap_or(u64::MAX),
+        ));
     }
 }
 
@@ -250,7 +264,7 @@ impl Drop for PacedStream {
 
 #[cfg(test)]
 mod tests {
-    use std::{future::poll_fn, time::Duration};
+    use std::future::poll_fn;
 
     use super::*;
     use crate::audio::encode::{EncoderSettings, TrackEncoder};

@@ -16,6 +16,7 @@ use str0m::{
     format::Codec,
     media::{Frequency, MediaData, MediaTime, Mid, Pt},
     net::{Protocol, Receive, TcpType, Transmit},
+    stats::{MediaEgressStats, PeerStats},
 };
 
 use super::{
@@ -32,10 +33,11 @@ use super::{
     stats::{Side, StatsBook},
     status::{self, Status},
     transceivers::TransceiverShared,
+    wire::{self, RtpHead},
 };
 use crate::{
     RtcError,
-    audio::rtp::AudioPacket,
+    audio::{rate::HopReport, rtp::AudioPacket},
     data_channel::DataChannelState,
     media_stream_track::MediaStreamTrack,
     peer_connection::{IceConnectionState, PeerConnectionState},
@@ -88,7 +90,7 @@ pub(crate) struct Connection {
     /// When a lost path is tried again.
     recheck_at: Option<Instant>,
     /// Beyond repair, and why.
-    broken: Option<StateReason>,
+    pub(super) broken: Option<StateReason>,
     /// Why the connection is in its state.
     pub(super) why: Option<StateReason>,
     /// Both descriptions are there, or a restart began: the clock of [`Liveness`] is to start.
@@ -181,7 +183,7 @@ impl Connection {
             return;
         }
         if accepted {
-            self.stats.datagrams_received += 1;
+            self.stats.on_datagram(datagram);
             self.liveness.heard(now);
             if protocol == Protocol::Udp {
                 self.heard_from = Some(source);
@@ -238,6 +240,7 @@ impl Connection {
             self.on_time(now);
             due = self.drain(now);
         }
+        self.stats.settle();
         self.report_buffered();
         self.settle_states(now);
         let alarms = [
@@ -290,7 +293,10 @@ impl Connection {
         loop {
             match self.rtc.poll_output() {
                 Ok(Output::Timeout(due)) => return due,
-                Ok(Output::Transmit(transmit)) => self.out.transmits.push(transmit),
+                Ok(Output::Transmit(transmit)) => {
+                    self.stats.on_transmit(&transmit.contents);
+                    self.out.transmits.push(transmit);
+                }
                 Ok(Output::Event(event)) => self.on_event(now, event),
                 Err(error) => {
                     if matches!(error, str0m::RtcError::RemoteSdp(_)) {
@@ -304,7 +310,10 @@ impl Connection {
     }
 
     fn give_up(&mut self, what: &'static str, error: &dyn std::error::Error) {
-        tracing::warn!(error = %error, "{what}");
+        // Once: whatever comes afterwards may fail in the same way, as often as a peer likes.
+        if self.broken.is_none() {
+            tracing::warn!(error = %error, "{what}");
+        }
         self.break_off(StateReason::Protocol);
     }
 
@@ -319,10 +328,13 @@ impl Connection {
                 self.channels.on_close(id, &mut self.out.events);
                 self.open_channels();
             }
-            RtcEvent::PeerStats(stats) => self.stats.on_peer(stats),
+            RtcEvent::PeerStats(stats) => {
+                self.report_check(now, &stats);
+                self.stats.on_peer(stats);
+            }
             RtcEvent::MediaIngressStats(stats) => self.stats.on_ingress(stats),
             RtcEvent::MediaEgressStats(stats) => {
-                self.tell_loss(stats.mid, stats.loss);
+                self.report_hop(now, &stats);
                 self.stats.on_egress(stats);
             }
             RtcEvent::Closed => {
@@ -413,19 +425,31 @@ impl Connection {
         }
     }
 
-    /// False when the section does not send.
-    pub(crate) fn write_audio(&mut self, now: Instant, mid: Mid, packet: &Outgoing<'_>) -> bool {
+    /// What went to the wire; `None` when the section does not send.
+    pub(crate) fn write_audio(
+        &mut self,
+        now: Instant,
+        mid: Mid,
+        packet: &Outgoing<'_>,
+    ) -> Option<RtpHead> {
         if *self.status.connection.get() != PeerConnectionState::Connected {
-            return false;
+            return None;
         }
-        let Some(writer) = self.rtc.writer(mid) else {
-            return false;
-        };
         let opus = |params: &&str0m::format::PayloadParams| params.spec().codec == Codec::Opus;
-        let Some(pt) = writer.payload_params().find(opus).map(|params| params.pt()) else {
-            return false;
-        };
-        self.write(now, mid, pt, packet)
+        let writer = self.rtc.writer(mid)?;
+        let pt = writer.payload_params().find(opus)?.pt();
+        let queued = self.out.transmits.len();
+        if !self.write(now, mid, pt, packet) {
+            return None;
+        }
+        // str0m numbers the packet when it lets go of it.
+        self.advance(now);
+        let sent = self.out.transmits[queued..].iter();
+        let head = sent
+            .filter_map(|transmit| wire::rtp_head(&transmit.contents))
+            .find(|head| head.timestamp == packet.time as u32)?;
+        self.stats.on_sent(mid, head, packet.payload.len());
+        Some(head)
     }
 
     fn write(&mut self, now: Instant, mid: Mid, pt: Pt, packet: &Outgoing<'_>) -> bool {
@@ -443,7 +467,7 @@ impl Connection {
         written.is_ok()
     }
 
-    fn on_media(&self, data: MediaData) {
+    fn on_media(&mut self, data: MediaData) {
         if data.params.spec().codec != Codec::Opus {
             return;
         }
@@ -457,21 +481,38 @@ impl Connection {
         let Some(remote) = track.inner.remote() else {
             return;
         };
-        remote.on_packet(AudioPacket {
+        let packet = AudioPacket {
             sequence: **data.seq_range.start(),
             timestamp: data.time.numer() as u32,
             arrival: data.network_time,
             marker: data.audio_start_of_talk_spurt,
             audio_level: data.ext_vals.audio_level,
             payload: bytes::Bytes::from_owner(data.data),
-        });
+        };
+        self.stats.on_packet(data.mid, &packet);
+        remote.on_packet(packet);
     }
 
-    fn tell_loss(&self, mid: Mid, loss: Option<f32>) {
-        let percent = (loss.unwrap_or(0.0).clamp(0.0, 1.0) * 100.0).ceil() as u8;
-        let of_section = |t: &&Arc<TransceiverShared>| t.str0m_mid() == Some(mid);
-        if let Some(transceiver) = self.transceivers.iter().find(of_section) {
-            transceiver.set_loss(percent);
+    fn report_check(&self, now: Instant, stats: &PeerStats) {
+        let pair = stats.selected_candidate_pair.as_ref();
+        let Some(round_trip) = pair.and_then(|pair| pair.current_round_trip_time) else {
+            return;
+        };
+        for sink in self.transceivers.iter().filter_map(|t| t.sink()) {
+            sink.on_check(now, round_trip);
+        }
+    }
+
+    fn report_hop(&self, now: Instant, stats: &MediaEgressStats) {
+        let report = HopReport {
+            lost: stats.loss,
+            // Without a new report the round trip is that of the last one.
+            round_trip: stats.rtt.filter(|_| stats.loss.is_some()),
+        };
+        let of_section = |t: &&Arc<TransceiverShared>| t.str0m_mid() == Some(stats.mid);
+        let transceiver = self.transceivers.iter().find(of_section);
+        if let Some(sink) = transceiver.and_then(|transceiver| transceiver.sink()) {
+            sink.on_report(now, report);
         }
     }
 

@@ -171,10 +171,9 @@ impl Link {
         else {
             return;
         };
-        let mut unsent = 0;
         for transmit in connection.out.transmits.drain(..) {
             if !send(&transmit, sockets, streams) {
-                unsent += 1;
+                connection.stats.on_unsent(&transmit.contents);
             }
         }
         // Without sockets of our own nobody is to learn our addresses.
@@ -184,13 +183,12 @@ impl Link {
                 .into_iter()
                 .for_each(|remote| self.call(remote, streams));
         }
-        connection.stats.unsent += unsent;
         let mut overrun = false;
         for event in connection.out.events.drain(..) {
             let lossy = matches!(&event, Event::Message(channel, ..) if channel.is_lossy());
             overrun |= !self.listener.post(event) && !lossy;
         }
-        if overrun {
+        if overrun && connection.broken.is_none() {
             tracing::warn!("the application does not read its messages: the connection fails");
             connection.break_off(StateReason::Overrun);
         }

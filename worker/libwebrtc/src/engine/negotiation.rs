@@ -476,6 +476,7 @@ impl Connection {
         }
         let candidate = Candidate::from_sdp_string(&line)
             .map_err(|error| RtcError::invalid_sdp(format!("not a candidate: {error}")))?;
+        self.stats.on_remote_candidate(&candidate);
         match protocol.as_str() {
             "tcp" => self.fallback.offer(candidate),
             _ => self.rtc.add_remote_candidate(candidate),

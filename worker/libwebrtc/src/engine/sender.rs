@@ -4,17 +4,18 @@
 use std::{
     sync::{
         Arc, Weak,
-        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
 use str0m::media::Mid;
 
-use super::{link::Link, track::AudioTrack};
+use super::{link::Link, track::AudioTrack, wire};
 use crate::audio::{
     encode::{EncodedPacket, EncoderSettings, TrackEncoder},
+    rate::{HopReport, RateControl, RatePlan},
     rtp::AudioPacket,
     source::CaptureSink,
 };
@@ -28,10 +29,15 @@ pub(crate) struct SendSink {
     /// The section to send in; `None` while none is negotiated.
     route: Mutex<Option<Mid>>,
     dtx: AtomicBool,
-    loss: AtomicU8,
     active: AtomicBool,
-    /// Bits per second; 0 leaves it to the codec.
+    /// Most bits per second that the application allows; 0 = it did not say.
+    max_bitrate: AtomicU32,
+    /// Bits per second in force; 0 = the codec's choice.
     bitrate: AtomicU32,
+    /// Fed by the connection, read with each frame; a leaf.
+    rate: Mutex<RateControl>,
+    /// What was captured so far; a leaf.
+    loudness: Mutex<Loudness>,
     /// Held while a frame is encoded and sent, so never taken under another lock of the engine.
     line: Mutex<Line>,
 }
@@ -41,8 +47,8 @@ struct Line {
     meter: LevelMeter,
     /// Packets of the present frame; kept for its memory.
     packets: Vec<EncodedPacket>,
-    /// Packets sent so far: the tap's sequence number.
-    sequence: u64,
+    /// RTP sequence number of the last packet on the wire, without its wrap.
+    sequence: Option<u64>,
     /// RTP time without its wrap.
     time: Option<u64>,
 }
@@ -64,7 +70,7 @@ impl SendSink {
             encoder,
             meter: LevelMeter::default(),
             packets: Vec::new(),
-            sequence: 0,
+            sequence: None,
             time: None,
         };
         Arc::new_cyclic(|this| Self {
@@ -73,9 +79,11 @@ impl SendSink {
             this: this.clone(),
             route: Mutex::new(None),
             dtx: AtomicBool::new(false),
-            loss: AtomicU8::new(0),
             active: AtomicBool::new(true),
-            bitrate: AtomicU32::new(limit(bitrate)),
+            max_bitrate: AtomicU32::new(limit(bitrate)),
+            bitrate: AtomicU32::new(0),
+            rate: Mutex::new(RateControl::new(super::fec())),
+            loudness: Mutex::default(),
             line: Mutex::new(line),
         })
     }
@@ -102,13 +110,38 @@ impl SendSink {
         self.dtx.store(dtx, Ordering::Relaxed);
     }
 
-    pub(crate) fn set_loss(&self, percent: u8) {
-        self.loss.store(percent, Ordering::Relaxed);
+    /// How long a connectivity check took on the hop to the peer.
+    pub(crate) fn on_check(&self, now: Instant, round_trip: Duration) {
+        self.rate.lock().on_check(now, round_trip);
+    }
+
+    /// What the peer reports about the hop to it.
+    pub(crate) fn on_report(&self, now: Instant, report: HopReport) {
+        self.rate.lock().on_report(now, report);
+    }
+
+    /// How packets are encoded now.
+    pub(crate) fn plan(&self) -> RatePlan {
+        self.rate.lock().plan()
+    }
+
+    /// Bits per second in force; 0 = the codec's choice.
+    pub(crate) fn bitrate(&self) -> u32 {
+        self.bitrate.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_active(&self) -> bool {
+        self.active.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn loudness(&self) -> Loudness {
+        *self.loudness.lock()
     }
 
     pub(crate) fn set_encoding(&self, active: bool, max_bitrate: Option<u64>) {
         self.active.store(active, Ordering::Relaxed);
-        self.bitrate.store(limit(max_bitrate), Ordering::Relaxed);
+        self.max_bitrate
+            .store(limit(max_bitrate), Ordering::Relaxed);
     }
 
     fn send(&self, now: Instant, mid: Mid, line: &mut Line) {
@@ -126,11 +159,12 @@ impl SendSink {
                 payload: &packet.payload,
             };
             let sent = link.with(|connection, now| connection.write_audio(now, mid, &out));
-            if !matches!(sent, Ok(true)) {
+            let Ok(Some(sent)) = sent else {
                 continue;
-            }
-            line.sequence += 1;
-            self.tell_taps(now, level, line.sequence, packet);
+            };
+            let sequence = wire::extend_sequence(line.sequence, sent.sequence);
+            line.sequence = Some(sequence);
+            self.tell_taps(now, level, sequence, packet);
         }
     }
 
@@ -162,15 +196,18 @@ impl CaptureSink for SendSink {
         let enabled = self.track.enabled();
         line.encoder.set_muted(!enabled);
         line.encoder.set_dtx(self.dtx.load(Ordering::Relaxed));
-        line.encoder.set_loss(self.loss.load(Ordering::Relaxed));
-        let bitrate = self.bitrate.load(Ordering::Relaxed);
-        line.encoder.set_bitrate((bitrate > 0).then_some(bitrate));
+        let limit = self.max_bitrate.load(Ordering::Relaxed);
+        line.encoder.set_max_bitrate((limit > 0).then_some(limit));
+        line.encoder.set_plan(self.plan());
         if enabled {
             line.meter.add(pcm);
         }
+        self.loudness.lock().add(pcm, sample_rate, channels);
         line.packets.clear();
         line.encoder
             .push(now, pcm, sample_rate, channels, &mut line.packets);
+        let bitrate = line.encoder.bitrate().unwrap_or(0);
+        self.bitrate.store(bitrate, Ordering::Relaxed);
         if !line.packets.is_empty() {
             self.send(now, mid, line);
         }
@@ -195,6 +232,40 @@ fn extend(last: Option<u64>, timestamp: u32) -> u64 {
     }
 }
 
+/// How loud captured sound was, in the units of `webrtc-stats`: 1 is full scale.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Loudness {
+    /// Of the last frame.
+    pub(crate) level: f64,
+    /// Squared level times seconds.
+    pub(crate) energy: f64,
+    pub(crate) duration: Duration,
+    /// Samples per channel.
+    pub(crate) samples: u64,
+}
+
+impl Loudness {
+    fn add(&mut self, pcm: &[i16], sample_rate: u32, channels: u32) {
+        if pcm.is_empty() || sample_rate == 0 || channels == 0 {
+            return;
+        }
+        let squares = energy(pcm) / pcm.len() as f64 / (FULL_SCALE * FULL_SCALE);
+        let samples = pcm.len() as u64 / u64::from(channels);
+        let duration = Duration::from_secs_f64(samples as f64 / f64::from(sample_rate));
+        self.level = squares.sqrt();
+        self.energy += squares * duration.as_secs_f64();
+        self.duration += duration;
+        self.samples += samples;
+    }
+}
+
+const FULL_SCALE: f64 = i16::MAX as f64;
+
+fn energy(pcm: &[i16]) -> f64 {
+    let square = |&sample: &i16| i64::from(sample) * i64::from(sample);
+    pcm.iter().map(square).sum::<i64>() as f64
+}
+
 /// Loudness of what goes into a packet (RFC 6464: dBov, −127 is silence).
 #[derive(Default)]
 struct LevelMeter {
@@ -204,11 +275,7 @@ struct LevelMeter {
 
 impl LevelMeter {
     fn add(&mut self, pcm: &[i16]) {
-        let energy: i64 = pcm
-            .iter()
-            .map(|&sample| i64::from(sample) * i64::from(sample))
-            .sum();
-        self.energy += energy as f64;
+        self.energy += energy(pcm);
         self.samples += pcm.len() as u32;
     }
 
@@ -217,8 +284,8 @@ impl LevelMeter {
         if energy == 0.0 {
             return -127;
         }
-        let full_scale = f64::from(i16::MAX) * f64::from(i16::MAX);
-        let level = 10.0 * (energy / f64::from(samples) / full_scale).log10();
+        let mean = energy / f64::from(samples) / (FULL_SCALE * FULL_SCALE);
+        let level = 10.0 * mean.log10();
         level.clamp(-127.0, 0.0) as i8
     }
 }
@@ -237,6 +304,18 @@ mod tests {
         meter.add(&[0; 480]);
         assert_eq!(meter.take(), -127);
         assert_eq!(meter.take(), -127);
+    }
+
+    #[test]
+    fn loudness_adds_up_in_the_units_of_the_standard() {
+        let mut loudness = Loudness::default();
+        for _ in 0..100 {
+            loudness.add(&[i16::MAX / 2; 240], 24_000, 1);
+        }
+        assert!((loudness.level - 0.5).abs() < 1e-3);
+        assert!((loudness.energy - 0.25).abs() < 1e-3);
+        assert_eq!(loudness.duration, Duration::from_secs(1));
+        assert_eq!(loudness.samples, 24_000);
     }
 
     #[test]

@@ -1,18 +1,11 @@
-//! From what str0m and the connection count to the shapes of `get_stats`.
+//! From what was counted to the shapes of `get_stats`, under the names of `webrtc-stats`.
 
 use std::{
-    collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use str0m::{
-    media::Mid,
-    stats::{MediaEgressStats, MediaIngressStats, PeerStats},
-};
+use str0m::media::Mid;
 
 use super::{channels::ChannelShared, connection::Connection, transceivers::TransceiverShared};
 use crate::{
@@ -22,10 +15,14 @@ use crate::{
     stats::{
         CandidatePairStats, CodecStats, DataChannelStats, DtlsTransportState,
         IceCandidatePairState, IceCandidateType, InboundRtpStats, LocalCandidateStats,
-        OutboundRtpStats, PeerConnectionStats, RemoteCandidateStats, RemoteInboundRtpStats,
-        RtcStats, TransportStats, dictionaries,
+        MediaSourceStats, OutboundRtpStats, PeerConnectionStats, RemoteCandidateStats,
+        RemoteInboundRtpStats, RemoteOutboundRtpStats, RtcStats, TransportStats, dictionaries,
     },
 };
+
+mod book;
+
+pub(crate) use book::StatsBook;
 
 const TRANSPORT: &str = "T";
 const CODEC: &str = "C-opus";
@@ -39,80 +36,7 @@ pub(crate) enum Side {
     Receiver,
 }
 
-/// What was counted so far. str0m counts every two seconds.
-#[derive(Default)]
-pub(crate) struct StatsBook {
-    peer: Option<PeerStats>,
-    ingress: HashMap<Mid, MediaIngressStats>,
-    egress: HashMap<Mid, MediaEgressStats>,
-    pub(crate) datagrams_received: u64,
-    /// Datagrams the system did not take. UDP may lose them.
-    pub(crate) unsent: u64,
-    /// SRTP and SRTCP packets that failed their authentication.
-    pub(crate) refused_packets: u64,
-}
-
-/// What all connections of the process refused so far.
-static REFUSED_PACKETS: AtomicU64 = AtomicU64::new(0);
-static REFUSED_PEERS: AtomicU64 = AtomicU64::new(0);
-
-/// Packets that failed their authentication, and peers whose certificate was not the announced one.
-pub(crate) fn refused() -> (u64, u64) {
-    (
-        REFUSED_PACKETS.load(Ordering::Relaxed),
-        REFUSED_PEERS.load(Ordering::Relaxed),
-    )
-}
-
 impl StatsBook {
-    pub(crate) fn on_peer(&mut self, stats: PeerStats) {
-        self.peer = Some(stats);
-    }
-
-    pub(crate) fn on_ingress(&mut self, stats: MediaIngressStats) {
-        self.ingress.insert(stats.mid, stats);
-    }
-
-    pub(crate) fn on_egress(&mut self, stats: MediaEgressStats) {
-        self.egress.insert(stats.mid, stats);
-    }
-
-    /// A packet failed its authentication: forged, damaged or of an earlier association.
-    pub(crate) fn on_refused_packet(&mut self) {
-        REFUSED_PACKETS.fetch_add(1, Ordering::Relaxed);
-        if self.refused_packets == 0 {
-            tracing::warn!("a packet failed its authentication; more of them are only counted");
-        }
-        self.refused_packets += 1;
-    }
-
-    /// The peer's certificate is not the one its description announced.
-    pub(crate) fn on_refused_peer() {
-        REFUSED_PEERS.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn on_message(&self, channel: &ChannelShared, bytes: usize) {
-        channel
-            .counters
-            .messages_received
-            .fetch_add(1, Ordering::Relaxed);
-        channel
-            .counters
-            .bytes_received
-            .fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-
-    pub(crate) fn on_sent_message(&self, channel: &ChannelShared, bytes: usize) {
-        channel
-            .counters
-            .messages_sent
-            .fetch_add(1, Ordering::Relaxed);
-        channel
-            .counters
-            .bytes_sent
-            .fetch_add(bytes as u64, Ordering::Release);
-    }
-
     /// One side of some sections.
     pub(crate) fn sections<'a>(
         &self,
@@ -133,65 +57,97 @@ impl StatsBook {
     }
 
     fn inbound(&self, section: &TransceiverShared, mid: Mid, report: &mut Vec<RtcStats>) {
-        let Some(stats) = self.ingress.get(&mid) else {
+        let Some(received) = self.received.get(&mid) else {
             return;
         };
-        let packets = stats.packets as f64;
-        let loss = f64::from(stats.loss.unwrap_or(0.0)).clamp(0.0, 0.99);
+        let counted = self.ingress.get(&mid);
+        let remote = counted.and_then(|counted| counted.remote.as_ref());
+        let remote_id = format!("RO-{mid}");
         report.push(RtcStats::InboundRtp(InboundRtpStats {
             rtc: entry(format!("I-{mid}")),
-            stream: stream(section),
+            stream: stream(section, 0),
             received: dictionaries::ReceivedRtpStreamStats {
-                packets_received: stats.packets,
-                packets_lost: (packets * loss / (1.0 - loss)) as i64,
-                jitter: f64::from(stats.jitter) / CLOCK,
+                packets_received: received.packets,
+                packets_lost: received.lost(),
+                jitter: counted.map_or(0.0, |counted| f64::from(counted.jitter) / CLOCK),
             },
             inbound: dictionaries::InboundRtpStreamStats {
                 track_identifier: section.remote_track().id(),
                 mid: mid.to_string(),
-                bytes_received: stats.bytes,
-                nack_count: stats.nacks as u32,
-                pli_count: stats.plis as u32,
-                fir_count: stats.firs as u32,
+                remote_id: remote.map_or(String::new(), |_| remote_id.clone()),
+                bytes_received: received.bytes,
+                last_packet_received_timestamp: since_epoch(received.last),
+                audio_level: received.level,
+                total_audio_energy: received.energy,
+                total_samples_duration: received.duration.as_secs_f64(),
+                nack_count: counted.map_or(0, |counted| counted.nacks as u32),
                 ..playout(section)
+            },
+        }));
+        let Some(remote) = remote else { return };
+        report.push(RtcStats::RemoteOutboundRtp(RemoteOutboundRtpStats {
+            rtc: entry(remote_id),
+            stream: stream(section, 0),
+            sent: dictionaries::SentRtpStreamStats {
+                packets_sent: remote.packets,
+                bytes_sent: remote.bytes,
+            },
+            remote_outbound: dictionaries::RemoteOutboundRtpStreamStats {
+                local_id: format!("I-{mid}"),
+                round_trip_time: seconds(counted.and_then(|counted| counted.rtt)),
+                ..Default::default()
             },
         }));
     }
 
     fn outbound(&self, section: &TransceiverShared, mid: Mid, report: &mut Vec<RtcStats>) {
-        let Some(stats) = self.egress.get(&mid) else {
+        let Some(sent) = self.sent.get(&mid) else {
             return;
         };
+        let source_id = format!("S-{mid}");
         let remote_id = format!("RI-{mid}");
+        let sink = section.sink();
+        let egress = self.egress.get(&mid);
         report.push(RtcStats::OutboundRtp(OutboundRtpStats {
             rtc: entry(format!("O-{mid}")),
-            stream: stream(section),
+            stream: stream(section, sent.ssrc),
             sent: dictionaries::SentRtpStreamStats {
-                packets_sent: stats.packets,
-                bytes_sent: stats.bytes,
+                packets_sent: sent.packets,
+                bytes_sent: sent.bytes,
             },
             outbound: dictionaries::OutboundRtpStreamStats {
                 mid: mid.to_string(),
+                media_source_id: sink.as_ref().map_or(String::new(), |_| source_id.clone()),
                 remote_id: remote_id.clone(),
-                nack_count: stats.nacks as u32,
-                active: true,
+                target_bitrate: sink.as_ref().map_or(0.0, |sink| f64::from(sink.bitrate())),
+                nack_count: egress.map_or(0, |egress| egress.stats.nacks as u32),
+                active: sink.as_ref().is_some_and(|sink| sink.is_active()),
                 ..Default::default()
             },
         }));
-        let Some(remote) = &stats.remote else { return };
+        if let Some(sink) = sink {
+            report.push(source(source_id, section, sink.loudness()));
+        }
+        let Some((egress, remote)) = egress.and_then(|egress| {
+            let remote = egress.stats.remote.as_ref()?;
+            Some((egress, remote))
+        }) else {
+            return;
+        };
         report.push(RtcStats::RemoteInboundRtp(RemoteInboundRtpStats {
             rtc: entry(remote_id),
-            stream: stream(section),
+            stream: stream(section, sent.ssrc),
             received: dictionaries::ReceivedRtpStreamStats {
-                packets_lost: remote.packets_lost as i64,
+                packets_lost: egress.lost.cast_signed(),
+                packets_received: sent.packets.saturating_sub(egress.lost),
                 jitter: f64::from(remote.jitter) / CLOCK,
-                ..Default::default()
             },
             remote_inbound: dictionaries::RemoteInboundRtpStreamStats {
                 local_id: format!("O-{mid}"),
-                round_trip_time: seconds(stats.rtt),
-                fraction_lost: f64::from(stats.loss.unwrap_or(0.0)),
-                ..Default::default()
+                round_trip_time: seconds(egress.stats.rtt),
+                total_round_trip_time: egress.round_trip_sum.as_secs_f64(),
+                round_trip_time_measurements: egress.round_trips,
+                fraction_lost: f64::from(egress.fraction_lost),
             },
         }));
     }
@@ -222,9 +178,10 @@ impl StatsBook {
         report.push(RtcStats::Transport(TransportStats {
             rtc: entry(TRANSPORT.to_owned()),
             transport: dictionaries::TransportStats {
-                packets_received: self.datagrams_received,
-                bytes_sent: self.peer.as_ref().map_or(0, |peer| peer.peer_bytes_tx),
-                bytes_received: self.peer.as_ref().map_or(0, |peer| peer.peer_bytes_rx),
+                packets_sent: self.datagrams_out.count,
+                packets_received: self.datagrams_in.count,
+                bytes_sent: self.datagrams_out.bytes,
+                bytes_received: self.datagrams_in.bytes,
                 dtls_state: Some(match connected {
                     true => DtlsTransportState::Connected,
                     false => DtlsTransportState::New,
@@ -242,8 +199,12 @@ impl StatsBook {
                 remote_candidate_id: "CR".to_owned(),
                 state: Some(IceCandidatePairState::Succeeded),
                 nominated: true,
-                packets_received: self.datagrams_received,
-                packets_discarded_on_send: self.unsent as u32,
+                packets_sent: self.datagrams_out.count,
+                packets_received: self.datagrams_in.count,
+                bytes_sent: self.datagrams_out.bytes,
+                bytes_received: self.datagrams_in.bytes,
+                packets_discarded_on_send: self.unsent.count as u32,
+                bytes_discarded_on_send: self.unsent.bytes,
                 current_round_trip_time: seconds(pair.current_round_trip_time),
                 total_round_trip_time: pair.total_round_trip_time.as_secs_f64(),
                 responses_received: pair.responses_received,
@@ -252,11 +213,12 @@ impl StatsBook {
         }));
         report.push(RtcStats::LocalCandidate(LocalCandidateStats {
             rtc: entry("CL".to_owned()),
-            local_candidate: candidate(pair.local.addr, IceCandidateType::Host),
+            local_candidate: local_candidate(connection, pair.local.addr),
         }));
+        let remote = self.remote_candidate(pair.remote.addr);
         report.push(RtcStats::RemoteCandidate(RemoteCandidateStats {
             rtc: entry("CR".to_owned()),
-            remote_candidate: candidate(pair.remote.addr, IceCandidateType::Host),
+            remote_candidate: candidate(remote.address, remote.kind, remote.priority),
         }));
     }
 }
@@ -281,9 +243,39 @@ fn playout(section: &TransceiverShared) -> dictionaries::InboundRtpStreamStats {
     }
 }
 
+fn local_candidate(
+    connection: &Connection,
+    address: std::net::SocketAddr,
+) -> dictionaries::IceCandidateStats {
+    let known = connection.local_candidates.iter();
+    match known.into_iter().find(|known| known.addr() == address) {
+        Some(known) => candidate(address, book::candidate_type(known.kind()), known.prio()),
+        None => candidate(address, IceCandidateType::Prflx, 0),
+    }
+}
+
+fn source(id: String, section: &TransceiverShared, loudness: super::sender::Loudness) -> RtcStats {
+    let track = section.local_track();
+    RtcStats::MediaSource(MediaSourceStats {
+        rtc: entry(id),
+        source: dictionaries::MediaSourceStats {
+            track_identifier: track.map_or(String::new(), |track| track.id()),
+            kind: "audio".to_owned(),
+        },
+        audio: dictionaries::AudioSourceStats {
+            audio_level: loudness.level,
+            total_audio_energy: loudness.energy,
+            total_samples_duration: loudness.duration.as_secs_f64(),
+            total_samples_captured: loudness.samples,
+            ..Default::default()
+        },
+        video: dictionaries::VideoSourceStats::default(),
+    })
+}
+
 fn of_channel(channel: &ChannelShared) -> RtcStats {
     let counters = &channel.counters;
-    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
     RtcStats::DataChannel(DataChannelStats {
         rtc: entry(format!("D-{}", channel.id())),
         dc: dictionaries::DataChannelStats {
@@ -316,6 +308,7 @@ fn codec() -> RtcStats {
 fn candidate(
     address: std::net::SocketAddr,
     kind: IceCandidateType,
+    priority: u32,
 ) -> dictionaries::IceCandidateStats {
     dictionaries::IceCandidateStats {
         transport_id: TRANSPORT.to_owned(),
@@ -323,11 +316,13 @@ fn candidate(
         port: i32::from(address.port()),
         protocol: "udp".to_owned(),
         candidate_type: Some(kind),
+        priority: priority.cast_signed(),
         ..Default::default()
     }
 }
 
-fn stream(section: &TransceiverShared) -> dictionaries::RtpStreamStats {
+/// `ssrc` 0 = not known.
+fn stream(section: &TransceiverShared, ssrc: u32) -> dictionaries::RtpStreamStats {
     let (kind, codec_id) = match section.kind() {
         MediaType::Video => ("video", ""),
         _ => ("audio", CODEC),
@@ -336,19 +331,22 @@ fn stream(section: &TransceiverShared) -> dictionaries::RtpStreamStats {
         kind: kind.to_owned(),
         transport_id: TRANSPORT.to_owned(),
         codec_id: codec_id.to_owned(),
-        ..Default::default()
+        ssrc,
     }
 }
 
 /// Id and present time in milliseconds since the Unix epoch.
 fn entry(id: String) -> dictionaries::RtcStats {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
     dictionaries::RtcStats {
         id,
-        timestamp: since.as_millis() as i64,
+        timestamp: since_epoch(SystemTime::now()) as i64,
     }
+}
+
+/// In milliseconds.
+fn since_epoch(time: SystemTime) -> f64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_secs_f64() * 1_000.0
 }
 
 fn seconds(duration: Option<Duration>) -> f64 {

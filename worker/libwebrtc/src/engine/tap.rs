@@ -9,6 +9,7 @@ use std::{
 
 use parking_lot::Mutex;
 
+use super::facts::FACTS;
 use crate::audio::rtp::AudioPacket;
 
 /// The open taps of one track.
@@ -82,6 +83,7 @@ impl Ring {
         if state.packets.len() == self.capacity {
             state.packets.pop_front();
             state.dropped += 1;
+            FACTS.tap_dropped.add(1);
         }
         state.packets.push_back(packet);
         wake(state.reader.take());

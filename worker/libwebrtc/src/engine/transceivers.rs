@@ -310,10 +310,9 @@ impl TransceiverShared {
         sink.set_route(state.mid.filter(|_| sends));
     }
 
-    pub(crate) fn set_loss(&self, percent: u8) {
-        if let Some(sink) = &self.state.lock().sink {
-            sink.set_loss(percent);
-        }
+    /// What sends the local track, if there is one.
+    pub(crate) fn sink(&self) -> Option<Arc<SendSink>> {
+        self.state.lock().sink.clone()
     }
 
     /// What the peer announces for this section. A new announcement is a new track, so that who

@@ -1,11 +1,12 @@
 //! Adapter: what happens between this worker and those who give it work: jobs, drain, the console.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
 use crate::telemetry::{
     metrics::{metrics, observe},
+    throttle::Throttle,
     words::{Answer, Fault, JoinAnswer},
 };
 
@@ -84,13 +85,22 @@ pub struct ProtocolError {
 }
 
 impl ProtocolError {
-    /// Logs and counts.
+    /// Counts all and logs some: the other side decides how many there are.
     pub fn emit(self) {
+        static LINES: Throttle = Throttle::new();
         metrics()
             .protocol_errors_total
             .with_label_values(&[self.link])
             .inc();
-        warn!(link = self.link, what = self.what, "message not understood");
+        let Some(left_out) = LINES.admit(Instant::now()) else {
+            return;
+        };
+        warn!(
+            link = self.link,
+            what = self.what,
+            left_out,
+            "message not understood"
+        );
     }
 }
 
@@ -172,15 +182,20 @@ pub struct ConsoleJoin {
 }
 
 impl ConsoleJoin {
-    /// Logs and counts.
+    /// Counts all and logs some: whoever reaches the page decides how many there are.
     pub fn emit(self) {
+        static LINES: Throttle = Throttle::new();
         metrics()
             .console_joins_total
             .with_label_values(&[self.answer.as_str()])
             .inc();
+        let Some(left_out) = LINES.admit(Instant::now()) else {
+            return;
+        };
         info!(
             answer = self.answer.as_str(),
             reason = self.reason,
+            left_out,
             "console join"
         );
     }

@@ -6,7 +6,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::telemetry::{
     metrics::{metrics, observe},
-    words::{Fault, LinkOutcome},
+    words::{Fault, LinkOutcome, ModelEventKind},
 };
 
 /// A configured connection to the model is there.
@@ -129,6 +129,37 @@ impl ModelKeyAccepted {
     /// Logs.
     pub fn emit(self) {
         info!("the model accepts our key again");
+    }
+}
+
+/// The model told something.
+#[derive(Debug)]
+pub struct ModelEventReceived {
+    /// What.
+    pub kind: ModelEventKind,
+}
+
+impl ModelEventReceived {
+    /// Counts.
+    pub fn emit(self) {
+        metrics()
+            .model_events_total
+            .with_label_values(&[self.kind.as_str()])
+            .inc();
+    }
+}
+
+/// Audio for the model was taken over by its connection.
+#[derive(Debug)]
+pub struct AudioAppended {
+    /// How long its oldest frame had waited.
+    pub waited: Duration,
+}
+
+impl AudioAppended {
+    /// Counts.
+    pub fn emit(self) {
+        observe(&metrics().model_append_seconds, self.waited);
     }
 }
 

@@ -26,7 +26,7 @@ use crate::{
         },
         outbox::Outbox,
     },
-    telemetry::event::{ModelEventUnknown, ProtocolError},
+    telemetry::event::{ModelEventReceived, ModelEventUnknown, ProtocolError},
 };
 
 pub(super) struct Reader {
@@ -160,6 +160,8 @@ impl Reader {
             .emit();
             return None;
         };
+        let kind = event.kind();
+        ModelEventReceived { kind }.emit();
         let mut facts = std::mem::take(&mut self.facts);
         self.translator.translate(event, &mut facts);
         let mut end = None;

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use crate::model::usage::Counts;
+use crate::{model::usage::Counts, telemetry::event::ModelEventKind};
 
 /// One event, as far as we use it.
 #[derive(Debug)]
@@ -367,6 +367,31 @@ impl<'a> ServerEvent<'a> {
             },
         };
         Ok(event)
+    }
+}
+
+impl ServerEvent<'_> {
+    /// The kind as metrics count it.
+    pub(in crate::model) fn kind(&self) -> ModelEventKind {
+        match self {
+            Self::AudioDelta(_) => ModelEventKind::AudioDelta,
+            Self::AudioDone(_) => ModelEventKind::AudioDone,
+            Self::Committed(_) => ModelEventKind::TurnCommitted,
+            Self::Error(_) => ModelEventKind::Error,
+            Self::Ignored => ModelEventKind::Ignored,
+            Self::OutputItemDone { .. } => ModelEventKind::ItemDone,
+            Self::ResponseCreated(_) => ModelEventKind::ResponseCreated,
+            Self::ResponseDone(_) => ModelEventKind::ResponseDone,
+            Self::SessionCreated(_) => ModelEventKind::SessionCreated,
+            Self::SessionUpdated => ModelEventKind::SessionUpdated,
+            Self::SpeechStarted(_) => ModelEventKind::SpeechStarted,
+            Self::SpeechStopped(_) => ModelEventKind::SpeechStopped,
+            Self::TranscriptDelta(_) => ModelEventKind::TranscriptDelta,
+            Self::Unknown { .. } => ModelEventKind::Other,
+            Self::UserTranscriptDelta { .. }
+            | Self::UserTranscriptDone { .. }
+            | Self::UserTranscriptFailed(_) => ModelEventKind::UserTranscript,
+        }
     }
 }
 
