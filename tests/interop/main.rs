@@ -275,7 +275,7 @@ async fn join(case: &Case, network: Option<&Network>, url: &str) -> Result<Parti
     };
     let mut program = Program::start(&words)?;
     program.join(url, &token, single).await?;
-    Ok(Participant::Program(program))
+    Ok(Participant::Program(Box::new(program)))
 }
 
 /// A file beside this one.

@@ -9,7 +9,7 @@ pub(crate) enum Participant {
     /// Our engine, in this process.
     Ours(Box<Ours>),
     /// Another engine, in a program of its own.
-    Program(Program),
+    Program(Box<Program>),
 }
 
 /// A message of the application.

@@ -113,8 +113,8 @@ mod tests {
     #[test]
     fn fec_is_seen_where_the_encoder_put_it() {
         for fec in [true, false] {
-            let mode = opus::Application::Voip;
-            let mut encoder = opus::Encoder::new(SAMPLE_RATE, Channels::Mono, mode).unwrap();
+            let mode = Application::Voip;
+            let mut encoder = Encoder::new(SAMPLE_RATE, Channels::Mono, mode).unwrap();
             encoder.set_signal(opus::Signal::Voice).unwrap();
             encoder.set_inband_fec(fec).unwrap();
             encoder.set_packet_loss_perc(20).unwrap();

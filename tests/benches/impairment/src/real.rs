@@ -117,11 +117,11 @@ fn networks() -> Vec<(String, Way, Conditions)> {
         reorder_by: Duration::from_millis(30),
         ..Conditions::default()
     };
+    rows.push(("reorder 5 %, down".to_owned(), Way::Down, reordered.clone()));
     let duplicated = Conditions {
         duplicate: 0.02,
-        ..reordered.clone()
+        ..reordered
     };
-    rows.push(("reorder 5 %, down".to_owned(), Way::Down, reordered));
     let name = "reorder 5 %, duplicates 2 %, down";
     rows.push((name.to_owned(), Way::Down, duplicated));
     rows

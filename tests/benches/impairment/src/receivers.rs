@@ -25,8 +25,13 @@ type Number<'a> = &'a dyn Fn(u64) -> Option<u64>;
 
 /// The arrival path on a virtual clock. A packet's delay is from its arrival at the socket to its
 /// delivery.
-pub(crate) fn arrival(name: &str, stream: &[Given], count: u64, speech: &[Bytes]) -> Row {
-    let start = Instant::now();
+pub(crate) fn arrival(
+    name: &str,
+    start: Instant,
+    stream: &[Given],
+    count: u64,
+    speech: &[Bytes],
+) -> Row {
     let mut ear = ArrivalRun::new(start);
     for given in stream {
         ear.run_to(start + given.at);
@@ -132,8 +137,13 @@ fn length(action: &Action) -> u32 {
 
 /// The paced stream on a virtual clock. A packet's delay is from the moment it would be played on a
 /// network without any jitter, the moment it was sent, to the moment it is played.
-pub(crate) fn paced(name: &str, stream: &[Given], count: u64, speech: &[Bytes]) -> Row {
-    let start = Instant::now();
+pub(crate) fn paced(
+    name: &str,
+    start: Instant,
+    stream: &[Given],
+    count: u64,
+    speech: &[Bytes],
+) -> Row {
     let mut paced = PacedRun::new(Tally::new(count, stream, speech));
     let number = |sequence: u64| Some(sequence - FIRST);
     let mut stream = stream.iter().peekable();

@@ -1,6 +1,9 @@
 //! The simulated rows: which networks, and the table of them in the repository.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 
@@ -29,12 +32,14 @@ pub(crate) enum Table {
 
 /// Runs all rows on both receivers.
 pub(crate) fn report(wanted: Table) -> Result<Value> {
+    // Where virtual time begins; any moment will do.
+    let start = Instant::now();
     let speech = speech::packets()?;
     let mut rows = Vec::new();
     for (name, network, protection) in networks() {
         let stream = stream::through(network, protection, PACKETS, SEED);
-        rows.push(receivers::arrival(&name, &stream, PACKETS, &speech));
-        rows.push(receivers::paced(&name, &stream, PACKETS, &speech));
+        rows.push(receivers::arrival(&name, start, &stream, PACKETS, &speech));
+        rows.push(receivers::paced(&name, start, &stream, PACKETS, &speech));
     }
     let failed = rows.iter().filter(|row| !row.is_good()).count();
     let text = markdown(&rows);

@@ -20,7 +20,7 @@ use tests::{
     livekit_server::{LivekitServer, Pass},
     user::configure_engine,
 };
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{sync::mpsc, task::JoinSet};
 
 use super::since;
 use crate::{
@@ -43,15 +43,9 @@ const UNDER_WAY: Duration = Duration::from_millis(600);
 /// Somebody who speaks without end, and an ear.
 pub(super) struct Call {
     _rooms: [Room; 2],
-    speaking: JoinHandle<()>,
+    _speaking: JoinSet<()>,
     sent: Tap,
     heard: Tap,
-}
-
-impl Drop for Call {
-    fn drop(&mut self) {
-        self.speaking.abort();
-    }
 }
 
 /// A packet as it left.
@@ -91,13 +85,14 @@ impl Call {
         participant
             .publish_track(LocalTrack::Audio(track), options)
             .await?;
-        let speaking = tokio::spawn(speak(source));
+        let mut speaking = JoinSet::new();
+        speaking.spawn(speak(source));
         let mut heard = tokio::time::timeout(PATIENCE, subscribed(events)).await??;
         let first = tokio::time::timeout(PATIENCE, heard.recv()).await;
         first.map_err(|_| "subscribed, and nothing is heard")?;
         Ok(Self {
             _rooms: [listener, speaker],
-            speaking,
+            _speaking: speaking,
             sent,
             heard,
         })
