@@ -20,9 +20,9 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{Endpoint, SessionSettings, link::Timings, reconnect::Failure};
-use crate::telemetry::event::ProtocolError;
+use crate::telemetry::event::{ModelEventReceived, ProtocolError};
 use socket::{ConnectError, Socket};
-use wire::server_event::ServerEvent;
+use wire::server_event::{Malformed, ServerEvent};
 
 pub(super) use connection::{Connection, End, Lanes};
 
@@ -91,7 +91,7 @@ async fn within<T>(
 async fn introduction(socket: &mut Socket) -> Result<Option<String>, ConnectError> {
     loop {
         let text = next_text(socket).await?;
-        match ServerEvent::parse(&text) {
+        match read(&text) {
             Ok(ServerEvent::SessionCreated(session)) => return Ok(session.model()),
             Ok(ServerEvent::Error(error)) => {
                 return Err(ConnectError::Refused { code: error.code() });
@@ -115,7 +115,7 @@ async fn configure(
         .map_err(ConnectError::from_socket)?;
     loop {
         let text = next_text(socket).await?;
-        match ServerEvent::parse(&text) {
+        match read(&text) {
             Ok(ServerEvent::SessionUpdated) => return Ok(()),
             Ok(ServerEvent::Error(error)) => {
                 return Err(ConnectError::Settings {
@@ -141,6 +141,13 @@ async fn next_text(
             Some(Err(error)) => return Err(ConnectError::from_socket(error)),
         }
     }
+}
+
+fn read(text: &str) -> Result<ServerEvent<'_>, Malformed> {
+    let event = ServerEvent::parse(text)?;
+    let kind = event.kind();
+    ModelEventReceived { kind }.emit();
+    Ok(event)
 }
 
 fn not_understood() {
