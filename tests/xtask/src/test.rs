@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::{
-    browser, cargo, chart, compose, conformance, console, demo, e2e, fuzz, impairment, interop,
-    parity,
+    browser, cargo, chart, compose, conformance, console, demo, e2e, fuzz, heal, impairment,
+    interop, parity,
     run::{Failure, note, run, say, to_stderr},
     setup, soak, tidy, unpatched,
 };
@@ -35,6 +35,10 @@ const STEPS: &[Step] = &[
 ];
 
 const NIGHTLY: &[Step] = &[
+    ("conformance", || conformance::conformance(&[])),
+    ("parity", parity::parity),
+    ("interop", || interop::interop(&[])),
+    ("heal", || heal::heal(&[])),
     ("churn", churn),
     ("unpatched", google),
     ("impairment", impairment::check),
