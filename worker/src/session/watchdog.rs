@@ -128,7 +128,10 @@ pub(super) struct Watchdog {
 #[derive(Clone, Copy, Debug, Default)]
 struct Stall {
     lasted: Duration,
+    /// How many have been asked for.
     remedies: usize,
+    /// It was said to be stuck and has flowed since; that is still to be said.
+    has_recovered: bool,
 }
 
 /// How it went at one place since the last look.
@@ -148,9 +151,9 @@ impl Watchdog {
         let step = now.saturating_duration_since(before).min(LONGEST_STEP);
         let mut verdict = Verdict::Healthy;
         for (rule, stall) in RULES.iter().zip(&mut self.stalls) {
-            let found = stall.pass(rule, flow(rule.place, &last, &facts), step);
+            stall.pass(flow(rule.place, &last, &facts), step);
             if verdict == Verdict::Healthy {
-                verdict = found;
+                verdict = stall.verdict(rule);
             }
         }
         verdict
@@ -158,27 +161,32 @@ impl Watchdog {
 }
 
 impl Stall {
-    fn pass(&mut self, rule: &Rule, flow: Flow, step: Duration) -> Verdict {
+    fn pass(&mut self, flow: Flow, step: Duration) {
         match flow {
             Flow::Flowing => {
-                let was = std::mem::take(self);
-                return match was.remedies {
-                    0 => Verdict::Healthy,
-                    _ => Verdict::Recovered(rule.place),
-                };
+                *self = Self {
+                    has_recovered: self.has_recovered || self.remedies > 0,
+                    ..Self::default()
+                }
             }
-            Flow::NothingExpected => return Verdict::Healthy,
+            Flow::NothingExpected => {}
             Flow::Standing => self.lasted += step,
         }
-        let Some(remedy) = rule.remedies.get(self.remedies) else {
-            return Verdict::Healthy;
-        };
-        let limit = rule.limit * (self.remedies as u32 + 1);
-        if self.lasted < limit {
-            return Verdict::Healthy;
+    }
+
+    /// What is to be said now. A remedy that is said here counts as tried.
+    fn verdict(&mut self, rule: &Rule) -> Verdict {
+        if std::mem::take(&mut self.has_recovered) {
+            return Verdict::Recovered(rule.place);
         }
-        self.remedies += 1;
-        Verdict::Stuck(rule.place, *remedy)
+        let limit = rule.limit * (self.remedies as u32 + 1);
+        match rule.remedies.get(self.remedies) {
+            Some(remedy) if self.lasted >= limit => {
+                self.remedies += 1;
+                Verdict::Stuck(rule.place, *remedy)
+            }
+            _ => Verdict::Healthy,
+        }
     }
 }
 
@@ -342,6 +350,24 @@ mod tests {
             (24, Verdict::Recovered(Place::Ears)),
         ];
         assert_eq!(watched(heals), expected);
+    }
+
+    #[test]
+    fn two_places_that_are_stuck_at_once_are_both_healed() {
+        // Deaf from the beginning, and from the fourteenth second on mute as well.
+        let both = |n| Facts {
+            received: Some(7),
+            sent: Some(7),
+            is_speaking: n >= 7,
+            ..healthy(n)
+        };
+        let expected = [
+            (20, Verdict::Stuck(Place::Ears, Remedy::Resubscribe)),
+            (22, Verdict::Stuck(Place::Voice, Remedy::Rejoin)),
+            (26, Verdict::Stuck(Place::Voice, Remedy::End)),
+            (40, Verdict::Stuck(Place::Ears, Remedy::Rejoin)),
+        ];
+        assert_eq!(watched(both), expected);
     }
 
     #[test]
