@@ -7,7 +7,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use dialog::output::AgentState;
 use livekit::prelude::Room;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::timeout};
 
 /// The state of the conversation, in the words front ends know.
 const STATE: &str = "lk.agent.state";
@@ -19,8 +19,11 @@ const MODEL: &str = "agent.model";
 /// `ok`, or what was found stuck; only set once something was.
 const HEALTH: &str = "agent.health";
 
-/// Pause after a refused or lost update.
+/// Pause after a refused update.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long the server's answer is waited for. The room library misses an answer that comes before
+/// it has begun to wait, and then waits for five seconds, in which people would see an old state.
+const ANSWER: Duration = Duration::from_secs(1);
 
 /// What the room should see of the agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,19 +56,24 @@ impl Sign {
 
 /// Writes the latest sign until the sender is dropped.
 pub(super) async fn show(mut rooms: watch::Receiver<Arc<Room>>, mut sign: watch::Receiver<Sign>) {
-    let mut shown = HashMap::new();
+    let mut shown = Shown::default();
     loop {
         if rooms.has_changed().unwrap_or(false) {
             // Another room knows nothing of us.
-            shown.clear();
+            shown = Shown::default();
         }
         let me = rooms.borrow_and_update().local_participant();
         let wanted = sign.borrow_and_update().attributes();
-        match me.set_attributes(difference(&shown, &wanted)).await {
-            Ok(()) => shown = wanted,
-            Err(error) => {
+        let news = shown.send(&wanted);
+        match timeout(ANSWER, me.set_attributes(news)).await {
+            Ok(Ok(())) => shown.taken(wanted),
+            Ok(Err(error)) => {
                 tracing::debug!(%error, "the agent's attributes were not taken");
                 tokio::time::sleep(RETRY).await;
+                continue;
+            }
+            Err(_) => {
+                tracing::debug!("no answer to the agent's attributes; sent again");
                 continue;
             }
         }
@@ -78,38 +86,69 @@ pub(super) async fn show(mut rooms: watch::Receiver<Arc<Room>>, mut sign: watch:
     }
 }
 
-/// What the server does not have yet.
-fn difference(
-    shown: &HashMap<String, String>,
-    wanted: &HashMap<String, String>,
-) -> HashMap<String, String> {
-    wanted
-        .iter()
-        .filter(|(key, value)| shown.get(*key) != Some(value))
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect()
+/// The attributes the server has for certain.
+#[derive(Debug, Default)]
+struct Shown(HashMap<String, String>);
+
+impl Shown {
+    /// What the server may not have yet. Until it answers, it may have the old value or the new.
+    fn send(&mut self, wanted: &HashMap<String, String>) -> HashMap<String, String> {
+        self.0.retain(|key, value| wanted.get(key) == Some(value));
+        let is_news = |(key, _): &(&String, &String)| !self.0.contains_key(*key);
+        let news = wanted.iter().filter(is_news);
+        news.map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
+    }
+
+    fn taken(&mut self, sent: HashMap<String, String>) {
+        self.0 = sent;
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn only_what_changed_is_sent() {
-        let listening = Sign {
+    fn listening() -> Sign {
+        Sign {
             state: AgentState::Listening,
             name: "guide".to_owned(),
             model: None,
             health: None,
-        };
+        }
+    }
+
+    #[test]
+    fn only_what_changed_is_sent() {
         let speaking = Sign {
             state: AgentState::Speaking,
             model: Some("simulated-realtime".to_owned()),
-            ..listening.clone()
+            ..listening()
         };
-        let sent = difference(&listening.attributes(), &speaking.attributes());
+        let mut shown = Shown::default();
+        shown.taken(listening().attributes());
+        let sent = shown.send(&speaking.attributes());
         assert_eq!(sent.len(), 2);
         assert_eq!(sent[STATE], "speaking");
         assert_eq!(sent[MODEL], "simulated-realtime");
+    }
+
+    #[test]
+    fn a_state_is_sent_again_when_another_got_no_answer_in_between() {
+        let idle = Sign {
+            state: AgentState::Idle,
+            ..listening()
+        };
+        let mut shown = Shown::default();
+        shown.taken(listening().attributes());
+        assert_eq!(shown.send(&idle.attributes())[STATE], "idle");
+        assert_eq!(shown.send(&listening().attributes())[STATE], "listening");
+    }
+
+    #[test]
+    fn what_got_no_answer_is_sent_again() {
+        let mut shown = Shown::default();
+        assert_eq!(shown.send(&listening().attributes()).len(), 2);
+        assert_eq!(shown.send(&listening().attributes()).len(), 2);
     }
 }
