@@ -199,10 +199,13 @@ impl CaptureSink for SendSink {
         let limit = self.max_bitrate.load(Ordering::Relaxed);
         line.encoder.set_max_bitrate((limit > 0).then_some(limit));
         line.encoder.set_plan(self.plan());
+        let energy = energy(pcm);
         if enabled {
-            line.meter.add(pcm);
+            line.meter.add(energy, pcm.len());
         }
-        self.loudness.lock().add(pcm, sample_rate, channels);
+        self.loudness
+            .lock()
+            .add(energy, pcm.len(), sample_rate, channels);
         line.packets.clear();
         line.encoder
             .push(now, pcm, sample_rate, channels, &mut line.packets);
@@ -245,12 +248,13 @@ pub(crate) struct Loudness {
 }
 
 impl Loudness {
-    fn add(&mut self, pcm: &[i16], sample_rate: u32, channels: u32) {
-        if pcm.is_empty() || sample_rate == 0 || channels == 0 {
+    /// `length` is that of the interleaved samples.
+    fn add(&mut self, energy: f64, length: usize, sample_rate: u32, channels: u32) {
+        if length == 0 || sample_rate == 0 || channels == 0 {
             return;
         }
-        let squares = energy(pcm) / pcm.len() as f64 / (FULL_SCALE * FULL_SCALE);
-        let samples = pcm.len() as u64 / u64::from(channels);
+        let squares = energy / length as f64 / (FULL_SCALE * FULL_SCALE);
+        let samples = length as u64 / u64::from(channels);
         let duration = Duration::from_secs_f64(samples as f64 / f64::from(sample_rate));
         self.level = squares.sqrt();
         self.energy += squares * duration.as_secs_f64();
@@ -261,6 +265,7 @@ impl Loudness {
 
 const FULL_SCALE: f64 = i16::MAX as f64;
 
+/// The sum of all samples squared.
 fn energy(pcm: &[i16]) -> f64 {
     let square = |&sample: &i16| i64::from(sample) * i64::from(sample);
     pcm.iter().map(square).sum::<i64>() as f64
@@ -274,9 +279,9 @@ struct LevelMeter {
 }
 
 impl LevelMeter {
-    fn add(&mut self, pcm: &[i16]) {
-        self.energy += energy(pcm);
-        self.samples += pcm.len() as u32;
+    fn add(&mut self, energy: f64, samples: usize) {
+        self.energy += energy;
+        self.samples += samples as u32;
     }
 
     fn take(&mut self) -> i8 {
@@ -297,12 +302,13 @@ mod tests {
     #[test]
     fn level_is_zero_for_full_scale_and_lowest_for_silence() {
         let mut meter = LevelMeter::default();
-        meter.add(&[i16::MAX; 480]);
-        assert_eq!(meter.take(), 0);
-        meter.add(&[3_276; 480]);
-        assert_eq!(meter.take(), -20);
-        meter.add(&[0; 480]);
-        assert_eq!(meter.take(), -127);
+        let mut level_of = |sample| {
+            meter.add(energy(&[sample; 480]), 480);
+            meter.take()
+        };
+        assert_eq!(level_of(i16::MAX), 0);
+        assert_eq!(level_of(3_276), -20);
+        assert_eq!(level_of(0), -127);
         assert_eq!(meter.take(), -127);
     }
 
@@ -310,7 +316,7 @@ mod tests {
     fn loudness_adds_up_in_the_units_of_the_standard() {
         let mut loudness = Loudness::default();
         for _ in 0..100 {
-            loudness.add(&[i16::MAX / 2; 240], 24_000, 1);
+            loudness.add(energy(&[i16::MAX / 2; 240]), 240, 24_000, 1);
         }
         assert!((loudness.level - 0.5).abs() < 1e-3);
         assert!((loudness.energy - 0.25).abs() < 1e-3);

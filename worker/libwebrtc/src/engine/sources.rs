@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use str0m::{Rtc, media::Mid, rtp::Ssrc};
 
-use super::transceivers::TransceiverShared;
+use super::{transceivers::TransceiverShared, wire::rtp_head};
 
 /// A packet of a source that nobody knows yet, and who spoke where before it came.
 pub(super) struct Claim {
@@ -23,7 +23,7 @@ impl Claim {
         rtc: &mut Rtc,
         sections: &[Arc<TransceiverShared>],
     ) -> Option<Self> {
-        let source = rtp_source(datagram)?;
+        let source = Ssrc::from(rtp_head(datagram)?.ssrc);
         if rtc.direct_api().stream_rx(&source).is_some() {
             return None;
         }
@@ -52,16 +52,4 @@ fn source_of(rtc: &mut Rtc, mid: Mid) -> Option<Ssrc> {
     let mut streams = rtc.direct_api();
     let stream = streams.stream_rx_by_mid(mid, None)?;
     Some(stream.ssrc())
-}
-
-/// The source an RTP packet names (RFC 3550 section 5.1); RTCP (RFC 5761 section 4) is none.
-fn rtp_source(datagram: &[u8]) -> Option<Ssrc> {
-    let [128..=191, kind, ..] = datagram else {
-        return None;
-    };
-    if (192..=223).contains(kind) {
-        return None;
-    }
-    let source = datagram.get(8..12)?.try_into().ok()?;
-    Some(Ssrc::from(u32::from_be_bytes(source)))
 }
