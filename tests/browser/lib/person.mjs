@@ -57,7 +57,11 @@ export class Person {
   }
 
   async sees(mood, seconds = 15) {
-    await until(`the page shows ${mood}`, async () => (await this.mood()) === mood, seconds);
+    let shown;
+    const attempt = async () => (shown = await this.mood()) === mood;
+    await until(`the page shows ${mood}`, attempt, seconds).catch((error) => {
+      throw new Error(`${error.message} (it shows ${shown})`);
+    });
   }
 
   /** Lines of the transcript: who, text, complete or not. */
@@ -155,14 +159,15 @@ export class Person {
 
   /** Waits until no voice was heard for so long; gives the moment it fell silent. */
   async hearsSilence(forMs, seconds = 15) {
-    return until(
-      `${forMs} ms of silence`,
-      async () => {
-        const { times } = await this.recording();
-        const last = (await this.lastVoice()) ?? times[0];
-        return times.length > 0 && times.at(-1) - last >= forMs ? { since: last } : null;
-      },
-      seconds,
-    );
+    let heard;
+    const attempt = async () => {
+      const { times } = await this.recording();
+      const last = (await this.lastVoice()) ?? times[0];
+      heard = `${times.length * 10} ms heard, the last voice ${Math.round(times.at(-1) - last)} ms ago`;
+      return times.length > 0 && times.at(-1) - last >= forMs ? { since: last } : null;
+    };
+    return until(`${forMs} ms of silence`, attempt, seconds).catch((error) => {
+      throw new Error(`${error.message} (${heard})`);
+    });
   }
 }

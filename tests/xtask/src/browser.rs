@@ -1,6 +1,6 @@
 //! People in Chromium: the page, the agent, and what was heard.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use crate::{
     console, demo, paths,
@@ -21,12 +21,17 @@ pub(crate) fn browser() -> Result<(), Failure> {
     tests.env("LIVEKIT_SERVER_BIN", servers::livekit_server()?);
     let result = run(&mut tests);
     if result.is_err() {
-        crate::run::note(format_args!(
-            "logs of the stack: {}",
-            stack.logs().display()
-        ));
+        let log = stack.logs().join("worker.log");
+        crate::run::note(format_args!("the worker said ({}):", log.display()));
+        crate::run::note(last_lines(&log, 60)?);
     }
     result
+}
+
+fn last_lines(log: &Path, count: usize) -> Result<String, Failure> {
+    let text = std::fs::read_to_string(log)?;
+    let lines: Vec<&str> = text.lines().collect();
+    Ok(lines[lines.len().saturating_sub(count)..].join("\n"))
 }
 
 /// The scripted caller of `demo --check`: prints one JSON object on stdout.
