@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use tests::{
-    eventually::eventually_async,
+    eventually::{eventually, eventually_async, expect},
     livekit_server::LivekitServer,
+    nonsense::{self, NonsenseWire},
     sim_model::{Fault, Script},
     stack::{Stack, simulated_model},
     worker::{Settings, Worker},
@@ -20,6 +21,38 @@ async fn malformed_frames_of_the_model_do_not_end_the_call() {
     let said = ann.say("caller-train").await;
     let answer = ann.hears("agent-you-said", said.ended, SOON).await;
     ann.hears("caller-train", answer.ended, SOON).await;
+    assert!(
+        stack.worker.log().find(&["panicked"]).is_none(),
+        "{}",
+        stack.worker.log().tail()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn malformed_frames_on_the_agent_socket_cost_no_registration() {
+    const FRAMES: usize = 2_000;
+    let livekit = LivekitServer::start().await;
+    let model = simulated_model(Script::default()).await;
+    let payloads = nonsense::payloads(5, FRAMES);
+    let wire = NonsenseWire::to(livekit.address(), payloads)
+        .await
+        .expect("a free port");
+    let settings = Settings::new(&format!("ws://{}", wire.address()), &model.url());
+    let worker = Worker::ready(&settings).await;
+    eventually("the nonsense is told", SOON, || {
+        expect(wire.told() >= FRAMES, format!("{} frames", wire.told()))
+    })
+    .await;
+    let stack = Stack {
+        worker,
+        model,
+        livekit,
+    };
+    let (ann, _) = greeted(&stack, "ann", "kitchen").await;
+    let said = ann.say("caller-train").await;
+    let answer = ann.hears("agent-you-said", said.ended, SOON).await;
+    ann.hears("caller-train", answer.ended, SOON).await;
+    assert_eq!(wire.told(), FRAMES, "the socket was not opened anew");
     assert!(
         stack.worker.log().find(&["panicked"]).is_none(),
         "{}",

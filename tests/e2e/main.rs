@@ -7,6 +7,7 @@ mod barge_in;
 mod chat;
 mod drains;
 mod engine;
+mod floods;
 mod isolates;
 mod joins;
 mod leaves;

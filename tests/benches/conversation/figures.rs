@@ -32,7 +32,16 @@ impl Figure {
         self.samples.last().copied().unwrap_or(f64::NAN)
     }
 
-    fn quantile(&self, share: f64) -> Option<f64> {
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// The smallest sample that is not below this share of all.
+    pub(crate) fn quantile(&self, share: f64) -> Option<f64> {
         let mut sorted = self.samples.clone();
         sorted.sort_by(f64::total_cmp);
         let index = (ratio(sorted.len()) * share).ceil();

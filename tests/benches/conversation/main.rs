@@ -19,9 +19,12 @@ use tests::{
 
 mod caller;
 mod figures;
+mod flood;
+mod turns;
 
 use caller::Caller;
 use figures::{Figure, Report, milliseconds, ratio};
+use turns::Turns;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -64,6 +67,9 @@ async fn measure(turns: usize) -> Result<serde_json::Value> {
     };
     let model = simulated_model(script).await;
     let settings = settings(&livekit, &model);
+    if std::env::args().any(|arg| arg == "--flood") {
+        return flood::compare(&livekit, &model, &settings, turns).await;
+    }
     progress("start");
     report.add(start_to_ready(&settings, 5).await);
     progress("dispatch");
@@ -173,49 +179,11 @@ async fn conversation(
     turns: usize,
 ) -> Result<Vec<Figure>> {
     let _worker = Worker::ready(settings).await;
-    let mut caller = Caller::join(livekit, "turns").await?;
-    caller
-        .agent_track(PATIENCE)
-        .await
-        .ok_or("the agent did not come")?;
-    caller.first_packet_after(Instant::now(), PATIENCE).await;
-    tokio::time::sleep(AGENT_TALKS).await;
-
-    let mut append = Figure::new("last_packet_to_append", "ms", 5.0);
-    let mut first_packet = Figure::new("first_delta_to_first_packet", "ms", 10.0);
-    let mut silent = Figure::new("speech_started_to_last_packet", "ms", 20.0);
-    let mut added = Figure::new(
-        "end_of_speech_to_voice_less_model_and_silence",
-        "ms",
-        f64::NAN,
-    );
-    // The answer counts to twenty, so every turn after the first one interrupts speech.
-    let clip = clips::clip("caller-count");
-    for _ in 0..turns {
-        let begun = Instant::now();
-        let last_sent = caller.say(&clip.pcm).await?;
-        let Some(delta) = next(model, Side::Server, AUDIO_DELTA, last_sent).await else {
-            continue;
-        };
-        let Some(first) = caller.first_packet_after(delta, PATIENCE).await else {
-            continue;
-        };
-        first_packet.push(milliseconds(first - delta));
-        if let Some(written) = next(model, Side::Client, APPEND, last_sent).await {
-            append.push(milliseconds(written - last_sent));
-        }
-        if let Some(started) = next(model, Side::Server, SPEECH_STARTED, begun).await
-            && let Some(last) = caller.speech_interrupted_at(started)
-        {
-            silent.push(milliseconds(last.saturating_duration_since(started)));
-        }
-        added.push(milliseconds(
-            (first - last_sent).saturating_sub(MODEL_TIME + SILENCE),
-        ));
-        tokio::time::sleep(AGENT_TALKS).await;
-    }
-    caller.leave().await;
-    Ok(vec![append, first_packet, silent, added])
+    let mut talk = Turns::begin(livekit, model, "turns").await?;
+    let mut figures = turns::figures();
+    talk.take(model, turns, &mut figures).await?;
+    talk.end().await;
+    Ok(figures.into())
 }
 
 /// Memory and CPU of the worker: alone, and with several rooms whose agents talk or wait.

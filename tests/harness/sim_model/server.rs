@@ -142,6 +142,22 @@ impl SimModel {
         recent.filter(is_wanted).last().map(|record| record.at)
     }
 
+    /// The same of one connection: where several sessions talk.
+    pub fn first_on(
+        &self,
+        connection: u64,
+        side: Side,
+        kind: &str,
+        moment: Instant,
+    ) -> Option<Instant> {
+        let record = lock(&self.shared.record);
+        let is_wanted = |record: &&Recorded| {
+            record.connection == connection && record.side == side && record.kind == kind
+        };
+        let recent = record.iter().rev().take_while(|record| record.at >= moment);
+        recent.filter(is_wanted).last().map(|record| record.at)
+    }
+
     /// When the first event of this type went over the newest connection.
     pub fn first_of_newest(&self, side: Side, kind: &str) -> Option<Instant> {
         let newest = self.connections();

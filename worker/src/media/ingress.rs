@@ -10,8 +10,11 @@ use dialog::{output::Gate, speaker::ParticipantId};
 use tokio::{sync::mpsc, task::JoinSet};
 use tracing::Instrument;
 
+mod allowance;
+
+use self::allowance::Allowance;
 use super::{
-    Pcm,
+    FRAME_SAMPLES, Pcm,
     ear::Ear,
     tap::{Heard, Tap},
 };
@@ -99,6 +102,7 @@ struct Listening {
     participant: ParticipantId,
     tap: Tap,
     ear: Ear,
+    allowance: Allowance,
     /// Frames come paced: they need no time line of ours.
     is_paced: bool,
 }
@@ -177,6 +181,7 @@ impl<F: FnMut(Pcm) + Send> Task<F> {
                     participant,
                     tap,
                     ear,
+                    allowance: Allowance::new(now()),
                     is_paced: false,
                 })
             }
@@ -217,9 +222,21 @@ impl<F: FnMut(Pcm) + Send> Task<F> {
 
     fn pass_on(&mut self, pcm: Option<Pcm>) {
         if let Some(pcm) = pcm {
-            (self.append)(pcm);
+            self.append(pcm);
         }
         self.report();
+    }
+
+    fn append(&mut self, pcm: Pcm) {
+        let takes = |listening: &mut Listening| listening.allowance.takes(now(), pcm.duration());
+        if self.listening.as_mut().is_none_or(takes) {
+            return (self.append)(pcm);
+        }
+        event::AudioDropped {
+            stage: AudioStage::Ear,
+            frames: (pcm.as_slice().len() / FRAME_SAMPLES) as u64,
+        }
+        .emit();
     }
 
     fn report(&mut self) {
@@ -412,5 +429,24 @@ mod tests {
         stage.ingress.listen(ann(), next);
         second.send(packet(0)).await.unwrap();
         assert!(stage.appended.recv().await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_of_packets_is_not_ten_times_the_sound() {
+        let mut stage = stage();
+        let (packets, tap) = track();
+        stage.ingress.gate(ann(), Gate::Open);
+        stage.ingress.listen(ann(), tap);
+        let mut heard = Duration::ZERO;
+        for sequence in 0..5_000 {
+            packets.send(packet(sequence)).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            while let Ok(pcm) = stage.appended.try_recv() {
+                heard += pcm.duration();
+            }
+        }
+        // Ten seconds passed, and some seconds may be ahead.
+        assert!(heard > Duration::from_secs(8), "{heard:?}");
+        assert!(heard < Duration::from_secs(18), "{heard:?}");
     }
 }
