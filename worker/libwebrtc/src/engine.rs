@@ -16,6 +16,8 @@ use crate::{
     ext::{Fec, Settings},
 };
 
+#[cfg(test)]
+mod address_tests;
 pub(crate) mod callbacks;
 pub(crate) mod capabilities;
 pub(crate) mod channels;
@@ -31,11 +33,14 @@ mod gather;
 mod hop_tests;
 mod link;
 mod liveness;
+mod media;
+mod messages;
 mod negotiation;
 #[cfg(test)]
 mod pair;
 #[cfg(test)]
 mod pair_tests;
+mod path;
 pub(crate) mod peer;
 pub(crate) mod reason;
 #[cfg(test)]
@@ -106,6 +111,16 @@ impl Engine {
             shards,
             next: AtomicU64::new(0),
         })
+    }
+
+    /// Gives a connection the addresses this machine has now.
+    fn regather(&self, link: &Link) {
+        match gather::addresses(self.settings) {
+            Ok(addresses) => {
+                link.regather(&addresses, |address| gather::open(address, self.settings));
+            }
+            Err(error) => tracing::debug!(%error, "the addresses of this machine are not known"),
+        }
     }
 
     /// Makes a connection. With `hidden` our own addresses are not used.

@@ -11,35 +11,28 @@ use std::{
 
 use str0m::{
     Candidate, Event as RtcEvent, IceConnectionState as Str0mIce, Input, Output, Rtc,
-    channel::ChannelId,
     crypto::CryptoProvider,
-    format::Codec,
-    media::{Frequency, MediaData, MediaTime, Mid, Pt},
+    media::Mid,
     net::{Protocol, Receive, TcpType, Transmit},
-    stats::{MediaEgressStats, PeerStats},
 };
 
 use super::{
-    channels::{ChannelShared, ChannelTable},
+    channels::ChannelTable,
     crypto,
     events::Event,
     fallback::Fallback,
     link::Link,
     liveness::{Liveness, Verdict},
     negotiation::Negotiation,
+    path::LastPath,
     reason::StateReason,
-    sender::Outgoing,
     sources::Claim,
     stats::{Side, StatsBook},
     status::{self, Status},
     transceivers::TransceiverShared,
-    wire::{self, RtpHead},
 };
 use crate::{
     RtcError,
-    audio::{rate::HopReport, rtp::AudioPacket},
-    data_channel::DataChannelState,
-    media_stream_track::MediaStreamTrack,
     peer_connection::{IceConnectionState, PeerConnectionState},
 };
 
@@ -51,9 +44,6 @@ const CHANNEL_BUFFER: usize = 16 * 1024 * 1024;
 const STUN_PAUSE: Duration = Duration::from_secs(1);
 /// Retransmissions of a STUN check: with that pause str0m gives a path up after 5.5 s.
 const STUN_RETRANSMITS: usize = 6;
-/// How often a path that was given up is tried again, until the connection fails. str0m tries a
-/// path no more once it gave it up, and a server may never check by itself.
-const RECHECK: Duration = Duration::from_secs(1);
 /// How often str0m counts; feeds `get_stats` and the loss the encoder is told.
 const STATS_INTERVAL: Duration = Duration::from_secs(2);
 /// Addresses a peer may check us from before the connection stands.
@@ -85,10 +75,7 @@ pub(crate) struct Connection {
     pub(super) fallback: Fallback,
     /// Where checks came from before the connection stood.
     acquaintances: Vec<SocketAddr>,
-    /// Where the peer was heard last: the path to try again when it is lost.
-    heard_from: Option<SocketAddr>,
-    /// When a lost path is tried again.
-    recheck_at: Option<Instant>,
+    pub(super) path: LastPath,
     /// Beyond repair, and why.
     pub(super) broken: Option<StateReason>,
     /// Why the connection is in its state.
@@ -138,8 +125,7 @@ impl Connection {
             liveness: Liveness::default(),
             fallback: Fallback::default(),
             acquaintances: Vec::new(),
-            heard_from: None,
-            recheck_at: None,
+            path: LastPath::default(),
             broken: None,
             why: None,
             search_begins: false,
@@ -186,7 +172,7 @@ impl Connection {
             self.stats.on_datagram(datagram);
             self.liveness.heard(now);
             if protocol == Protocol::Udp {
-                self.heard_from = Some(source);
+                self.path.heard(source, destination);
             }
             self.note_acquaintance(source);
         }
@@ -246,7 +232,7 @@ impl Connection {
         let alarms = [
             self.liveness.deadline(now),
             self.next_call(now),
-            self.recheck_at,
+            self.path.recheck_at(),
         ];
         self.deadline = alarms.into_iter().flatten().fold(due, Instant::min);
     }
@@ -269,22 +255,16 @@ impl Connection {
 
     fn is_searching(&self, now: Instant) -> bool {
         let verdict = self.liveness.verdict(now);
-        matches!(verdict, Verdict::Connecting | Verdict::Silent)
+        let is_without_path = matches!(verdict, Verdict::Connecting | Verdict::Silent);
+        is_without_path && !self.liveness.has_said_goodbye()
     }
 
     /// Tries a path again that str0m gave up.
     fn recheck(&mut self, now: Instant) {
         let is_lost = self.liveness.has_lost_path() && self.broken.is_none();
-        let Some(peer) = self.heard_from.filter(|_| is_lost) else {
-            self.recheck_at = None;
-            return;
-        };
-        if self.recheck_at.is_some_and(|at| at > now) {
-            return;
-        }
-        self.recheck_at = Some(now + RECHECK);
+        let peer = self.path.recheck(now, is_lost);
         // Has no effect while a check of this path is under way.
-        if let Ok(candidate) = Candidate::host(peer, "udp") {
+        if let Some(candidate) = peer.and_then(|peer| Candidate::host(peer, "udp").ok()) {
             self.rtc.add_remote_candidate(candidate);
         }
     }
@@ -337,9 +317,7 @@ impl Connection {
                 self.report_hop(now, &stats);
                 self.stats.on_egress(stats);
             }
-            RtcEvent::Closed => {
-                self.break_off(StateReason::PeerClosed);
-            }
+            RtcEvent::Closed => self.liveness.goodbye(now),
             _ => {}
         }
     }
@@ -369,7 +347,11 @@ impl Connection {
     }
 
     fn settle_states(&mut self, now: Instant) {
-        let state = match self.liveness.verdict(now) {
+        let verdict = self.liveness.verdict(now);
+        if verdict == Verdict::Dead && self.liveness.has_said_goodbye() {
+            self.break_off(StateReason::PeerClosed);
+        }
+        let state = match verdict {
             _ if self.broken.is_some() => PeerConnectionState::Failed,
             Verdict::Idle => PeerConnectionState::New,
             Verdict::Connecting => PeerConnectionState::Connecting,
@@ -382,6 +364,9 @@ impl Connection {
         }
         let why = self.broken.unwrap_or_else(|| self.liveness.reason(now));
         self.why = Some(why);
+        if state == PeerConnectionState::Disconnected {
+            self.path.doubt(now);
+        }
         status::entered(state, why);
         self.out.events.push(Event::ConnectionState(state));
         if state == PeerConnectionState::Failed {
@@ -398,9 +383,25 @@ impl Connection {
         self.channels.close_all(&mut self.out.events);
     }
 
-    // --- media
+    // --- addresses
 
-    /// Our addresses. To be called before anything is negotiated.
+    /// The address on which the peer was heard is gone: the connection fails at once, so that a
+    /// restart with other addresses may begin.
+    pub(crate) fn address_gone(&mut self, now: Instant) {
+        self.liveness.address_gone();
+        self.settle_states(now);
+    }
+
+    /// One of our addresses is gone, and every path from it.
+    pub(crate) fn remove_local(&mut self, address: SocketAddr) {
+        let gone = |candidate: &mut Candidate| candidate.addr() == address;
+        for candidate in self.local_candidates.extract_if(.., gone) {
+            self.rtc.direct_api().invalidate_candidate(&candidate);
+        }
+        self.path.forget_ours(address);
+    }
+
+    /// One of our addresses. The peer is told with the next description.
     pub(crate) fn add_local(&mut self, address: SocketAddr) {
         match Candidate::host(address, "udp") {
             Ok(candidate) => {
@@ -425,96 +426,7 @@ impl Connection {
         }
     }
 
-    /// What went to the wire; `None` when the section does not send.
-    pub(crate) fn write_audio(
-        &mut self,
-        now: Instant,
-        mid: Mid,
-        packet: &Outgoing<'_>,
-    ) -> Option<RtpHead> {
-        if *self.status.connection.get() != PeerConnectionState::Connected {
-            return None;
-        }
-        let opus = |params: &&str0m::format::PayloadParams| params.spec().codec == Codec::Opus;
-        let writer = self.rtc.writer(mid)?;
-        let pt = writer.payload_params().find(opus)?.pt();
-        let queued = self.out.transmits.len();
-        if !self.write(now, mid, pt, packet) {
-            return None;
-        }
-        // str0m numbers the packet when it lets go of it.
-        self.advance(now);
-        let sent = self.out.transmits[queued..].iter();
-        let head = sent
-            .filter_map(|transmit| wire::rtp_head(&transmit.contents))
-            .find(|head| head.timestamp == packet.time as u32)?;
-        self.stats.on_sent(mid, head, packet.payload.len());
-        Some(head)
-    }
-
-    fn write(&mut self, now: Instant, mid: Mid, pt: Pt, packet: &Outgoing<'_>) -> bool {
-        let Some(writer) = self.rtc.writer(mid) else {
-            return false;
-        };
-        let time = MediaTime::new(packet.time, Frequency::FORTY_EIGHT_KHZ);
-        let written = writer
-            .start_of_talkspurt(packet.marker)
-            .audio_level(packet.level, packet.level > SPEECH_LEVEL)
-            .write(pt, now, time, packet.payload);
-        if let Err(error) = &written {
-            tracing::debug!(%error, "packet not written");
-        }
-        written.is_ok()
-    }
-
-    fn on_media(&mut self, data: MediaData) {
-        if data.params.spec().codec != Codec::Opus {
-            return;
-        }
-        let of_section = |t: &&Arc<TransceiverShared>| t.str0m_mid() == Some(data.mid);
-        let Some(transceiver) = self.transceivers.iter().find(of_section) else {
-            return;
-        };
-        let MediaStreamTrack::Audio(track) = transceiver.remote_track() else {
-            return;
-        };
-        let Some(remote) = track.inner.remote() else {
-            return;
-        };
-        let packet = AudioPacket {
-            sequence: **data.seq_range.start(),
-            timestamp: data.time.numer() as u32,
-            arrival: data.network_time,
-            marker: data.audio_start_of_talk_spurt,
-            audio_level: data.ext_vals.audio_level,
-            payload: bytes::Bytes::from_owner(data.data),
-        };
-        self.stats.on_packet(data.mid, &packet);
-        remote.on_packet(packet);
-    }
-
-    fn report_check(&self, now: Instant, stats: &PeerStats) {
-        let pair = stats.selected_candidate_pair.as_ref();
-        let Some(round_trip) = pair.and_then(|pair| pair.current_round_trip_time) else {
-            return;
-        };
-        for sink in self.transceivers.iter().filter_map(|t| t.sink()) {
-            sink.on_check(now, round_trip);
-        }
-    }
-
-    fn report_hop(&self, now: Instant, stats: &MediaEgressStats) {
-        let report = HopReport {
-            lost: stats.loss,
-            // Without a new report the round trip is that of the last one.
-            round_trip: stats.rtt.filter(|_| stats.loss.is_some()),
-        };
-        let of_section = |t: &&Arc<TransceiverShared>| t.str0m_mid() == Some(stats.mid);
-        let transceiver = self.transceivers.iter().find(of_section);
-        if let Some(sink) = transceiver.and_then(|transceiver| transceiver.sink()) {
-            sink.on_report(now, report);
-        }
-    }
+    // --- sections
 
     pub(crate) fn add_transceiver(&mut self, transceiver: Arc<TransceiverShared>) {
         self.transceivers.push(transceiver);
@@ -527,111 +439,6 @@ impl Connection {
 
     pub(crate) fn need_negotiation(&mut self) {
         self.out.events.push(Event::NegotiationNeeded);
-    }
-
-    // --- data channels
-
-    /// Takes a channel the application made.
-    pub(crate) fn add_channel(&mut self, channel: Arc<ChannelShared>) -> Result<(), RtcError> {
-        self.channels.add(channel)?;
-        if !self.negotiation.has_data() {
-            self.need_negotiation();
-        }
-        self.open_channels();
-        Ok(())
-    }
-
-    /// Gives str0m the channels it can have now: those that wait, once there is an association.
-    pub(super) fn open_channels(&mut self) {
-        if !self.negotiation.has_data() {
-            return;
-        }
-        let Self {
-            rtc,
-            channels,
-            negotiation,
-            ..
-        } = self;
-        channels.open_waiting(|config| {
-            let taken = |id| {
-                // By an id str0m chose, or the peer.
-                let known = rtc.direct_api().channel_id_by_sctp_stream_id(id);
-                known.is_some() || negotiation.is_stand_in_id(id)
-            };
-            let free = !config.negotiated.is_some_and(taken);
-            free.then(|| rtc.direct_api().create_data_channel(config))
-        });
-    }
-
-    fn on_channel_open(&mut self, id: ChannelId, label: String) {
-        if self.negotiation.is_stand_in(&label) {
-            return;
-        }
-        let stream = self.rtc.direct_api().sctp_stream_id_by_channel_id(id);
-        let config = self
-            .rtc
-            .channel(id)
-            .and_then(|channel| channel.config().cloned());
-        let link = self.link.clone();
-        let make = || ChannelShared::new(label, ChannelShared::init_of(config.as_ref()), link);
-        self.channels
-            .on_open(id, stream, make, &mut self.out.events);
-    }
-
-    fn on_message(&mut self, id: ChannelId, data: Vec<u8>, binary: bool) {
-        let Some(channel) = self.channels.by_handle(id) else {
-            return;
-        };
-        self.stats.on_message(channel, data.len());
-        self.out
-            .events
-            .push(Event::Message(channel.clone(), data, binary));
-    }
-
-    /// False when the message was not taken.
-    pub(crate) fn send_message(
-        &mut self,
-        channel: &ChannelShared,
-        data: &[u8],
-        binary: bool,
-    ) -> bool {
-        if channel.state() != DataChannelState::Open {
-            return false;
-        }
-        let Some(id) = self.channels.handle(channel) else {
-            return false;
-        };
-        let Some(mut writer) = self.rtc.channel(id) else {
-            return false;
-        };
-        match writer.write(binary, data) {
-            Ok(true) => {
-                self.stats.on_sent_message(channel, data.len());
-                true
-            }
-            Ok(false) => false,
-            Err(error) => {
-                tracing::debug!(%error, "message not written");
-                false
-            }
-        }
-    }
-
-    pub(crate) fn close_channel(&mut self, channel: &ChannelShared) {
-        if let Some(id) = self.channels.close(channel, &mut self.out.events) {
-            self.rtc.direct_api().close_data_channel(id);
-        }
-    }
-
-    fn report_buffered(&mut self) {
-        let Self {
-            rtc, channels, out, ..
-        } = self;
-        let unacknowledged = |id| {
-            rtc.channel(id)
-                .map_or(0, |mut channel| channel.buffered_amount() as u64)
-        };
-        channels.report_buffered(unacknowledged, &mut out.events);
     }
 
     // --- statistics
@@ -667,7 +474,3 @@ fn tcp_candidate(local: SocketAddr) -> Option<Candidate> {
     let candidate = Candidate::builder().tcp().host(local);
     candidate.tcptype(TcpType::Active).build().ok()
 }
-
-/// Packets above this level say "voice" in the level header; servers that rank speakers use the
-/// level itself. −50 dBov lies between a quiet room and quiet speech.
-const SPEECH_LEVEL: i8 = -50;

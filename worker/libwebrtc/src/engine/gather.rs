@@ -23,11 +23,8 @@ pub(crate) fn sockets(settings: &Settings) -> io::Result<Vec<Socket>> {
     let mut refused = io::Error::new(io::ErrorKind::AddrNotAvailable, "no usable local address");
     let mut sockets = Vec::new();
     for address in addresses(settings)? {
-        match bind(address, settings) {
-            Ok(udp) => sockets.push(Socket {
-                address: udp.local_addr()?,
-                udp,
-            }),
+        match open(address, settings) {
+            Ok(socket) => sockets.push(socket),
             Err(error) => refused = error,
         }
     }
@@ -38,8 +35,29 @@ pub(crate) fn sockets(settings: &Settings) -> io::Result<Vec<Socket>> {
     }
 }
 
-/// IPv4 first; at most [`SOCKETS`].
-fn addresses(settings: &Settings) -> io::Result<Vec<IpAddr>> {
+/// A socket on this address.
+///
+/// # Errors
+/// When this machine does not have the address, or no port is free.
+pub(crate) fn open(address: IpAddr, settings: &Settings) -> io::Result<Socket> {
+    let udp = bind(address, settings)?;
+    let address = udp.local_addr()?;
+    Ok(Socket { udp, address })
+}
+
+/// Whether this machine has the address. When that cannot be found out it has.
+pub(crate) fn has(address: IpAddr) -> bool {
+    let Ok(interfaces) = if_addrs::get_if_addrs() else {
+        return true;
+    };
+    interfaces.iter().any(|interface| interface.ip() == address)
+}
+
+/// The usable addresses of this machine now: IPv4 first; at most [`SOCKETS`].
+///
+/// # Errors
+/// When the system does not tell.
+pub(crate) fn addresses(settings: &Settings) -> io::Result<Vec<IpAddr>> {
     let wanted = |interface: &if_addrs::Interface| {
         let named = settings.interfaces.is_empty() || settings.interfaces.contains(&interface.name);
         named && usable(interface.ip(), settings.include_loopback)

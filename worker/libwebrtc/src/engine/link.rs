@@ -5,7 +5,8 @@
 //! the wire when the call returns, and no thread is woken for it. Under the lock nothing waits.
 
 use std::{
-    net::SocketAddr,
+    io,
+    net::{IpAddr, SocketAddr},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Weak},
     time::Instant,
@@ -18,8 +19,9 @@ use str0m::net::{Protocol, Transmit};
 use super::{
     connection::Connection,
     events::{Event, Listener},
+    gather,
     reason::StateReason,
-    shard::{STREAMS, Shard},
+    shard::{SOCKETS, STREAMS, Shard},
     status::{self, Status},
     stream::Stream,
 };
@@ -65,20 +67,23 @@ impl State {
     }
 }
 
-/// False when the packet was dropped.
-fn send(transmit: &Transmit, sockets: &[Socket], streams: &mut [Option<Stream>]) -> bool {
+/// An error when the packet was dropped.
+fn send(transmit: &Transmit, sockets: &[Socket], streams: &mut [Option<Stream>]) -> io::Result<()> {
     if transmit.proto == Protocol::Tcp {
         let of_path = |stream: &&mut Stream| {
             stream.local() == Some(transmit.source) && stream.remote == transmit.destination
         };
         let stream = streams.iter_mut().flatten().find(of_path);
-        return stream.is_some_and(|stream| stream.send(&transmit.contents));
+        let sent = stream.is_some_and(|stream| stream.send(&transmit.contents));
+        return sent.then_some(()).ok_or(io::ErrorKind::WouldBlock.into());
     }
     let of_address = |socket: &&Socket| socket.address == transmit.source;
-    sockets.iter().find(of_address).is_some_and(|socket| {
-        let sent = socket.udp.send_to(&transmit.contents, transmit.destination);
-        sent.is_ok()
-    })
+    let socket = sockets.iter().find(of_address);
+    let socket = socket.ok_or(io::ErrorKind::AddrNotAvailable)?;
+    socket
+        .udp
+        .send_to(&transmit.contents, transmit.destination)
+        .map(drop)
 }
 
 impl Link {
@@ -141,7 +146,12 @@ impl Link {
             result
         });
         let result = catch_unwind(work);
-        self.flush(state);
+        if let Some(address) = connection.path.take_doubt()
+            && !gather::has(address.ip())
+        {
+            connection.address_gone(now);
+        }
+        self.flush(now, state);
         result.map_err(|_| self.contain(state))
     }
 
@@ -161,7 +171,54 @@ impl Link {
         RtcError::internal("the connection has failed")
     }
 
-    fn flush(&self, state: &mut State) {
+    /// Takes up the addresses this machine has now and lets go of those it has no more. To be
+    /// called before a restart of ICE, whose descriptions tell the peer.
+    pub(crate) fn regather(
+        &self,
+        addresses: &[IpAddr],
+        open: impl Fn(IpAddr) -> io::Result<Socket>,
+    ) {
+        let mut guard = self.state.lock();
+        let State {
+            connection: Some(connection),
+            sockets,
+            ..
+        } = &mut *guard
+        else {
+            return;
+        };
+        let mut free: Vec<usize> = Vec::new();
+        for (place, socket) in sockets.iter().enumerate() {
+            if !addresses.contains(&socket.address.ip()) {
+                connection.remove_local(socket.address);
+                free.push(place);
+            }
+        }
+        for address in addresses {
+            let is_known = sockets.iter().any(|s| s.address.ip() == *address);
+            let place = free.last().copied().unwrap_or(sockets.len());
+            if is_known || place >= SOCKETS {
+                continue;
+            }
+            let opened = open(*address).and_then(|mut socket| {
+                self.shard.register_socket(self.id, place, &mut socket)?;
+                Ok(socket)
+            });
+            match opened {
+                Ok(socket) => {
+                    connection.add_local(socket.address);
+                    free.pop();
+                    match sockets.get_mut(place) {
+                        Some(old) => *old = socket,
+                        None => sockets.push(socket),
+                    }
+                }
+                Err(error) => tracing::debug!(%error, "a new address is not usable"),
+            }
+        }
+    }
+
+    fn flush(&self, now: Instant, state: &mut State) {
         let State {
             connection: Some(connection),
             sockets,
@@ -172,8 +229,12 @@ impl Link {
             return;
         };
         for transmit in connection.out.transmits.drain(..) {
-            if !send(&transmit, sockets, streams) {
+            if let Err(error) = send(&transmit, sockets, streams) {
                 connection.stats.on_unsent(&transmit.contents);
+                // A full buffer says nothing about the address.
+                if error.kind() != io::ErrorKind::WouldBlock {
+                    connection.path.doubt(now);
+                }
             }
         }
         // Without sockets of our own nobody is to learn our addresses.
@@ -243,7 +304,7 @@ impl Link {
         let local = socket.address;
         let (length, source) = match socket.udp.recv_from(buffer) {
             Ok(datagram) => datagram,
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return false,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
             // An ICMP message about an earlier datagram; it says nothing about the next one.
             Err(_) => return true,
         };
@@ -324,6 +385,13 @@ impl Link {
             let _ = self.drive(&mut state, Connection::on_time);
         }
         self.new_alarm(&mut state)
+    }
+
+    /// Where its sockets are bound.
+    #[cfg(test)]
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        let state = self.state.lock();
+        state.sockets.iter().map(|socket| socket.address).collect()
     }
 
     // --- the end

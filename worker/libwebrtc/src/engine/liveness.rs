@@ -12,6 +12,10 @@ pub(crate) const SILENT: Duration = Duration::from_secs(5);
 pub(crate) const DEAD: Duration = Duration::from_secs(15);
 /// A peer that talks but never finishes the handshake has failed after this time.
 pub(crate) const HANDSHAKE: Duration = Duration::from_secs(30);
+/// From the peer's goodbye to the failure. A server that ends a call says goodbye here and why on
+/// the signal connection; whoever reconnects before the why has come walks into a call that is over,
+/// or into the place of somebody else. Google's engine does not fail on a goodbye at all.
+pub(crate) const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What the clock says about a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,9 +26,9 @@ pub(crate) enum Verdict {
     Connecting,
     /// Heard lately.
     Alive,
-    /// Not heard for [`SILENT`].
+    /// Not heard for [`SILENT`], or the peer has just said goodbye.
     Silent,
-    /// Not heard for [`DEAD`], or never finished the handshake.
+    /// Not heard for [`DEAD`], or never finished the handshake, or [`FAREWELL`] after the goodbye.
     Dead,
 }
 
@@ -37,6 +41,10 @@ pub(crate) struct Liveness {
     connected: bool,
     /// Since when str0m has no working path although something is heard.
     path_lost: Option<Instant>,
+    /// Our address on the path is gone: waiting is of no use.
+    address_gone: bool,
+    /// The peer said goodbye; nothing takes that back.
+    goodbye: Option<Instant>,
 }
 
 impl Liveness {
@@ -44,11 +52,26 @@ impl Liveness {
     pub(crate) fn start(&mut self, now: Instant) {
         self.started = Some(now);
         self.path_lost = None;
+        self.address_gone = false;
     }
 
     /// A packet of the peer came.
     pub(crate) fn heard(&mut self, now: Instant) {
         self.heard = self.heard.max(Some(now));
+    }
+
+    /// The address of ours on which the peer was heard does not exist any more.
+    pub(crate) fn address_gone(&mut self) {
+        self.address_gone = true;
+    }
+
+    /// The peer said goodbye.
+    pub(crate) fn goodbye(&mut self, now: Instant) {
+        self.goodbye.get_or_insert(now);
+    }
+
+    pub(crate) fn has_said_goodbye(&self) -> bool {
+        self.goodbye.is_some()
     }
 
     /// ICE and DTLS are through.
@@ -73,8 +96,12 @@ impl Liveness {
             return Verdict::Idle;
         };
         let quiet = now.saturating_duration_since(self.last_sign(started));
-        if quiet >= DEAD {
+        let is_over = |goodbye: Instant| now.saturating_duration_since(goodbye) >= FAREWELL;
+        if quiet >= DEAD || self.address_gone || self.goodbye.is_some_and(is_over) {
             return Verdict::Dead;
+        }
+        if self.goodbye.is_some() {
+            return Verdict::Silent;
         }
         if !self.connected {
             let late = now.saturating_duration_since(started) >= HANDSHAKE;
@@ -103,6 +130,8 @@ impl Liveness {
     fn what_is_wrong(&self, now: Instant) -> StateReason {
         let quiet = |heard: Instant| now.saturating_duration_since(heard) >= SILENT;
         match self.heard {
+            _ if self.goodbye.is_some() => StateReason::PeerClosed,
+            _ if self.address_gone => StateReason::AddressGone,
             None => StateReason::Unreachable,
             Some(heard) if quiet(heard) => StateReason::Silent,
             Some(_) if self.path_lost.is_some() => StateReason::PathLost,
@@ -123,7 +152,10 @@ impl Liveness {
             Verdict::Idle | Verdict::Dead => None,
             Verdict::Connecting => Some((sign + DEAD).min(started + HANDSHAKE)),
             Verdict::Alive => Some(sign + SILENT),
-            Verdict::Silent => Some(sign + DEAD),
+            Verdict::Silent => {
+                let farewell = self.goodbye.map(|goodbye| goodbye + FAREWELL);
+                Some(farewell.unwrap_or(sign + DEAD))
+            }
         }
     }
 
@@ -225,5 +257,32 @@ mod tests {
         liveness.start(start);
         liveness.heard(start + HANDSHAKE);
         assert_eq!(liveness.verdict(start + HANDSHAKE), Verdict::Dead);
+    }
+
+    #[test]
+    fn a_goodbye_disconnects_at_once_and_fails_a_second_later_for_good() {
+        let start = Instant::now();
+        let mut liveness = connected(start);
+        liveness.goodbye(start);
+        assert_eq!(liveness.verdict(start), Verdict::Silent);
+        assert_eq!(liveness.reason(start), StateReason::PeerClosed);
+        let over = start + FAREWELL;
+        assert_eq!(liveness.deadline(start), Some(over));
+        liveness.goodbye(over);
+        liveness.start(over);
+        liveness.heard(over);
+        assert_eq!(liveness.verdict(over), Verdict::Dead);
+        assert_eq!(liveness.reason(over), StateReason::PeerClosed);
+    }
+
+    #[test]
+    fn an_address_that_is_gone_is_not_waited_for_and_a_restart_forgets_it() {
+        let start = Instant::now();
+        let mut liveness = connected(start);
+        liveness.address_gone();
+        assert_eq!(liveness.verdict(start), Verdict::Dead);
+        assert_eq!(liveness.reason(start), StateReason::AddressGone);
+        liveness.start(start);
+        assert_eq!(liveness.verdict(start), Verdict::Alive);
     }
 }

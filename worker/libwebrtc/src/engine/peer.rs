@@ -80,8 +80,19 @@ impl Peer {
         &self,
         options: &OfferOptions,
     ) -> Result<SessionDescription, RtcError> {
+        if options.ice_restart {
+            self.regather();
+        }
         self.link
             .with(|connection, _| connection.create_offer(options.ice_restart))?
+    }
+
+    /// Our addresses may have changed since they were gathered.
+    fn regather(&self) {
+        let hidden = self.configuration.lock().ice_transport_type != IceTransportsType::All;
+        if !hidden && let Ok(engine) = Engine::get() {
+            engine.regather(&self.link);
+        }
     }
 
     pub(crate) fn create_answer(&self) -> Result<SessionDescription, RtcError> {
@@ -93,6 +104,14 @@ impl Peer {
     }
 
     pub(crate) fn set_remote_description(&self, desc: SessionDescription) -> Result<(), RtcError> {
+        // The peer may be about to restart a path that broke because our address is gone.
+        let state = self.connection_state();
+        if matches!(
+            state,
+            PeerConnectionState::Disconnected | PeerConnectionState::Failed
+        ) {
+            self.regather();
+        }
         self.link
             .with(|connection, _| connection.set_remote(desc))?
     }

@@ -64,11 +64,21 @@ impl Shard {
     /// Waits for the sockets of connection `id`.
     pub(crate) fn register(&self, id: u64, sockets: &mut [Socket]) -> io::Result<()> {
         for (number, socket) in sockets.iter_mut().enumerate() {
-            let token = Token(id as usize * SLOTS + number);
-            self.registry
-                .register(&mut socket.udp, token, Interest::READABLE)?;
+            self.register_socket(id, number, socket)?;
         }
         Ok(())
+    }
+
+    /// Waits for socket `number` of connection `id`.
+    pub(crate) fn register_socket(
+        &self,
+        id: u64,
+        number: usize,
+        socket: &mut Socket,
+    ) -> io::Result<()> {
+        let token = Token(id as usize * SLOTS + number);
+        self.registry
+            .register(&mut socket.udp, token, Interest::READABLE)
     }
 
     /// Waits for TCP connection `number` of connection `id`.

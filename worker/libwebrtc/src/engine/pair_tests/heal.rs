@@ -77,7 +77,9 @@ fn every_state_says_why_it_was_entered() {
     let (mut pair, _) = talking();
     pair.callee.connection.close(pair.now);
     pair.callee.flush(pair.now);
-    pair.run_until(10 * SECOND, is(PeerConnectionState::Failed));
+    pair.run_until(SECOND / 2, is(PeerConnectionState::Disconnected));
+    assert_eq!(pair.caller.connection.why, Some(StateReason::PeerClosed));
+    pair.run_until(2 * SECOND, is(PeerConnectionState::Failed));
     assert_eq!(pair.caller.connection.why, Some(StateReason::PeerClosed));
 
     let mut alone = Pair::new();

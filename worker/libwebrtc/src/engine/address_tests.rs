@@ -1,0 +1,137 @@
+//! Two connections over real sockets: which addresses they use, and what becomes of a lost one.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Weak},
+    thread,
+    time::{Duration, Instant},
+};
+
+use mio::net::UdpSocket;
+
+use super::{
+    link::{Link, Socket},
+    shard::Shard,
+    transceivers::TransceiverShared,
+};
+use crate::{
+    MediaType,
+    peer_connection::PeerConnectionState,
+    rtp_transceiver::{RtpTransceiverDirection, RtpTransceiverInit},
+};
+
+/// Long enough for a busy machine.
+const LIMIT: Duration = Duration::from_secs(20);
+const LOOK: Duration = Duration::from_millis(1);
+
+fn socket(address: IpAddr) -> io::Result<Socket> {
+    let udp = UdpSocket::bind(SocketAddr::new(address, 0))?;
+    let address = udp.local_addr()?;
+    Ok(Socket { udp, address })
+}
+
+fn open(id: u64, shard: &Arc<Shard>, address: &str) -> Arc<Link> {
+    let mut sockets = vec![socket(address.parse().unwrap()).unwrap()];
+    shard.register(id, &mut sockets).unwrap();
+    Link::open(id, shard.clone(), sockets)
+}
+
+struct Two {
+    caller: Arc<Link>,
+    callee: Arc<Link>,
+}
+
+impl Two {
+    /// Connected, the caller on this address and the callee on the other.
+    fn on(caller: &str, callee: &str) -> Self {
+        let shard = Shard::start(0).unwrap();
+        let two = Self {
+            caller: open(1, &shard, caller),
+            callee: open(2, &shard, callee),
+        };
+        let init = RtpTransceiverInit {
+            direction: RtpTransceiverDirection::RecvOnly,
+            stream_ids: Vec::new(),
+            send_encodings: Vec::new(),
+        };
+        let section = TransceiverShared::new(MediaType::Audio, init, Weak::new());
+        let added = two.caller.with(|caller, _| caller.add_transceiver(section));
+        added.unwrap();
+        two.negotiate(false);
+        two.wait_for("connected", Self::are_connected);
+        two
+    }
+
+    fn negotiate(&self, restart: bool) {
+        let offer = self.caller.with(|caller, _| {
+            let offer = caller.create_offer(restart)?;
+            caller.set_local(offer.clone()).map(|()| offer)
+        });
+        let offer = offer.unwrap().unwrap();
+        let answer = self.callee.with(|callee, _| {
+            callee.set_remote(offer)?;
+            let answer = callee.create_answer()?;
+            callee.set_local(answer.clone()).map(|()| answer)
+        });
+        let answer = answer.unwrap().unwrap();
+        let answered = self.caller.with(|caller, _| caller.set_remote(answer));
+        answered.unwrap().unwrap();
+    }
+
+    #[track_caller]
+    fn wait_for(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + LIMIT;
+        while !is_so(self) {
+            assert!(Instant::now() < deadline, "not within {LIMIT:?}: {what}");
+            thread::park_timeout(LOOK);
+        }
+    }
+
+    fn are_connected(&self) -> bool {
+        let states = [&self.caller, &self.callee].map(|link| *link.status.connection.get());
+        states == [PeerConnectionState::Connected; 2]
+    }
+}
+
+#[test]
+fn two_connections_meet_over_ipv6() {
+    let two = Two::on("::1", "::1");
+    let heard = two.callee.with(|callee, _| callee.path.peer());
+    let caller = two.caller.addresses();
+    assert_eq!(heard.unwrap(), caller.first().copied());
+}
+
+#[test]
+fn an_address_that_changes_is_followed_with_the_next_restart() {
+    let two = Two::on("127.0.0.5", "127.0.0.1");
+    let new = IpAddr::from([127, 0, 0, 6]);
+    two.caller.regather(&[new], socket);
+    let addresses = two.caller.addresses();
+    assert_eq!(addresses.len(), 1);
+    assert_eq!(addresses[0].ip(), new);
+    two.negotiate(true);
+    two.wait_for("heard from the new address", |two| {
+        let heard = two.callee.with(|callee, _| callee.path.peer());
+        heard.unwrap() == Some(addresses[0])
+    });
+    two.wait_for("connected again", Two::are_connected);
+}
+
+#[test]
+fn a_connection_whose_address_is_gone_fails_without_waiting() {
+    // No interface has this one, although the system lets it be used.
+    let two = Two::on("127.0.0.5", "127.0.0.1");
+    let doubted = two.caller.with(|caller, now| caller.path.doubt(now));
+    doubted.unwrap();
+    let failed = *two.caller.status.connection.get();
+    assert_eq!(failed, PeerConnectionState::Failed);
+}
+
+#[test]
+fn a_connection_whose_address_is_still_there_stays() {
+    let two = Two::on("127.0.0.1", "127.0.0.1");
+    let doubted = two.caller.with(|caller, now| caller.path.doubt(now));
+    doubted.unwrap();
+    assert!(two.are_connected());
+}
