@@ -9,7 +9,9 @@ use std::time::Duration;
 use livekit::{
     RoomError,
     prelude::{Room, RoomOptions},
+    rtc_engine::EngineError,
 };
+use livekit_signaling::SignalError;
 
 use super::Joined;
 use crate::config::Secret;
@@ -52,12 +54,15 @@ pub async fn connect(url: &str, token: &Secret) -> Result<Joined, ConnectError> 
     }
 }
 
-/// The room library hides the status in its text.
+/// Only what the server's own validation says counts: a refused WebSocket upgrade may carry the same
+/// status while the server is merely overloaded.
 fn is_unauthorized(error: &RoomError) -> bool {
-    let text = error.to_string();
-    ["401", "403", "nauthorized"]
-        .iter()
-        .any(|sign| text.contains(sign))
+    match error {
+        RoomError::Engine(EngineError::Signal(SignalError::Client(status, _))) => {
+            matches!(status.as_u16(), 401 | 403)
+        }
+        _ => false,
+    }
 }
 
 fn options() -> RoomOptions {
@@ -71,4 +76,25 @@ fn options() -> RoomOptions {
         .data_stream
         .with_max_payload_byte_length(LONGEST_STREAM);
     options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_unauthorized_by(signal: SignalError) -> bool {
+        is_unauthorized(&RoomError::Engine(EngineError::Signal(signal)))
+    }
+
+    #[test]
+    fn only_the_servers_own_word_about_the_token_counts() {
+        let client = |status: u16| SignalError::Client(status.try_into().unwrap(), String::new());
+        assert!(is_unauthorized_by(client(401)));
+        assert!(is_unauthorized_by(client(403)));
+        assert!(!is_unauthorized_by(client(404)));
+        let status = 401.try_into().unwrap();
+        assert!(!is_unauthorized_by(SignalError::Handshake { status }));
+        let chance = SignalError::Connection("port 4010: refused".to_owned());
+        assert!(!is_unauthorized_by(chance));
+    }
 }
