@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use crate::clips::{Clip, SAMPLE_RATE, duration_of, samples_in};
 
+mod pieces;
 mod spectrum;
 
+pub use pieces::likeness;
 use spectrum::Picture;
 
 /// A clip that was found in a recording.

@@ -17,7 +17,6 @@ use tests::{
 use tokio::time::Instant;
 
 use crate::{
-    likeness,
     ours::Arrived,
     participant::{Loss, Packet, Participant},
 };
@@ -119,7 +118,7 @@ impl Call {
         }
         let by_us = soon("the words arrive", async || {
             let pcm = &self.arrived().pcm[arrived_before..];
-            likeness::of(pcm, theirs).ok_or_else(|| described(pcm))
+            ears::likeness(pcm, theirs).ok_or_else(|| described(pcm))
         });
         let by_us = by_us.await;
         self.sheet.put("heard_by_us", step, score(&by_us));
@@ -135,7 +134,7 @@ impl Call {
         let now = self.us.position().await?;
         hears_for(&mut self.us, now, IN_FLIGHT, "us").await?;
         let pcm = self.us.listen(from).await?;
-        let played = likeness::of(&pcm, theirs).ok_or_else(String::new);
+        let played = ears::likeness(&pcm, theirs).ok_or_else(String::new);
         self.sheet.put("played_by_us", step, score(&played));
         if played.is_err() {
             self.keep(&format!("{step}-us"), &pcm);
@@ -402,7 +401,7 @@ fn packet(length: usize, seed: u8, reliable: bool) -> Packet {
 async fn hears(one: &mut Participant, clip: &Clip, from: usize) -> Result<f32, String> {
     soon(&format!("{} is heard", clip.name), async || {
         let pcm = one.listen(from).await?;
-        likeness::of(&pcm, clip).ok_or_else(|| described(&pcm))
+        ears::likeness(&pcm, clip).ok_or_else(|| described(&pcm))
     })
     .await
 }

@@ -6,8 +6,6 @@
 //! for what was heard when a call failed.
 
 mod call;
-mod likeness;
-mod network;
 mod ours;
 mod participant;
 mod program;
@@ -22,12 +20,14 @@ use std::{
 
 use futures_util::FutureExt;
 use serde_json::{Value, json};
-use tests::livekit_server::{LivekitServer, Pass};
+use tests::{
+    livekit_server::{LivekitServer, Pass},
+    network::Network,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     call::{Call, Length, Sheet},
-    network::Network,
     ours::Ours,
     participant::Participant,
     program::Program,

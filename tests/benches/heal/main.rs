@@ -13,6 +13,7 @@ use serde_json::json;
 use tests::{
     faults::{Wire, impairment::Impairment, relay::UdpRelay},
     livekit_server::LivekitServer,
+    user::configure_engine,
 };
 
 #[expect(
@@ -21,12 +22,13 @@ use tests::{
 )]
 #[path = "../conversation/figures.rs"]
 mod figures;
+mod moves;
 mod peer;
 
 use figures::{Figure, Report, milliseconds};
 use peer::Peer;
 
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 /// Sound that does not come back for so long is a failure.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -98,11 +100,18 @@ const CASES: [Case; 7] = [
 ];
 
 fn main() -> Result<()> {
-    let runs = number("--runs").unwrap_or(10);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let report = runtime.block_on(measure(runs))?;
+    let args: Vec<String> = std::env::args().collect();
+    if let [_, word, url] = args.as_slice()
+        && word == moves::INSIDE
+    {
+        return runtime.block_on(moves::sit_inside(url));
+    }
+    configure_engine();
+    let wish = Wish::from(&args)?;
+    let report = runtime.block_on(measure(&wish))?;
     #[expect(clippy::print_stdout, reason = "the figures are this program's output")]
     {
         println!("{report:#}");
@@ -110,16 +119,43 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn number(option: &str) -> Option<usize> {
-    let args: Vec<String> = std::env::args().collect();
-    let at = args.iter().position(|arg| arg == option)?;
-    args.get(at + 1)?.parse().ok()
+/// What was asked for.
+struct Wish {
+    runs: usize,
+    /// Leaves out what needs root.
+    skip_netns: bool,
+    /// The cases whose name has this in it; empty = all.
+    filter: String,
 }
 
-async fn measure(runs: usize) -> Result<serde_json::Value> {
+impl Wish {
+    fn from(args: &[String]) -> Result<Self> {
+        let mut wish = Self {
+            runs: 10,
+            skip_netns: false,
+            filter: String::new(),
+        };
+        let mut args = args.iter().skip(1);
+        while let Some(arg) = args.next() {
+            match arg.as_str() {
+                "--runs" => wish.runs = args.next().ok_or("--runs needs a number")?.parse()?,
+                "--skip-netns" => wish.skip_netns = true,
+                other => other.clone_into(&mut wish.filter),
+            }
+        }
+        Ok(wish)
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        name.contains(&self.filter)
+    }
+}
+
+async fn measure(wish: &Wish) -> Result<serde_json::Value> {
+    let runs = wish.runs;
     let mut report = Report::default();
     let (mut passed, mut failed) = (0, 0);
-    for case in &CASES {
+    for case in CASES.iter().filter(|case| wish.wants(case.name)) {
         eprintln!("  … {}", case.name);
         let mut figure = Figure::new(case.name, "ms", case.wanted);
         let mut scene = Scene::open().await?;
@@ -140,12 +176,24 @@ async fn measure(runs: usize) -> Result<serde_json::Value> {
         eprintln!("    repairs by the room library: {}", scene.repairs());
         report.add(figure);
     }
+    let mut skipped = 0;
+    if wish.wants(moves::NAME) {
+        eprintln!("  … {}", moves::NAME);
+        if wish.skip_netns {
+            skipped = runs;
+        } else {
+            let figure = moves::measure(runs).await?;
+            passed += figure.count();
+            failed += runs - figure.count();
+            report.add(figure);
+        }
+    }
     let mut json = report.into_json();
     if let Some(object) = json.as_object_mut() {
         object.insert("part".to_owned(), json!("heal"));
         object.insert("passed".to_owned(), json!(passed));
         object.insert("failed".to_owned(), json!(failed));
-        object.insert("skipped".to_owned(), json!(0));
+        object.insert("skipped".to_owned(), json!(skipped));
     }
     Ok(json)
 }

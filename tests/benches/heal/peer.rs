@@ -14,7 +14,7 @@ use livekit::{
         audio_source::{AudioSourceOptions, RtcAudioSource, native::NativeAudioSource},
     },
 };
-use tests::{clips::SAMPLE_RATE, livekit_server::Pass, user::configure_engine};
+use tests::{clips::SAMPLE_RATE, livekit_server::Pass};
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::Result;
@@ -46,7 +46,6 @@ struct Noticed {
 impl Peer {
     /// Joins and begins to sound.
     pub(crate) async fn join(url: &str, name: &str) -> Result<Self> {
-        configure_engine();
         let token = Pass::of(name, "heal").token();
         let (room, events) = Room::connect(url, &token, RoomOptions::default()).await?;
         let room = Arc::new(room);

@@ -43,7 +43,8 @@ usage: cargo xtask <command>
   interop [--quick] [--skip-netns] [filter ...]    calls with Google's engine, Chromium and our own; prints JSON
   soak [--minutes N] [--loss PERCENT]  one long call over a lossy network (60, 5)
   impairment [--check | --write] [--real [seconds]]  badly delivered audio: figures of both receivers as JSON; the table of them
-  heal [--runs N]             how long sound is away after faults of the network, as JSON
+  heal [--runs N] [--skip-netns] [name]
+                             how long sound is away after faults of the network, as JSON
   doctor                      what this machine has, what is missing, and the line that installs it
   fuzz [--short] [target ...] hostile input, 10 minutes per target (--short: 60 s), as JSON
   tidy                        the house rules as checks

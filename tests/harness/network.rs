@@ -1,34 +1,36 @@
 //! Adapter: a network namespace with one address, joined to this one by a pair of virtual links.
 //!
-//! Google's engine ignores loopback adapters, so it gets an ordinary address where nothing else is
-//! and nothing else can be reached. Owns the namespace and the links; dropping it removes both. What
-//! a killed run left behind is removed by the next one.
+//! Google's engine ignores loopback adapters, and addresses of loopback never change: so a program
+//! gets an ordinary address where nothing else is and nothing else can be reached. Owns the namespace
+//! and the links; dropping it removes both. What a killed run left behind is removed by the next one.
 
 use std::{net::Ipv4Addr, path::Path, process::Command};
 
-use tests::livekit_server::Interface;
+use crate::livekit_server::Interface;
 
 /// Two ends: ours, where the server listens, and the far one inside the namespace.
-pub(crate) struct Network {
+#[derive(Debug)]
+pub struct Network {
     namespace: String,
     link: String,
     near: Ipv4Addr,
-    far: Ipv4Addr,
+    /// The one it has now comes first.
+    far: [Ipv4Addr; 2],
 }
 
-/// What namespaces of this program are called, before its process id.
-const PREFIX: &str = "interop-";
+/// What namespaces of this harness are called, before the process id.
+const PREFIX: &str = "room-agent-";
 /// What its links are called; the kernel allows 15 characters.
-const LINK_PREFIX: &str = "iop";
-/// Two addresses for hosts.
-const SUBNET_BITS: u8 = 30;
+const LINK_PREFIX: &str = "rag";
+/// Six addresses for hosts.
+const SUBNET_BITS: u8 = 29;
 
 impl Network {
     /// Makes both ends.
     ///
     /// # Errors
     /// One line that says what is missing: root, iproute2, or a kernel with namespaces.
-    pub(crate) fn make() -> Result<Self, String> {
+    pub fn make() -> Result<Self, String> {
         sweep()?;
         let id = std::process::id();
         let (near, far) = free_subnet()?;
@@ -48,9 +50,9 @@ impl Network {
         let Self {
             namespace, link, ..
         } = self;
-        let far_link = format!("{link}p");
+        let far_link = self.far_link();
         let near = format!("{}/{SUBNET_BITS}", self.near);
-        let far = format!("{}/{SUBNET_BITS}", self.far);
+        let far = format!("{}/{SUBNET_BITS}", self.far[0]);
         for command in [
             &[
                 "link", "add", link, "type", "veth", "peer", "name", &far_link, "netns", namespace,
@@ -66,8 +68,26 @@ impl Network {
         Ok(())
     }
 
+    fn far_link(&self) -> String {
+        format!("{}p", self.link)
+    }
+
+    /// Takes the address inside away and gives another one. Whoever uses the old one is not told.
+    ///
+    /// # Errors
+    /// When the system does not allow it.
+    pub fn change_address(&mut self) -> Result<(), String> {
+        let link = self.far_link();
+        let [old, new] = self.far.map(|address| format!("{address}/{SUBNET_BITS}"));
+        let inside = ["-n", &self.namespace, "address"];
+        ip(&[&inside[..], &["delete", &old, "dev", &link]].concat())?;
+        ip(&[&inside[..], &["add", &new, "dev", &link]].concat())?;
+        self.far.reverse();
+        Ok(())
+    }
+
     /// Where a server listens for those inside.
-    pub(crate) fn near_end(&self) -> Interface {
+    pub fn near_end(&self) -> Interface {
         Interface {
             name: self.link.clone(),
             address: self.near,
@@ -75,7 +95,7 @@ impl Network {
     }
 
     /// What runs a program inside.
-    pub(crate) fn enter(&self) -> Vec<String> {
+    pub fn enter(&self) -> Vec<String> {
         ["ip", "netns", "exec", &self.namespace]
             .map(str::to_owned)
             .to_vec()
@@ -111,16 +131,17 @@ fn remove(namespace: &str, link: &str) {
     let _ = ip(&["netns", "delete", namespace]);
 }
 
-/// Two neighbouring private addresses that nothing near this machine uses.
-fn free_subnet() -> Result<(Ipv4Addr, Ipv4Addr), String> {
+/// Neighbouring private addresses that nothing near this machine uses: ours, and two inside.
+fn free_subnet() -> Result<(Ipv4Addr, [Ipv4Addr; 2]), String> {
     const ATTEMPTS: usize = 20;
     (0..ATTEMPTS)
         .map(|_| {
             let (b, c, d): (u8, u8, u8) = rand::random();
-            let subnet = Ipv4Addr::new(10, b, c, d & !3).to_bits();
-            (Ipv4Addr::from(subnet + 1), Ipv4Addr::from(subnet + 2))
+            let subnet = Ipv4Addr::new(10, b, c, d & !7).to_bits();
+            let [near, far, other] = [1, 2, 3].map(|host| Ipv4Addr::from(subnet + host));
+            (near, [far, other])
         })
-        .find(|(_, far)| is_free(*far))
+        .find(|(near, _)| is_free(*near))
         .ok_or_else(|| "no private subnet is free".to_owned())
 }
 
