@@ -72,16 +72,22 @@ mod tests {
         "caller-time",
     ];
 
-    /// Played this much faster, by leaving out or repeating samples as a jitter buffer does.
+    /// Played this much faster at the same pitch: overlapping slices, put down closer together.
     fn played(pcm: &[i16], speed: f32) -> Vec<i16> {
-        // Whole pitch periods of about 10 ms go, so the pitch stays.
-        let period = samples_in(Duration::from_millis(10));
-        let blocks: Vec<&[i16]> = pcm.chunks(period).collect();
-        let count = (blocks.len() as f32 / speed) as usize;
-        (0..count)
-            .flat_map(|n| blocks[((n as f32 * speed) as usize).min(blocks.len() - 1)])
-            .copied()
-            .collect()
+        let hop = samples_in(Duration::from_millis(20));
+        // With a pause behind it, as in a call.
+        let count = (pcm.len() as f32 / speed) as usize / hop + 10;
+        let sample = |slice: usize, offset: usize| {
+            let start = (slice as f32 * hop as f32 * speed) as usize;
+            f32::from(pcm.get(start + offset).copied().unwrap_or(0))
+        };
+        let mixed = |n: usize| {
+            let (slice, at) = (n / hop, n % hop);
+            let fade = at as f32 / hop as f32;
+            let last = slice.checked_sub(1).map_or(0.0, |l| sample(l, hop + at));
+            (sample(slice, at) * fade + last * (1.0 - fade)) as i16
+        };
+        (0..count * hop).map(mixed).collect()
     }
 
     #[test]
