@@ -1,4 +1,5 @@
 //! Adapter: a participant that sounds all the time and notes when each packet of the other arrives.
+//! When the room library gives up, it joins again, as an application does.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -21,13 +22,16 @@ use crate::Result;
 
 /// 10 ms.
 const FRAME: Duration = Duration::from_millis(10);
+/// Pause before the room is knocked at again.
+const RETURN: Duration = Duration::from_millis(250);
+/// How long a room that is lost may take to be closed.
+const CLOSING: Duration = Duration::from_secs(3);
 /// Packets that wait to be noted; they are noted at once.
 const WAITING: usize = 1_024;
 
 /// One of the two.
 pub(crate) struct Peer {
     notes: Notes,
-    _room: Arc<Room>,
     _tasks: JoinSet<()>,
 }
 
@@ -38,37 +42,28 @@ pub(crate) struct Notes(Arc<Mutex<Noticed>>);
 #[derive(Default)]
 struct Noticed {
     arrivals: Vec<Instant>,
-    /// The room library's own repairs: begun, and whether it gave up.
+    /// The room library's own repairs that began.
     repairs: u64,
-    is_out: bool,
+    /// How often it gave up, so that the room was joined again.
+    returns: u64,
 }
 
 impl Peer {
     /// Joins and begins to sound.
     pub(crate) async fn join(url: &str, name: &str) -> Result<Self> {
-        let token = Pass::of(name, "heal").token();
-        let (room, events) = Room::connect(url, &token, RoomOptions::default()).await?;
-        let room = Arc::new(room);
         let source = NativeAudioSource::new(AudioSourceOptions::default(), SAMPLE_RATE, 1, 0);
-        let rtc = RtcAudioSource::Native(source.clone());
-        let track = LocalAudioTrack::create_audio_track("sound", rtc);
-        let options = TrackPublishOptions {
-            source: TrackSource::Microphone,
-            dtx: false,
-            red: false,
-            ..Default::default()
+        let who = Who {
+            url: url.to_owned(),
+            token: Pass::of(name, "heal").token(),
+            voice: RtcAudioSource::Native(source.clone()),
         };
-        let local = room.local_participant();
-        local
-            .publish_track(LocalTrack::Audio(track), options)
-            .await?;
+        let joined = who.enter().await?;
         let notes = Notes::default();
         let mut tasks = JoinSet::new();
         tasks.spawn(sound(source));
-        tasks.spawn(watch(events, notes.clone()));
+        tasks.spawn(stay(who, joined, notes.clone()));
         Ok(Self {
             notes,
-            _room: room,
             _tasks: tasks,
         })
     }
@@ -113,9 +108,9 @@ impl Notes {
         self.lock().repairs
     }
 
-    /// Has the room library given up?
-    pub(crate) fn is_out(&self) -> bool {
-        self.lock().is_out
+    /// How often the room was joined again because the room library had given up.
+    pub(crate) fn returns(&self) -> u64 {
+        self.lock().returns
     }
 }
 
@@ -142,7 +137,54 @@ async fn sound(source: NativeAudioSource) {
     }
 }
 
-async fn watch(mut events: mpsc::UnboundedReceiver<RoomEvent>, notes: Notes) {
+/// Who joins, and what is published.
+struct Who {
+    url: String,
+    token: String,
+    voice: RtcAudioSource,
+}
+
+type Joined = (Room, mpsc::UnboundedReceiver<RoomEvent>);
+
+impl Who {
+    async fn enter(&self) -> Result<Joined> {
+        let joined = Room::connect(&self.url, &self.token, RoomOptions::default()).await?;
+        let track = LocalAudioTrack::create_audio_track("sound", self.voice.clone());
+        let options = TrackPublishOptions {
+            source: TrackSource::Microphone,
+            dtx: false,
+            red: false,
+            ..Default::default()
+        };
+        let local = joined.0.local_participant();
+        local
+            .publish_track(LocalTrack::Audio(track), options)
+            .await?;
+        Ok(joined)
+    }
+
+    /// Until it is let in.
+    async fn enter_again(&self) -> Joined {
+        loop {
+            match self.enter().await {
+                Ok(joined) => return joined,
+                Err(_) => tokio::time::sleep(RETURN).await,
+            }
+        }
+    }
+}
+
+async fn stay(who: Who, (mut room, mut events): Joined, notes: Notes) {
+    loop {
+        watch(&mut events, &notes).await;
+        notes.lock().returns += 1;
+        let _ = tokio::time::timeout(CLOSING, room.close()).await;
+        (room, events) = who.enter_again().await;
+    }
+}
+
+/// Until the room library gives up.
+async fn watch(events: &mut mpsc::UnboundedReceiver<RoomEvent>, notes: &Notes) {
     let mut ears = JoinSet::new();
     while let Some(event) = events.recv().await {
         match event {
@@ -151,7 +193,7 @@ async fn watch(mut events: mpsc::UnboundedReceiver<RoomEvent>, notes: Notes) {
                 ..
             } => drop(ears.spawn(listen(track, notes.clone()))),
             RoomEvent::Reconnecting => notes.lock().repairs += 1,
-            RoomEvent::Disconnected { .. } => notes.lock().is_out = true,
+            RoomEvent::Disconnected { .. } => return,
             _ => {}
         }
     }

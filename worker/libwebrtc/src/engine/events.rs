@@ -2,7 +2,7 @@
 //! it out in order and calls the callbacks, with no lock of the engine held.
 //!
 //! The queue is unbounded in its type and bounded by its users: state changes are few per
-//! negotiation, and a connection that has [`MESSAGE_LIMIT`] messages waiting may not add one.
+//! negotiation, and a connection with [`BACKLOG`] bytes of messages waiting may not add one.
 
 use std::{
     collections::VecDeque,
@@ -26,9 +26,11 @@ use crate::{
     rtp_transceiver::RtpTransceiver,
 };
 
-/// Messages of one connection that may wait for the application. 64 kB each at most, usually one
-/// or two: an application that is this far behind does not read at all.
-const MESSAGE_LIMIT: usize = 8_192;
+/// Bytes of messages of one connection that may wait for the application, usually a few: an
+/// application that is this far behind does not read at all.
+const BACKLOG: usize = 16 * 1024 * 1024;
+/// What a message counts besides its content, so that empty ones are bounded too.
+const ENVELOPE: usize = 256;
 
 /// What happened on a connection.
 pub(crate) enum Event {
@@ -54,19 +56,39 @@ pub(crate) enum Event {
 #[derive(Default)]
 pub(crate) struct Listener {
     pub(crate) callbacks: PeerCallbacks,
-    /// Messages of this connection in the queue.
-    waiting: AtomicUsize,
+    backlog: Backlog,
+}
+
+/// What waits for the application in messages of one connection, in bytes.
+#[derive(Default)]
+struct Backlog(AtomicUsize);
+
+impl Backlog {
+    /// False when there is no room for it.
+    fn take_in(&self, message: &[u8]) -> bool {
+        // Only the connection adds, under its lock: nobody else can fill what is free here.
+        let is_full = self.0.load(Ordering::Relaxed) >= BACKLOG;
+        if !is_full {
+            self.0
+                .fetch_add(message.len() + ENVELOPE, Ordering::Relaxed);
+        }
+        !is_full
+    }
+
+    fn hand_over(&self, message: &[u8]) {
+        self.0
+            .fetch_sub(message.len() + ENVELOPE, Ordering::Relaxed);
+    }
 }
 
 impl Listener {
     /// False when the application is too far behind to take a message.
     #[must_use]
     pub(crate) fn post(self: &Arc<Self>, event: Event) -> bool {
-        if matches!(event, Event::Message(..)) {
-            if self.waiting.load(Ordering::Relaxed) >= MESSAGE_LIMIT {
-                return false;
-            }
-            self.waiting.fetch_add(1, Ordering::Relaxed);
+        if let Event::Message(_, data, _) = &event
+            && !self.backlog.take_in(data)
+        {
+            return false;
         }
         queue().push(self.clone(), event);
         true
@@ -87,7 +109,7 @@ impl Listener {
             }
             Event::ChannelState(channel, state) => channel.callbacks().state.call(|f| f(state)),
             Event::Message(channel, data, binary) => {
-                self.waiting.fetch_sub(1, Ordering::Relaxed);
+                self.backlog.hand_over(&data);
                 channel.deliver(data, binary);
             }
             Event::Unpark(channel) => channel.unpark(),
@@ -153,4 +175,25 @@ fn queue() -> &'static Queue {
             filled: Condvar::new(),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(backlog: &Backlog, message: &[u8]) -> usize {
+        std::iter::repeat_with(|| backlog.take_in(message))
+            .take_while(|taken| *taken)
+            .count()
+    }
+
+    #[test]
+    fn large_messages_and_empty_ones_are_bounded_alike() {
+        let large = vec![0; 64 * 1024];
+        let backlog = Backlog::default();
+        assert_eq!(taken(&backlog, &large), 256);
+        backlog.hand_over(&large);
+        assert_eq!(taken(&backlog, &large), 1, "room again");
+        assert_eq!(taken(&Backlog::default(), &[]), BACKLOG / ENVELOPE);
+    }
 }

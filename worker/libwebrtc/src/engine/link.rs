@@ -75,7 +75,9 @@ fn send(transmit: &Transmit, sockets: &[Socket], streams: &mut [Option<Stream>])
         };
         let stream = streams.iter_mut().flatten().find(of_path);
         let sent = stream.is_some_and(|stream| stream.send(&transmit.contents));
-        return sent.then_some(()).ok_or(io::ErrorKind::WouldBlock.into());
+        return sent
+            .then_some(())
+            .ok_or_else(|| io::ErrorKind::WouldBlock.into());
     }
     let of_address = |socket: &&Socket| socket.address == transmit.source;
     let socket = sockets.iter().find(of_address);
