@@ -75,6 +75,13 @@ pub(crate) fn demo(args: &[String]) -> Result<(), Failure> {
     ));
     say(format_args!("  model   {}", stack.model));
     say(format_args!("  server  {}", stack.livekit_url));
+    if stack.is_ours {
+        say(format_args!(
+            "  keys    export LIVEKIT_URL={} LIVEKIT_API_KEY={KEY} LIVEKIT_API_SECRET={SECRET}",
+            stack.livekit_url
+        ));
+    }
+    say(format_args!("  worker  {}", stack.program.display()));
     say(format_args!("  logs    {}", stack.logs().display()));
     say("\n  Ctrl-C stops everything.");
     let result = stack.children.wait_for_interrupt();
@@ -98,7 +105,11 @@ pub(crate) struct Stack {
     children: Children,
     link: String,
     livekit_url: String,
+    /// The LiveKit server is one that was started here.
+    is_ours: bool,
     model: String,
+    /// The worker's binary.
+    program: PathBuf,
 }
 
 impl Stack {
@@ -116,7 +127,9 @@ impl Stack {
             children,
             link,
             livekit_url: server.url,
+            is_ours: server.ours,
             model,
+            program: cargo::program(options.profile, "room-agent"),
         })
     }
 

@@ -5,7 +5,7 @@ use crate::{
     servers, setup,
 };
 
-/// Prints one line per need; fails when something is missing.
+/// Prints one line per need; fails when something is missing that the demo needs.
 pub(crate) fn doctor() -> Result<(), Failure> {
     let mut missing_packages = Vec::new();
     let mut problems = 0;
@@ -21,14 +21,20 @@ pub(crate) fn doctor() -> Result<(), Failure> {
             }
         }
     }
-    let tools = [setup::BUILD, setup::BROWSER, setup::INTEROP].concat();
-    for tool in tools {
-        match tool.is_there() {
-            true => say(format_args!("ok       {} ({})", tool.program, tool.why)),
-            false => {
-                say(format_args!("missing  {} ({})", tool.program, tool.why));
-                missing_packages.push(tool.package);
+    for (tools, word) in [
+        (setup::BUILD, "missing"),
+        (setup::BROWSER, "for test"),
+        (setup::INTEROP, "for test"),
+    ] {
+        for tool in tools {
+            let told = format!("{} ({})", tool.program, tool.why);
+            if tool.is_there() {
+                say(format_args!("ok       {told}"));
+                continue;
             }
+            say(format_args!("{word:<8} {told}"));
+            missing_packages.push(tool.package);
+            problems += usize::from(word == "missing");
         }
     }
     say(format_args!(
@@ -36,7 +42,6 @@ pub(crate) fn doctor() -> Result<(), Failure> {
         servers::LIVEKIT_VERSION
     ));
     if !missing_packages.is_empty() {
-        problems += missing_packages.len();
         say(format_args!(
             "install  {}",
             setup::install_line(&missing_packages)

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     browser, cargo, paths,
-    run::{Failure, long, output, run},
+    run::{Failure, long, note, output, run},
     servers, setup,
 };
 
@@ -29,6 +29,18 @@ pub(crate) fn interop(args: &[String]) -> Result<(), Failure> {
     }
     calls.env("INTEROP_RECORDINGS", paths::scratch("interop"));
     run(&mut calls)
+}
+
+/// The quick part, as far as this user may: a network namespace needs root.
+pub(crate) fn quick() -> Result<(), Failure> {
+    let mut args = vec!["--quick".to_owned()];
+    if !setup::is_root() {
+        note(
+            "  not root: the calls with Google's engine, which need a network namespace, are left out",
+        );
+        args.push("--skip-netns".to_owned());
+    }
+    interop(&args)
 }
 
 /// Whom calls are named after.

@@ -102,8 +102,7 @@ pub(crate) fn install_line(packages: &[&str]) -> String {
 }
 
 fn may_install() -> bool {
-    let root = output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
-    root && on_path("apt-get").is_some()
+    is_root() && on_path("apt-get").is_some()
 }
 
 /// Go, Node and Rust come from their own installers: too many ways for us to choose one.
@@ -183,6 +182,11 @@ fn version_in(text: &str) -> Option<(u32, u32)> {
             let minor = parts.next()?.parse().ok()?;
             Some((major, minor))
         })
+}
+
+/// May this process do everything?
+pub(crate) fn is_root() -> bool {
+    output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
 }
 
 #[cfg(test)]

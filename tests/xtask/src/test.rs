@@ -28,7 +28,7 @@ const STEPS: &[Step] = &[
     ("parity", parity::parity),
     ("end to end", || e2e::e2e(&[])),
     ("conformance", conformance::quick),
-    ("interop", || interop::interop(&["--quick".to_owned()])),
+    ("interop", interop::quick),
     ("impairment", impairment::check),
     ("browser", browser::browser),
     ("demo --check", demo::check),
@@ -57,7 +57,7 @@ pub(crate) fn test(only: &[String]) -> Result<(), Failure> {
 pub(crate) fn nightly(only: &[String]) -> Result<(), Failure> {
     let mut times = Vec::new();
     let mut failures = Vec::new();
-    for (name, part) in chosen(NIGHTLY, only) {
+    for (name, part) in chosen(NIGHTLY, only)? {
         let (time, result) = timed(name, *part);
         times.push((*name, time));
         if let Err(failure) = result {
@@ -74,7 +74,7 @@ pub(crate) fn nightly(only: &[String]) -> Result<(), Failure> {
 
 fn steps(all: &'static [Step], only: &[String]) -> Result<(), Failure> {
     let mut times = Vec::new();
-    for (name, step) in chosen(all, only) {
+    for (name, step) in chosen(all, only)? {
         let (time, result) = timed(name, *step);
         times.push((*name, time));
         if let Err(failure) = result {
@@ -86,11 +86,22 @@ fn steps(all: &'static [Step], only: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// All steps, or those whose names begin with one of `only`.
-fn chosen(all: &'static [Step], only: &[String]) -> impl Iterator<Item = &'static Step> {
-    all.iter().filter(move |(name, _)| {
-        only.is_empty() || only.iter().any(|wanted| name.starts_with(wanted.as_str()))
-    })
+/// All steps, or those whose names begin with one of `only`. A word that picks nothing is an error:
+/// a misspelt step must not pass.
+fn chosen(all: &'static [Step], only: &[String]) -> Result<Vec<&'static Step>, Failure> {
+    let picks = |(name, _): &&Step, wanted: &String| name.starts_with(wanted.as_str());
+    if let Some(stranger) = only
+        .iter()
+        .find(|wanted| !all.iter().any(|step| picks(&step, wanted)))
+    {
+        let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
+        let names = names.join(", ");
+        return Err(Failure::new(format!(
+            "there is no `{stranger}`; there are: {names}"
+        )));
+    }
+    let wanted = |step: &&Step| only.is_empty() || only.iter().any(|word| picks(step, word));
+    Ok(all.iter().filter(wanted).collect())
 }
 
 fn timed(name: &str, step: fn() -> Result<(), Failure>) -> (Duration, Result<(), Failure>) {
@@ -170,4 +181,31 @@ fn verdict(part: &str, check: impl FnOnce() -> Result<(), Failure>) -> Result<()
         r#"{{"part":"{part}","passed":{passed},"failed":{failed},"skipped":0}}"#
     ));
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(all: &'static [Step], only: &[&str]) -> Result<Vec<&'static str>, Failure> {
+        let only: Vec<String> = only.iter().map(ToString::to_string).collect();
+        Ok(chosen(all, &only)?
+            .into_iter()
+            .map(|(name, _)| *name)
+            .collect())
+    }
+
+    #[test]
+    fn steps_are_picked_by_how_they_begin_and_a_misspelt_one_is_refused() {
+        assert_eq!(names(STEPS, &[]).unwrap().len(), STEPS.len());
+        assert_eq!(
+            names(STEPS, &["clip", "unit"]).unwrap(),
+            ["clippy", "unit and scene tests"]
+        );
+        let refused = names(NIGHTLY, &["fuzz", "soak"]).unwrap_err().to_string();
+        assert!(
+            refused.contains("`soak`") && refused.contains("call"),
+            "{refused}"
+        );
+    }
 }
