@@ -27,6 +27,7 @@ use self::{
     audience::TrackId,
     door::{Back, Door},
     events::{Meaning, RoomInput},
+    publish::PublishError,
     rejoin::GiveUp,
     state::Sign,
     transcript::Text,
@@ -59,6 +60,9 @@ const LINES: usize = 16;
 const PULSE: Duration = Duration::from_secs(2);
 /// How long a room that is lost may take to be closed.
 const CLOSING: Duration = Duration::from_secs(3);
+/// How long somebody's departure is held back. Before a full reconnect the room library lets everybody
+/// leave, and says only then that it reconnects.
+const SECOND_THOUGHT: Duration = Duration::from_millis(100);
 
 /// A room that was just joined, with everything that happens in it.
 pub type Joined = (Room, mpsc::UnboundedReceiver<RoomEvent>);
@@ -182,6 +186,8 @@ pub fn start(
         work: JoinSet::new(),
         coming_back: JoinSet::new(),
         called_off: watch::Sender::new(false),
+        is_repairing: false,
+        was_unpublished: false,
         back: None,
     };
     tasks.spawn(reader.run().in_current_span());
@@ -251,14 +257,19 @@ struct Reader {
     work: JoinSet<Option<RoomInput>>,
     /// At most one: while it runs, we are in no room.
     coming_back: JoinSet<Result<Back, GiveUp>>,
+    /// The server ended our job and was not asked yet whether it means it.
     called_off: watch::Sender<bool>,
+    /// The room library is repairing the link.
+    is_repairing: bool,
+    /// The last attempt to publish failed, and the room was joined anew because of that.
+    was_unpublished: bool,
     /// We are back; said after everybody who is there.
     back: Option<RoomInput>,
 }
 
 enum Step {
     Back(Result<Back, GiveUp>),
-    Event(Box<RoomEvent>),
+    Events(Vec<RoomEvent>),
     Fact(RoomInput),
     Nothing,
     Order(RoomOrder),
@@ -275,7 +286,11 @@ impl Reader {
             let facts = match self.next_step(&mut pulse).await {
                 Step::Back(Ok(back)) => self.on_back(back),
                 Step::Back(Err(why)) => vec![RoomInput::GivenUp(why)],
-                Step::Event(event) => self.on_event(*event),
+                Step::Events(events) => {
+                    let facts = events.into_iter().flat_map(|event| self.on_event(event));
+                    facts.collect()
+                }
+                Step::Fact(RoomInput::Published(published)) => self.on_published(published),
                 Step::Fact(fact) => vec![fact],
                 Step::Nothing => Vec::new(),
                 Step::Order(order) => self.on_order(order),
@@ -295,9 +310,10 @@ impl Reader {
         tokio::select! {
             biased;
             order = self.orders.recv() => order.map_or(Step::Over, Step::Order),
-            event = self.events.recv(), if !is_away => {
-                event.map_or(Step::Over, |event| Step::Event(Box::new(event)))
-            }
+            event = self.events.recv(), if !is_away => match event {
+                Some(event) => Step::Events(self.with_company(event).await),
+                None => Step::Over,
+            },
             Some(back) = self.coming_back.join_next() => {
                 back.map_or(Step::Over, Step::Back)
             }
@@ -313,6 +329,24 @@ impl Reader {
         self.room.borrow().clone()
     }
 
+    /// The event, and with a departure what comes right behind it, in the order to be read in.
+    async fn with_company(&mut self, event: RoomEvent) -> Vec<RoomEvent> {
+        let is_departure = matches!(event, RoomEvent::ParticipantDisconnected(_));
+        let mut events = vec![event];
+        let until = tokio::time::Instant::now() + SECOND_THOUGHT;
+        while is_departure {
+            match tokio::time::timeout_at(until, self.events.recv()).await {
+                Ok(Some(RoomEvent::Reconnecting)) => {
+                    events.insert(0, RoomEvent::Reconnecting);
+                    break;
+                }
+                Ok(Some(next)) => events.push(next),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        events
+    }
+
     /// Beside the events, so that people are heard before the server has taken our track.
     fn publish(&mut self) {
         let (me, voice) = (self.room().local_participant(), self.voice.clone());
@@ -325,6 +359,14 @@ impl Reader {
             self.door.token = Secret::new(token);
         }
         let is_begin = matches!(event, RoomEvent::Connected { .. });
+        match event {
+            RoomEvent::Reconnecting => self.is_repairing = true,
+            RoomEvent::Reconnected => {
+                self.is_repairing = false;
+                self.confirm();
+            }
+            _ => {}
+        }
         let mut facts = match events::read(event) {
             Meaning::Facts(facts) => facts,
             Meaning::Line(line) => {
@@ -344,7 +386,12 @@ impl Reader {
 
     fn on_order(&mut self, order: RoomOrder) -> Vec<RoomInput> {
         match order {
-            RoomOrder::CalledOff => drop(self.called_off.send_replace(true)),
+            RoomOrder::CalledOff => {
+                self.called_off.send_replace(true);
+                if !self.is_repairing && self.coming_back.is_empty() {
+                    self.confirm();
+                }
+            }
             RoomOrder::Rejoin => return self.leave("stuck"),
             RoomOrder::Subscription {
                 participant,
@@ -353,6 +400,32 @@ impl Reader {
             } => self.subscribe(&participant, &track, wanted),
         }
         Vec::new()
+    }
+
+    /// Asks the server, once we are in the room, whether it meant the end of our job.
+    fn confirm(&mut self) {
+        if self.called_off.send_replace(false) {
+            let door = self.door.clone();
+            self.work.spawn(async move {
+                let is_dismissed = door.is_dismissed().await;
+                is_dismissed.then_some(RoomInput::GivenUp(GiveUp::Dismissed))
+            });
+        }
+    }
+
+    /// A link that breaks while the server is asked for the track is no reason to end the call.
+    fn on_published(&mut self, published: Result<TrackId, PublishError>) -> Vec<RoomInput> {
+        match published {
+            Err(error) if error.may_pass() && !self.was_unpublished => {
+                self.was_unpublished = true;
+                tracing::info!(%error, "the agent's track was not published; the room is joined anew");
+                self.leave("unpublished")
+            }
+            published => {
+                self.was_unpublished = published.is_err();
+                vec![RoomInput::Published(published)]
+            }
+        }
     }
 
     fn subscribe(&self, participant: &ParticipantId, track: &TrackId, wanted: bool) {
@@ -378,7 +451,7 @@ impl Reader {
             return Vec::new();
         }
         self.work = JoinSet::new();
-        self.called_off.send_replace(false);
+        self.is_repairing = false;
         let (room, door) = (self.room(), self.door.clone());
         let called_off = self.called_off.subscribe();
         let way_back = async move {
@@ -395,6 +468,8 @@ impl Reader {
         let (room, events) = back.joined;
         self.room.send_replace(Arc::new(room));
         self.events = events;
+        // It was asked on the way in.
+        self.called_off.send_replace(false);
         self.publish();
         self.back = Some(RoomInput::Rejoined {
             attempts: back.attempts,

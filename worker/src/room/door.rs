@@ -23,6 +23,8 @@ use crate::{
 
 /// How long the server may take to say whether the room lives.
 const ASK_DEADLINE: Duration = Duration::from_secs(3);
+/// How long a room that is left again may take to be closed.
+const CLOSING: Duration = Duration::from_secs(3);
 
 /// What is needed to come back into a room.
 #[derive(Clone, Debug)]
@@ -63,6 +65,11 @@ impl Door {
                 }
                 Step::Join(token) => match self.knock(token).await {
                     Ok(joined) => {
+                        // The job may have been ended while we knocked.
+                        if *called_off.borrow() && self.is_dismissed().await {
+                            let _ = timeout(CLOSING, joined.0.close()).await;
+                            return Err(GiveUp::Dismissed);
+                        }
                         return Ok(Back {
                             joined,
                             attempts: rejoin.attempts(),
@@ -79,6 +86,11 @@ impl Door {
             };
             step = rejoin.after(Instant::now(), fact, rand::random());
         }
+    }
+
+    /// Whether the server says that our job is over. An unreachable server says nothing.
+    pub(super) async fn is_dismissed(&self) -> bool {
+        matches!(self.ask(true).await, Fact::Dismissed)
     }
 
     async fn ask(&self, called_off: bool) -> Fact {

@@ -149,6 +149,11 @@ pub(super) fn read(event: RoomEvent) -> Meaning {
             track: track_id(&publication),
         }),
         RoomEvent::LocalTrackSubscribed { .. } => fact(RoomInput::AgentHeard),
+        // The room library published it anew, under another id.
+        RoomEvent::LocalTrackRepublished { publication, .. } => {
+            let track = TrackId::new(publication.sid().as_str());
+            fact(RoomInput::Published(Ok(track)))
+        }
         RoomEvent::TextStreamOpened {
             reader,
             topic,

@@ -35,6 +35,17 @@ pub enum PublishError {
     Refused(#[source] Box<RoomError>),
 }
 
+impl PublishError {
+    /// Whether it may go well in a room that is joined anew: the server gave no answer, or the link
+    /// to it broke.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Deadline => true,
+            Self::Refused(error) => matches!(**error, RoomError::Engine(_)),
+        }
+    }
+}
+
 /// Publishes the agent's track. Its continuous voice is never cut into comfort noise (no DTX) and
 /// never doubled (no RED): both would only add delay to what a receiver conceals anyway.
 pub async fn publish(

@@ -82,6 +82,8 @@ pub(super) struct Watch {
     /// The agent's track was published before.
     was_published: bool,
     given_up: Option<GiveUp>,
+    /// Microphones that were let go of and are to be received again.
+    resubscribing: Vec<(ParticipantId, TrackId)>,
     /// When a termination counts that the room has not explained.
     terminated: Option<Instant>,
 }
@@ -301,6 +303,8 @@ impl Driver<'_> {
     }
 
     fn on_pulse(&mut self, pulse: Pulse) {
+        let resubscribing = std::mem::take(&mut self.watch.resubscribing);
+        self.subscribe(resubscribing, true);
         // Wanted and not muted; whether they are received is what is to be found out.
         let wanted = self.audience.open_microphones();
         let unmuted = wanted.iter().filter(|(_, t)| pulse.unmuted.contains(t));
@@ -313,16 +317,20 @@ impl Driver<'_> {
             is_thinking: self.watch.state == Some(AgentState::Thinking),
             model_events: self.watch.model_events,
         };
-        match self.watch.dog.look(now(), facts) {
+        let verdict = self.watch.dog.look(now(), facts);
+        match verdict {
             Verdict::Healthy => {}
             Verdict::Recovered(place) => {
                 event::SessionUnstuck {
                     place: place.as_str(),
                 }
                 .emit();
-                self.hands.room.health("ok");
             }
             Verdict::Stuck(place, remedy) => self.heal(place, remedy),
+        }
+        if verdict != Verdict::Healthy {
+            let stuck = self.watch.dog.stuck();
+            self.hands.room.health(stuck.map_or("ok", Place::as_str));
         }
     }
 
@@ -332,7 +340,6 @@ impl Driver<'_> {
             remedy: remedy.as_str(),
         }
         .emit();
-        self.hands.room.health(place.as_str());
         match remedy {
             Remedy::End => self.fail(SessionError::Stuck(place.as_str())),
             Remedy::Rejoin => {
@@ -344,18 +351,19 @@ impl Driver<'_> {
         }
     }
 
+    /// Off now and on with the next pulse: the room library gives no promise about the order of what
+    /// is asked at once, and a server may take both together for no change.
     fn resubscribe(&mut self) {
-        for (participant, track) in self.audience.open_microphones() {
-            for wanted in [false, true] {
-                let (participant, track) = (participant.clone(), track.clone());
-                if self
-                    .hands
-                    .room
-                    .subscription(participant, track, wanted)
-                    .is_err()
-                {
-                    return self.fail(SessionError::Overrun("room"));
-                }
+        let microphones = self.audience.open_microphones();
+        self.watch.resubscribing = microphones.clone();
+        self.subscribe(microphones, false);
+    }
+
+    fn subscribe(&mut self, microphones: Vec<(ParticipantId, TrackId)>, wanted: bool) {
+        for (participant, track) in microphones {
+            let room = &self.hands.room;
+            if room.subscription(participant, track, wanted).is_err() {
+                return self.fail(SessionError::Overrun("room"));
             }
         }
     }

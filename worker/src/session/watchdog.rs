@@ -138,6 +138,8 @@ struct Stall {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flow {
     Flowing,
+    /// There is nothing here that could be stuck.
+    Nobody,
     NothingExpected,
     Standing,
 }
@@ -158,6 +160,13 @@ impl Watchdog {
         }
         verdict
     }
+
+    /// The first place that was said to be stuck and has not been said to have recovered.
+    pub(super) fn stuck(&self) -> Option<Place> {
+        let stuck = |(_, stall): &(&Rule, &Stall)| stall.remedies > 0 || stall.has_recovered;
+        let (rule, _) = RULES.iter().zip(&self.stalls).find(stuck)?;
+        Some(rule.place)
+    }
 }
 
 impl Stall {
@@ -169,7 +178,13 @@ impl Stall {
                     ..Self::default()
                 }
             }
-            Flow::NothingExpected => {}
+            Flow::Nobody if self.remedies > 0 => {
+                *self = Self {
+                    has_recovered: true,
+                    ..Self::default()
+                }
+            }
+            Flow::Nobody | Flow::NothingExpected => {}
             Flow::Standing => self.lasted += step,
         }
     }
@@ -193,6 +208,7 @@ impl Stall {
 fn flow(place: Place, last: &Facts, now: &Facts) -> Flow {
     let is_here = !last.is_away && !now.is_away;
     match place {
+        Place::Ears if is_here && now.microphones == 0 => Flow::Nobody,
         Place::Ears => {
             let expected = is_here && last.microphones > 0 && now.microphones > 0;
             counted(expected, last.received, now.received)
@@ -212,7 +228,9 @@ fn flow(place: Place, last: &Facts, now: &Facts) -> Flow {
 
 fn counted(expected: bool, last: Option<u64>, now: Option<u64>) -> Flow {
     match (last, now) {
-        (Some(last), Some(now)) if last != now => Flow::Flowing,
+        (Some(last), Some(now)) if last < now => Flow::Flowing,
+        // Counted anew since a rejoin: that says nothing yet.
+        (Some(last), Some(now)) if last > now => Flow::NothingExpected,
         (Some(_), Some(_)) if expected => Flow::Standing,
         _ => Flow::NothingExpected,
     }
@@ -350,6 +368,52 @@ mod tests {
             (24, Verdict::Recovered(Place::Ears)),
         ];
         assert_eq!(watched(heals), expected);
+    }
+
+    #[test]
+    fn a_count_that_begins_anew_after_a_rejoin_is_no_flow() {
+        // Mute, and the remedy is carried out between two looks.
+        let mute = |n| Facts {
+            sent: Some(if n <= 3 { 700 } else { 0 }),
+            ..healthy(n)
+        };
+        let expected = [
+            (6, Verdict::Stuck(Place::Voice, Remedy::Rejoin)),
+            (14, Verdict::Stuck(Place::Voice, Remedy::End)),
+        ];
+        assert_eq!(watched(mute), expected);
+    }
+
+    #[test]
+    fn a_silent_person_who_leaves_takes_the_fault_along() {
+        let leaves = |n| Facts {
+            microphones: usize::from(n < 12),
+            received: Some(7),
+            ..healthy(n)
+        };
+        let expected = [
+            (20, Verdict::Stuck(Place::Ears, Remedy::Resubscribe)),
+            (24, Verdict::Recovered(Place::Ears)),
+        ];
+        assert_eq!(watched(leaves), expected);
+    }
+
+    #[test]
+    fn what_is_still_stuck_is_said_when_something_else_recovers() {
+        let start = Instant::now();
+        let mut watchdog = Watchdog::default();
+        let deaf_then_mute = |n: u64| Facts {
+            received: Some(7),
+            sent: Some(if (8..12).contains(&n) { 7 } else { n * 100 }),
+            ..healthy(n)
+        };
+        for n in 0..12 {
+            watchdog.look(start + EVERY * n as u32, deaf_then_mute(n));
+        }
+        assert_eq!(watchdog.stuck(), Some(Place::Ears));
+        let recovered = watchdog.look(start + EVERY * 12, deaf_then_mute(12));
+        assert_eq!(recovered, Verdict::Recovered(Place::Voice));
+        assert_eq!(watchdog.stuck(), Some(Place::Ears));
     }
 
     #[test]

@@ -403,6 +403,9 @@ impl Connection {
 
     /// One of our addresses. The peer is told with the next description.
     pub(crate) fn add_local(&mut self, address: SocketAddr) {
+        if self.local_candidates.iter().any(|c| c.addr() == address) {
+            return;
+        }
         match Candidate::host(address, "udp") {
             Ok(candidate) => {
                 self.rtc.add_local_candidate(candidate.clone());

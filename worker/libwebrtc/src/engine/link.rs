@@ -197,9 +197,14 @@ impl Link {
             }
         }
         for address in addresses {
-            let is_known = sockets.iter().any(|s| s.address.ip() == *address);
+            let known = sockets.iter().find(|s| s.address.ip() == *address);
+            if let Some(socket) = known {
+                // It may have been away.
+                connection.add_local(socket.address);
+                continue;
+            }
             let place = free.last().copied().unwrap_or(sockets.len());
-            if is_known || place >= SOCKETS {
+            if place >= SOCKETS {
                 continue;
             }
             let opened = open(*address).and_then(|mut socket| {
@@ -244,7 +249,7 @@ impl Link {
         if !sockets.is_empty() {
             calls
                 .into_iter()
-                .for_each(|remote| self.call(remote, streams));
+                .for_each(|remote| self.call(remote, connection, streams));
         }
         let mut overrun = false;
         for event in connection.out.events.drain(..) {
@@ -257,11 +262,25 @@ impl Link {
         }
     }
 
-    /// Calls over TCP, unless that is done already or all places are taken.
-    fn call(&self, remote: SocketAddr, streams: &mut [Option<Stream>; STREAMS]) {
-        let called = |stream: &Stream| stream.remote == remote;
-        let free = streams.iter().position(Option::is_none);
-        let (Some(number), false) = (free, streams.iter().flatten().any(called)) else {
+    /// Calls over TCP, unless a call is under way or all places are taken.
+    fn call(
+        &self,
+        remote: SocketAddr,
+        connection: &mut Connection,
+        streams: &mut [Option<Stream>; STREAMS],
+    ) {
+        for place in streams.iter_mut() {
+            let Some(called) = place.as_ref().filter(|stream| stream.remote == remote) else {
+                continue;
+            };
+            let Some(local) = called.local() else {
+                return;
+            };
+            // Nobody calls while a path works: this one is dead and does not know it.
+            connection.remove_tcp(local);
+            *place = None;
+        }
+        let Some(number) = streams.iter().position(Option::is_none) else {
             return;
         };
         let dialled = Stream::dial(remote).and_then(|mut stream| {

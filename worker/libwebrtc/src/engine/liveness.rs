@@ -43,13 +43,18 @@ pub(crate) struct Liveness {
     path_lost: Option<Instant>,
     /// Our address on the path is gone: waiting is of no use.
     address_gone: bool,
+    /// Restarted without a working path, and none was found since.
+    is_unproven: bool,
     /// The peer said goodbye; nothing takes that back.
     goodbye: Option<Instant>,
 }
 
 impl Liveness {
-    /// Both descriptions are there: the search for a path begins (again).
+    /// Both descriptions are there: the search for a path begins (again). A restart of a path that
+    /// works goes unseen; one that does not must be found anew before anybody may call it connected,
+    /// or the room library would take the restart itself for the cure.
     pub(crate) fn start(&mut self, now: Instant) {
+        self.is_unproven |= self.connected && self.verdict(now) != Verdict::Alive;
         self.started = Some(now);
         self.path_lost = None;
         self.address_gone = false;
@@ -85,6 +90,7 @@ impl Liveness {
 
     /// str0m found a path, or lost it.
     pub(crate) fn path(&mut self, now: Instant, works: bool) {
+        self.is_unproven &= !works;
         self.path_lost = match works {
             true => None,
             false => self.path_lost.or(Some(now)),
@@ -103,7 +109,7 @@ impl Liveness {
         if self.goodbye.is_some() {
             return Verdict::Silent;
         }
-        if !self.connected {
+        if !self.connected || self.is_unproven {
             let late = now.saturating_duration_since(started) >= HANDSHAKE;
             return if late {
                 Verdict::Dead
@@ -224,8 +230,21 @@ mod tests {
         let mut liveness = connected(start);
         let later = start + Duration::from_secs(20);
         liveness.start(later);
-        assert_eq!(liveness.verdict(later), Verdict::Alive);
+        assert_eq!(liveness.verdict(later), Verdict::Connecting);
         assert_eq!(liveness.verdict(later + DEAD), Verdict::Dead);
+        liveness.start(later + DEAD);
+        liveness.heard(later + DEAD);
+        liveness.path(later + DEAD, true);
+        assert_eq!(liveness.verdict(later + DEAD), Verdict::Alive);
+    }
+
+    #[test]
+    fn a_restart_of_a_path_that_works_goes_unseen() {
+        let start = Instant::now();
+        let mut liveness = connected(start);
+        let soon = start + Duration::from_secs(2);
+        liveness.start(soon);
+        assert_eq!(liveness.verdict(soon), Verdict::Alive);
     }
 
     #[test]
@@ -283,6 +302,6 @@ mod tests {
         assert_eq!(liveness.verdict(start), Verdict::Dead);
         assert_eq!(liveness.reason(start), StateReason::AddressGone);
         liveness.start(start);
-        assert_eq!(liveness.verdict(start), Verdict::Alive);
+        assert_eq!(liveness.verdict(start), Verdict::Connecting);
     }
 }

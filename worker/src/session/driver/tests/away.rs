@@ -167,14 +167,17 @@ async fn a_deaf_session_asks_for_its_microphones_again_shows_it_and_then_joins_a
             track: track.clone(),
         };
         world.room(microphone).await;
-        pulses(&world, &["TR_1"], 24).await;
-        let gone = RoomOrder::Subscription {
+        pulses(&world, &["TR_1"], 22).await;
+        let asked = |wanted| RoomOrder::Subscription {
             participant: ParticipantId::new("ann"),
-            track,
-            wanted: false,
+            track: track.clone(),
+            wanted,
         };
-        ordered(&mut world, |order| *order == gone).await;
+        ordered(&mut world, |order| *order == asked(false)).await;
         assert_eq!(world.room.sign.borrow().health, Some("ears"));
+        assert!(world.room.orders.try_recv().is_err(), "not both at once");
+        pulses(&world, &["TR_1"], 2).await;
+        ordered(&mut world, |order| *order == asked(true)).await;
         pulses(&world, &["TR_1"], 20).await;
         ordered(&mut world, |order| *order == RoomOrder::Rejoin).await;
         world
