@@ -167,7 +167,7 @@ async fn a_deaf_session_asks_for_its_microphones_again_shows_it_and_then_joins_a
             track: track.clone(),
         };
         world.room(microphone).await;
-        pulses(&world, &["TR_1"], 22).await;
+        pulses(&world, &["TR_1"], 24).await;
         let asked = |wanted| RoomOrder::Subscription {
             participant: ParticipantId::new("ann"),
             track: track.clone(),
