@@ -27,8 +27,8 @@ async fn pulses(world: &World, unmuted: &[&str], seconds: u64) {
             packets: Some((7, 7)),
         };
         world.room(RoomInput::Pulse(pulse)).await;
+        world.settle().await;
     }
-    world.settle().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -167,7 +167,7 @@ async fn a_deaf_session_asks_for_its_microphones_again_shows_it_and_then_joins_a
             track: track.clone(),
         };
         world.room(microphone).await;
-        pulses(&world, &["TR_1"], 24).await;
+        pulses(&world, &["TR_1"], 22).await;
         let asked = |wanted| RoomOrder::Subscription {
             participant: ParticipantId::new("ann"),
             track: track.clone(),
