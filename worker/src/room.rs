@@ -331,18 +331,17 @@ impl Reader {
 
     /// The event, and with a departure what comes right behind it, in the order to be read in.
     async fn with_company(&mut self, event: RoomEvent) -> Vec<RoomEvent> {
-        let is_departure = matches!(event, RoomEvent::ParticipantDisconnected(_));
+        if !matches!(event, RoomEvent::ParticipantDisconnected(_)) {
+            return vec![event];
+        }
         let mut events = vec![event];
         let until = tokio::time::Instant::now() + SECOND_THOUGHT;
-        while is_departure {
-            match tokio::time::timeout_at(until, self.events.recv()).await {
-                Ok(Some(RoomEvent::Reconnecting)) => {
-                    events.insert(0, RoomEvent::Reconnecting);
-                    break;
-                }
-                Ok(Some(next)) => events.push(next),
-                Ok(None) | Err(_) => break,
+        while let Ok(Some(next)) = tokio::time::timeout_at(until, self.events.recv()).await {
+            if matches!(next, RoomEvent::Reconnecting) {
+                events.insert(0, next);
+                break;
             }
+            events.push(next);
         }
         events
     }
@@ -404,10 +403,11 @@ impl Reader {
 
     /// Asks the server, once we are in the room, whether it meant the end of our job.
     fn confirm(&mut self) {
-        if self.called_off.send_replace(false) {
-            let door = self.door.clone();
+        if *self.called_off.borrow() {
+            let (door, called_off) = (self.door.clone(), self.called_off.clone());
             self.work.spawn(async move {
                 let is_dismissed = door.is_dismissed().await;
+                called_off.send_replace(false);
                 is_dismissed.then_some(RoomInput::GivenUp(GiveUp::Dismissed))
             });
         }
