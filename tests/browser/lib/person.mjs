@@ -125,6 +125,19 @@ export class Person {
     });
   }
 
+  /** Asks until the answer begins, as a person does who was not understood: a browser on a busy machine may
+   * garble what is said into its microphone. */
+  async asks(question, answer, times = 3) {
+    await this.saysAndEnds(question);
+    try {
+      return await this.hears(answer, 10);
+    } catch (error) {
+      if (times === 1) throw error;
+    }
+    await this.settles();
+    return this.asks(question, answer, times - 1);
+  }
+
   /** How alike the clip is to the best place in what was heard. */
   async likeness(clip) {
     return find(clip.ear, (await this.recording()).samples).score;
