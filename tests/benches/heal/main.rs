@@ -299,14 +299,15 @@ impl Scene {
         }
     }
 
-    /// Waits until sound has flowed both ways for a while.
+    /// Waits until sound has flowed both ways for a while, counted from now.
     async fn is_calm(&self) -> Option<()> {
-        let deadline = Instant::now() + PATIENCE;
+        let begun = Instant::now();
+        let deadline = begun + PATIENCE;
         loop {
             let now = Instant::now();
             let flows = |peer: &Peer| {
                 let from = now.checked_sub(CALM).unwrap_or(now);
-                peer.notes().longest_gap(from, now) < SHORT
+                from >= begun && peer.notes().longest_gap(from, now) < SHORT
             };
             if self.peers.iter().all(flows) {
                 return Some(());

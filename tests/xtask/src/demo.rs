@@ -250,7 +250,10 @@ fn worker(
             "ROOM_AGENT__CONSOLE__LISTEN",
             format!("127.0.0.1:{console}"),
         ),
-        ("ROOM_AGENT__ENGINE__LOOPBACK", server.ours.to_string()),
+        (
+            "ROOM_AGENT__ENGINE__LOOPBACK",
+            is_local(&server.url).to_string(),
+        ),
     ]
     .into_iter()
     .chain(model.iter().cloned())
@@ -268,7 +271,33 @@ fn worker(
     Ok(output(&mut invite)?.trim().to_owned())
 }
 
+/// A server on this machine may offer nothing but loopback addresses.
+fn is_local(url: &str) -> bool {
+    let host = url.split("://").last().unwrap_or_default();
+    ["127.", "localhost", "[::1]"]
+        .iter()
+        .any(|local| host.starts_with(local))
+}
+
 fn required(name: &str) -> Result<String, Failure> {
     std::env::var(name)
         .map_err(|_| Failure::new(format!("LIVEKIT_URL is set, so {name} must be set too")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_local;
+
+    #[test]
+    fn a_server_on_this_machine_is_told_from_others() {
+        for url in [
+            "ws://127.0.0.1:7880",
+            "http://localhost:7880",
+            "ws://[::1]:7880",
+        ] {
+            assert!(is_local(url), "{url}");
+        }
+        assert!(!is_local("wss://livekit.example.com"));
+        assert!(!is_local("ws://10.0.0.7:7880"));
+    }
 }
