@@ -39,7 +39,7 @@ usage: cargo xtask <command>
   demo [--check] [--release]  a talking room on this machine; --check lets a headless browser be the caller
   test [step ...]             everything CI runs, with all set-up, and minutes per step
   nightly [part ...]          what is too long for every change; one JSON object per part on stdout
-  bench [--turns N]           quick figures as JSON
+  bench [--turns N] [--flood]  quick figures as JSON; --flood: with and without a flood in another room
   interop [--quick] [--skip-netns] [filter ...]    calls with Google's engine, Chromium and our own; prints JSON
   soak [--minutes N] [--loss PERCENT]  one long call over a lossy network (60, 5)
   impairment [--check | --write] [--real [seconds]]  badly delivered audio: figures of both receivers as JSON; the table of them
