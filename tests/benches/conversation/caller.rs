@@ -18,6 +18,7 @@ use tests::{
     clips::SAMPLE_RATE,
     ears,
     livekit_server::{LivekitServer, Pass},
+    user::configure_engine,
 };
 use tokio::sync::mpsc;
 
@@ -58,12 +59,7 @@ struct Ear {
 
 impl Caller {
     pub(crate) async fn join(livekit: &LivekitServer, room: &str) -> Result<Self> {
-        let settings = ext::Settings {
-            include_loopback: true,
-            ..ext::Settings::default()
-        };
-        // Only the first caller of the process may; the others find it done.
-        let _ = ext::configure(settings);
+        configure_engine();
         let token = Pass::of("caller", room).token();
         let (room, events) = Room::connect(&livekit.url(), &token, RoomOptions::default()).await?;
         let source = NativeAudioSource::new(AudioSourceOptions::default(), SAMPLE_RATE, 1, 0);
