@@ -2,21 +2,21 @@
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     sync::{Arc, Weak},
     thread,
     time::{Duration, Instant},
 };
 
-use mio::net::UdpSocket;
-
 use super::{
+    gather,
     link::{Link, Socket},
     shard::Shard,
     transceivers::TransceiverShared,
 };
 use crate::{
     MediaType,
+    ext::Settings,
     peer_connection::PeerConnectionState,
     rtp_transceiver::{RtpTransceiverDirection, RtpTransceiverInit},
 };
@@ -26,9 +26,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(1);
 
 fn socket(address: IpAddr) -> io::Result<Socket> {
-    let udp = UdpSocket::bind(SocketAddr::new(address, 0))?;
-    let address = udp.local_addr()?;
-    Ok(Socket { udp, address })
+    gather::open(address, &Settings::default())
 }
 
 fn open(id: u64, shard: &Arc<Shard>, address: &str) -> Arc<Link> {

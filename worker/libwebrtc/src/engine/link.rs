@@ -223,6 +223,13 @@ impl Link {
                 Err(error) => tracing::debug!(%error, "a new address is not usable"),
             }
         }
+        // What was changed is drained, as after every change.
+        let _ = self.drive(&mut guard, |_, _| ());
+        let alarm = self.new_alarm(&mut guard);
+        drop(guard);
+        if let Some(alarm) = alarm {
+            self.shard.set_alarm(self.id, alarm);
+        }
     }
 
     fn flush(&self, now: Instant, state: &mut State) {
@@ -449,12 +456,14 @@ impl Link {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
+    use crate::ext::Settings;
 
     fn open(id: u64, shard: &Arc<Shard>) -> Arc<Link> {
-        let udp = UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let address = udp.local_addr().unwrap();
-        let mut sockets = vec![Socket { udp, address }];
+        let socket = gather::open(Ipv4Addr::LOCALHOST.into(), &Settings::default());
+        let mut sockets = vec![socket.unwrap()];
         shard.register(id, &mut sockets).unwrap();
         Link::open(id, shard.clone(), sockets)
     }
