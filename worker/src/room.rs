@@ -58,8 +58,6 @@ const LINES: usize = 16;
 
 /// How often the packets of the room are counted.
 const PULSE: Duration = Duration::from_secs(2);
-/// How long a room that is lost may take to be closed.
-const CLOSING: Duration = Duration::from_secs(3);
 /// How long somebody's departure is held back. Before a full reconnect the room library lets everybody
 /// leave, and says only then that it reconnects.
 const SECOND_THOUGHT: Duration = Duration::from_millis(100);
@@ -456,7 +454,7 @@ impl Reader {
         let called_off = self.called_off.subscribe();
         let way_back = async move {
             // First, or its own attempts to reconnect would throw us out again.
-            let _ = tokio::time::timeout(CLOSING, room.close()).await;
+            connect::leave(&room).await;
             drop(room);
             door.come_back(called_off).await
         };

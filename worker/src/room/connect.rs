@@ -22,6 +22,9 @@ pub const JOIN_DEADLINE: Duration = Duration::from_secs(10);
 /// How long one attempt to open the signal connection may take, so that a second one fits in.
 const ATTEMPT: Duration = Duration::from_secs(4);
 
+/// How long a room that is of no use any more may take to be closed.
+const LEAVING: Duration = Duration::from_secs(3);
+
 /// Attempts after the first. Few: the server takes each for a new participant of our identity.
 const RETRIES: u32 = 2;
 
@@ -63,6 +66,11 @@ fn is_unauthorized(error: &RoomError) -> bool {
         }
         _ => false,
     }
+}
+
+/// Leaves a room that is of no use any more; one that does not answer is let go of.
+pub(super) async fn leave(room: &Room) {
+    let _ = tokio::time::timeout(LEAVING, room.close()).await;
 }
 
 fn options() -> RoomOptions {

@@ -23,8 +23,6 @@ use crate::{
 
 /// How long the server may take to say whether the room lives.
 const ASK_DEADLINE: Duration = Duration::from_secs(3);
-/// How long a room that is left again may take to be closed.
-const CLOSING: Duration = Duration::from_secs(3);
 
 /// What is needed to come back into a room.
 #[derive(Clone, Debug)]
@@ -67,7 +65,7 @@ impl Door {
                     Ok(joined) => {
                         // The job may have been ended while we knocked.
                         if *called_off.borrow() && self.is_dismissed().await {
-                            let _ = timeout(CLOSING, joined.0.close()).await;
+                            connect::leave(&joined.0).await;
                             return Err(GiveUp::Dismissed);
                         }
                         return Ok(Back {
