@@ -82,8 +82,8 @@ pub(super) struct Watch {
     /// The agent's track was published before.
     was_published: bool,
     given_up: Option<GiveUp>,
-    /// Microphones that were let go of and are to be received again.
-    resubscribing: Vec<(ParticipantId, TrackId)>,
+    /// Microphones were let go of; those that are wanted then are asked for with the next pulse.
+    is_resubscribing: bool,
     /// When a termination counts that the room has not explained.
     terminated: Option<Instant>,
 }
@@ -303,8 +303,9 @@ impl Driver<'_> {
     }
 
     fn on_pulse(&mut self, pulse: Pulse) {
-        let resubscribing = std::mem::take(&mut self.watch.resubscribing);
-        self.subscribe(resubscribing, true);
+        if std::mem::take(&mut self.watch.is_resubscribing) {
+            self.subscribe_all(true);
+        }
         // Wanted and not muted; whether they are received is what is to be found out.
         let wanted = self.audience.open_microphones();
         let unmuted = wanted.iter().filter(|(_, t)| pulse.unmuted.contains(t));
@@ -354,13 +355,12 @@ impl Driver<'_> {
     /// Off now and on with the next pulse: the room library gives no promise about the order of what
     /// is asked at once, and a server may take both together for no change.
     fn resubscribe(&mut self) {
-        let microphones = self.audience.open_microphones();
-        self.watch.resubscribing = microphones.clone();
-        self.subscribe(microphones, false);
+        self.watch.is_resubscribing = true;
+        self.subscribe_all(false);
     }
 
-    fn subscribe(&mut self, microphones: Vec<(ParticipantId, TrackId)>, wanted: bool) {
-        for (participant, track) in microphones {
+    fn subscribe_all(&mut self, wanted: bool) {
+        for (participant, track) in self.audience.open_microphones() {
             let room = &self.hands.room;
             if room.subscription(participant, track, wanted).is_err() {
                 return self.fail(SessionError::Overrun("room"));
