@@ -8,23 +8,18 @@ use livekit::{
     RoomError, SendTextOptions, SimulateScenario, StreamReader,
     options::TrackPublishOptions,
     prelude::*,
-    webrtc::{
-        audio_frame::AudioFrame,
-        audio_source::{AudioSourceOptions, RtcAudioSource, native::NativeAudioSource},
-        video_source::{RtcVideoSource, native::NativeVideoSource},
-    },
+    webrtc::video_source::{RtcVideoSource, native::NativeVideoSource},
 };
 use tests::{
+    clips::SAMPLE_RATE,
     ears,
     eventually::{eventually_async, expect},
     livekit_server::{LivekitServer, Pass},
+    microphone::{self, FRAME, Microphone},
     user::configure_engine,
 };
 use tokio::{sync::mpsc, task::JoinSet};
 
-const RATE: u32 = 24_000;
-/// Samples of 10 ms.
-const FRAME: usize = 240;
 const SOON: Duration = Duration::from_secs(15);
 
 /// A participant that whistles one tone and listens with taps.
@@ -57,29 +52,17 @@ impl Whistler {
 
     /// Publishes a track and whistles into it until dropped.
     async fn whistle(&mut self) {
-        let source = NativeAudioSource::new(AudioSourceOptions::default(), RATE, 1, 0);
-        let rtc = RtcAudioSource::Native(source.clone());
-        let track = LocalAudioTrack::create_audio_track("whistle", rtc);
+        let whistle = Microphone::new(0);
         // An even tone is noise to the codec's speech detector, which would leave it out.
-        let options = TrackPublishOptions {
-            source: TrackSource::Microphone,
-            dtx: false,
-            ..Default::default()
-        };
-        let local = self.room.local_participant();
-        local
-            .publish_track(LocalTrack::Audio(track), options)
-            .await
-            .expect("published");
+        let publication = whistle.publish(&self.room, microphone::without_dtx());
+        publication.await.expect("published");
         let hertz = self.hertz;
         self._tasks.spawn(async move {
             let mut pace = tokio::time::interval(Duration::from_millis(10));
             for start in (0..).step_by(FRAME) {
                 pace.tick().await;
-                source
-                    .capture_frame(&tone(hertz, start))
-                    .await
-                    .expect("10 ms are taken");
+                let captured = whistle.capture(&tone(hertz, start)).await;
+                captured.expect("10 ms are taken");
             }
         });
     }
@@ -144,10 +127,10 @@ impl Ear {
     /// Listens to one second of sound and says how much of it is that tone.
     async fn share_of(&mut self, hertz: f32) -> f32 {
         let mut decoder =
-            opus::Decoder::new(RATE, opus::Channels::Mono).expect("24 kHz is a rate of Opus");
+            opus::Decoder::new(SAMPLE_RATE, opus::Channels::Mono).expect("a rate of Opus");
         let mut pcm = Vec::new();
         let listen = async {
-            while pcm.len() < RATE as usize {
+            while pcm.len() < SAMPLE_RATE as usize {
                 let packet = self.tap.recv().await.expect("the track lives");
                 let mut piece = [0i16; 2_880];
                 let length = decoder
@@ -160,21 +143,16 @@ impl Ear {
             .await
             .expect("sound comes");
         // The decoder needs a moment to swing in.
-        ears::tone_share(&pcm[RATE as usize / 2..], hertz)
+        ears::tone_share(&pcm[SAMPLE_RATE as usize / 2..], hertz)
     }
 }
 
-fn tone(hertz: f32, start: usize) -> AudioFrame<'static> {
-    let angle = |n: usize| n as f64 * f64::from(hertz) * std::f64::consts::TAU / f64::from(RATE);
-    let data: Vec<i16> = (start..start + FRAME)
+fn tone(hertz: f32, start: usize) -> Vec<i16> {
+    let turn = f64::from(hertz) * std::f64::consts::TAU / f64::from(SAMPLE_RATE);
+    let angle = |n: usize| n as f64 * turn;
+    (start..start + FRAME)
         .map(|n| (angle(n).sin() * 8_000.0) as i16)
-        .collect();
-    AudioFrame {
-        samples_per_channel: FRAME as u32,
-        data: data.into(),
-        sample_rate: RATE,
-        num_channels: 1,
-    }
+        .collect()
 }
 
 async fn sound_and_data_both_ways(single: bool) {

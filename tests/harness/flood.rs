@@ -8,21 +8,16 @@ use std::{
     time::Duration,
 };
 
-use livekit::{
-    options::TrackPublishOptions,
-    prelude::*,
-    webrtc::{
-        audio_frame::AudioFrame,
-        audio_source::{AudioSourceOptions, RtcAudioSource, native::NativeAudioSource},
-    },
-};
+use livekit::prelude::*;
 use tokio::task::JoinSet;
 
-use crate::{clips::SAMPLE_RATE, livekit_server::Pass, user::configure_engine};
+use crate::{
+    livekit_server::Pass,
+    microphone::{self, FRAME, Microphone},
+    user::configure_engine,
+};
 
 const TICK: Duration = Duration::from_millis(10);
-/// Samples of one tick.
-const FRAME: usize = SAMPLE_RATE as usize / 100;
 
 /// How much is too much.
 #[derive(Clone, Copy, Debug)]
@@ -64,8 +59,9 @@ impl Flood {
             .expect("joined");
         let room = Arc::new(room);
         // A queue would slow us down to real time.
-        let source = NativeAudioSource::new(AudioSourceOptions::default(), SAMPLE_RATE, 1, 0);
-        publish(&room, &source).await;
+        let source = Microphone::new(0);
+        let publication = source.publish(&room, microphone::without_dtx());
+        publication.await.expect("published");
         let sent = Arc::new(Sent::default());
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { while events.recv().await.is_some() {} });
@@ -95,36 +91,15 @@ impl Flood {
     }
 }
 
-async fn publish(room: &Room, source: &NativeAudioSource) {
-    let rtc = RtcAudioSource::Native(source.clone());
-    let track = LocalAudioTrack::create_audio_track("microphone", rtc);
-    let options = TrackPublishOptions {
-        source: TrackSource::Microphone,
-        dtx: false,
-        ..Default::default()
-    };
-    let local = room.local_participant();
-    local
-        .publish_track(LocalTrack::Audio(track), options)
-        .await
-        .expect("published");
-}
-
 /// Noise, so that no packet is left out or small.
-async fn shout(source: NativeAudioSource, times: usize, sent: Arc<Sent>) {
+async fn shout(source: Microphone, times: usize, sent: Arc<Sent>) {
     let mut ticks = tokio::time::interval(TICK);
     let mut noise = 1_u32;
     loop {
         ticks.tick().await;
         for _ in 0..times {
             let data: Vec<i16> = (0..FRAME).map(|_| next(&mut noise)).collect();
-            let frame = AudioFrame {
-                data: data.into(),
-                sample_rate: SAMPLE_RATE,
-                num_channels: 1,
-                samples_per_channel: FRAME as u32,
-            };
-            if source.capture_frame(&frame).await.is_err() {
+            if source.capture(&data).await.is_err() {
                 return;
             }
         }

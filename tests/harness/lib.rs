@@ -26,6 +26,7 @@ pub mod faults;
 pub mod flood;
 pub mod livekit_server;
 pub mod malformed;
+pub mod microphone;
 pub mod network;
 pub mod nonsense;
 pub mod scrape;

@@ -11,20 +11,16 @@ use std::{
 
 use livekit::{
     DisconnectReason, ParticipantKind, SendTextOptions, StreamReader, TextStreamReader,
-    options::TrackPublishOptions,
-    prelude::*,
-    webrtc::{
-        audio_frame::AudioFrame,
-        audio_source::{AudioSourceOptions, RtcAudioSource, native::NativeAudioSource},
-    },
+    options::TrackPublishOptions, prelude::*,
 };
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
-    clips::{self, SAMPLE_RATE, duration_of},
+    clips::{self, duration_of},
     ears,
     eventually::eventually,
     livekit_server::Pass,
+    microphone::{self, Microphone},
 };
 
 mod recording;
@@ -34,13 +30,14 @@ pub use recording::Recording;
 /// A person in a room; dropping it makes it vanish as a closed laptop does.
 pub struct User {
     room: Arc<Room>,
-    microphone: Option<Microphone>,
+    microphone: Option<Open>,
     notes: Notes,
     _tasks: JoinSet<()>,
 }
 
-struct Microphone {
-    source: NativeAudioSource,
+/// A microphone that was published.
+struct Open {
+    microphone: Microphone,
     publication: LocalTrackPublication,
 }
 
@@ -133,23 +130,11 @@ impl User {
     /// # Panics
     /// When it cannot be published.
     pub async fn open_microphone(&mut self) {
-        let source = NativeAudioSource::new(AudioSourceOptions::default(), SAMPLE_RATE, 1, QUEUE);
-        let track = LocalAudioTrack::create_audio_track(
-            "microphone",
-            RtcAudioSource::Native(source.clone()),
-        );
-        let options = TrackPublishOptions {
-            source: TrackSource::Microphone,
-            ..Default::default()
-        };
-        let local = self.room.local_participant();
-        let publication = local
-            .publish_track(LocalTrack::Audio(track), options)
-            .await
-            .expect("published");
-        self.microphone = Some(Microphone {
-            source,
-            publication,
+        let microphone = Microphone::new(QUEUE);
+        let publication = microphone.publish(&self.room, TrackPublishOptions::default());
+        self.microphone = Some(Open {
+            publication: publication.await.expect("published"),
+            microphone,
         });
     }
 
@@ -166,22 +151,11 @@ impl User {
     /// # Panics
     /// When there is no microphone.
     pub async fn play(&self, pcm: &[i16]) -> Said {
-        let microphone = self.microphone.as_ref().expect("a microphone was opened");
+        let microphone = &self.open().microphone;
         let started = Instant::now();
-        for chunk in pcm.chunks(SAMPLE_RATE as usize / 100) {
-            let mut data = chunk.to_vec();
-            data.resize(SAMPLE_RATE as usize / 100, 0);
-            let frame = AudioFrame {
-                samples_per_channel: data.len() as u32,
-                data: data.into(),
-                sample_rate: SAMPLE_RATE,
-                num_channels: 1,
-            };
-            microphone
-                .source
-                .capture_frame(&frame)
-                .await
-                .expect("the source takes 10 ms frames");
+        for chunk in pcm.chunks(microphone::FRAME) {
+            let captured = microphone.capture(chunk).await;
+            captured.expect("the source takes 10 ms frames");
         }
         let ended = started + duration_of(pcm.len());
         tokio::time::sleep_until(ended.into()).await;
@@ -193,11 +167,7 @@ impl User {
     /// # Panics
     /// When there is none.
     pub fn mute(&self) {
-        self.microphone
-            .as_ref()
-            .expect("a microphone was opened")
-            .publication
-            .mute();
+        self.open().publication.mute();
     }
 
     /// Unmutes it.
@@ -205,11 +175,11 @@ impl User {
     /// # Panics
     /// When there is none.
     pub fn unmute(&self) {
-        self.microphone
-            .as_ref()
-            .expect("a microphone was opened")
-            .publication
-            .unmute();
+        self.open().publication.unmute();
+    }
+
+    fn open(&self) -> &Open {
+        self.microphone.as_ref().expect("a microphone was opened")
     }
 
     /// Types a line.

@@ -15,14 +15,13 @@ use livekit::{
     options::TrackPublishOptions,
     prelude::*,
     webrtc::{
-        audio_frame::AudioFrame,
-        audio_source::{AudioSourceOptions, RtcAudioSource, native::NativeAudioSource},
         audio_stream::native::{NativeAudioStream, NativeAudioStreamOptions},
         stats::RtcStats,
     },
 };
 use tests::{
     clips::{SAMPLE_RATE, duration_of},
+    microphone::{self, Microphone},
     user::configure_engine,
 };
 use tokio::{sync::mpsc, task::JoinSet, time::Instant};
@@ -32,7 +31,7 @@ use crate::participant::{Facts, Loss, Packet};
 /// A person at a microphone.
 pub(crate) struct Ours {
     room: Room,
-    source: NativeAudioSource,
+    microphone: Microphone,
     publication: LocalTrackPublication,
     sent: Tap,
     notes: Notes,
@@ -83,21 +82,13 @@ impl Ours {
         let notes = Notes::default();
         let mut tasks = JoinSet::new();
         tasks.spawn(watch(events, notes.clone()));
-        let source =
-            NativeAudioSource::new(AudioSourceOptions::default(), SAMPLE_RATE, 1, QUEUE_MS);
-        let rtc = RtcAudioSource::Native(source.clone());
-        let track = LocalAudioTrack::create_audio_track("microphone", rtc);
-        let sent = ext::tap_local(&track.rtc_track(), TAP).ok_or("a local track has a tap")?;
-        let options = TrackPublishOptions {
-            source: TrackSource::Microphone,
-            ..Default::default()
-        };
-        let local = room.local_participant();
-        let publication = local.publish_track(LocalTrack::Audio(track), options);
+        let microphone = Microphone::new(QUEUE_MS);
+        let sent = microphone.tap(TAP);
+        let publication = microphone.publish(&room, TrackPublishOptions::default());
         Ok(Self {
             publication: publication.await.map_err(text)?,
             room,
-            source,
+            microphone,
             sent,
             notes,
             _tasks: tasks,
@@ -107,16 +98,8 @@ impl Ours {
     /// Returns when the last sample has left.
     pub(crate) async fn say(&self, pcm: &[i16]) -> Result<(), String> {
         let started = Instant::now();
-        for chunk in pcm.chunks(SAMPLE_RATE as usize / 100) {
-            let mut data = chunk.to_vec();
-            data.resize(SAMPLE_RATE as usize / 100, 0);
-            let frame = AudioFrame {
-                samples_per_channel: data.len() as u32,
-                data: data.into(),
-                sample_rate: SAMPLE_RATE,
-                num_channels: 1,
-            };
-            self.source.capture_frame(&frame).await.map_err(text)?;
+        for chunk in pcm.chunks(microphone::FRAME) {
+            self.microphone.capture(chunk).await.map_err(text)?;
         }
         let queue = Duration::from_millis(QUEUE_MS.into());
         tokio::time::sleep_until(started + duration_of(pcm.len()) + queue).await;

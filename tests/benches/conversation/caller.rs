@@ -6,26 +6,18 @@ use std::{
 };
 
 use libwebrtc::ext::{self, Packet, Tap};
-use livekit::{
-    options::TrackPublishOptions,
-    prelude::*,
-    webrtc::{
-        audio_frame::AudioFrame,
-        audio_source::{AudioSourceOptions, RtcAudioSource, native::NativeAudioSource},
-    },
-};
+use livekit::{options::TrackPublishOptions, prelude::*};
 use tests::{
     clips::SAMPLE_RATE,
     ears,
     livekit_server::{LivekitServer, Pass},
+    microphone::{FRAME, Microphone},
     user::configure_engine,
 };
 use tokio::sync::mpsc;
 
 use crate::Result;
 
-/// 10 ms.
-const FRAME: usize = SAMPLE_RATE as usize / 100;
 /// Louder than this is speech; silence after Opus is far below it.
 const SPEECH_LEVEL: f32 = 0.004;
 /// A pause of this length is the end of what was being said.
@@ -45,7 +37,7 @@ struct Heard {
 pub(crate) struct Caller {
     room: Room,
     events: mpsc::UnboundedReceiver<RoomEvent>,
-    source: NativeAudioSource,
+    microphone: Microphone,
     sent: Tap,
     heard: Option<Tap>,
     ear: Ear,
@@ -62,23 +54,14 @@ impl Caller {
         configure_engine();
         let token = Pass::of("caller", room).token();
         let (room, events) = Room::connect(&livekit.url(), &token, RoomOptions::default()).await?;
-        let source = NativeAudioSource::new(AudioSourceOptions::default(), SAMPLE_RATE, 1, 0);
-        let track = LocalAudioTrack::create_audio_track(
-            "microphone",
-            RtcAudioSource::Native(source.clone()),
-        );
-        let options = TrackPublishOptions {
-            source: TrackSource::Microphone,
-            ..Default::default()
-        };
-        let sent = ext::tap_local(&track.rtc_track(), KEPT).ok_or("a local track")?;
-        room.local_participant()
-            .publish_track(LocalTrack::Audio(track), options)
-            .await?;
+        let microphone = Microphone::new(0);
+        let sent = microphone.tap(KEPT);
+        let options = TrackPublishOptions::default();
+        microphone.publish(&room, options).await?;
         Ok(Self {
             room,
             events,
-            source,
+            microphone,
             sent,
             heard: None,
             ear: Ear::new()?,
@@ -109,13 +92,7 @@ impl Caller {
         let mut ticks = tokio::time::interval(Duration::from_millis(10));
         for chunk in pcm.chunks_exact(FRAME) {
             ticks.tick().await;
-            let frame = AudioFrame {
-                data: chunk.into(),
-                sample_rate: SAMPLE_RATE,
-                num_channels: 1,
-                samples_per_channel: FRAME as u32,
-            };
-            self.source.capture_frame(&frame).await?;
+            self.microphone.capture(chunk).await?;
         }
         let mut last = self.sent.recv().await.ok_or("the microphone is gone")?;
         while let Some(packet) = self.sent.try_recv() {

@@ -7,20 +7,17 @@ use std::{
 };
 
 use libwebrtc::ext;
-use livekit::{
-    options::TrackPublishOptions,
-    prelude::*,
-    webrtc::{
-        audio_frame::AudioFrame,
-        audio_source::{AudioSourceOptions, RtcAudioSource, native::NativeAudioSource},
-    },
+use livekit::{options::TrackPublishOptions, prelude::*};
+use tests::{
+    clips::SAMPLE_RATE,
+    livekit_server::Pass,
+    microphone::{self, Microphone},
 };
-use tests::{clips::SAMPLE_RATE, livekit_server::Pass};
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::Result;
 
-/// 10 ms.
+/// Time of a frame.
 const FRAME: Duration = Duration::from_millis(10);
 /// Pause before the room is knocked at again.
 const RETURN: Duration = Duration::from_millis(250);
@@ -51,16 +48,16 @@ struct Noticed {
 impl Peer {
     /// Joins and begins to sound.
     pub(crate) async fn join(url: &str, name: &str) -> Result<Self> {
-        let source = NativeAudioSource::new(AudioSourceOptions::default(), SAMPLE_RATE, 1, 0);
+        let voice = Microphone::new(0);
         let who = Who {
             url: url.to_owned(),
             token: Pass::of(name, "heal").token(),
-            voice: RtcAudioSource::Native(source.clone()),
+            voice: voice.clone(),
         };
         let joined = who.enter().await?;
         let notes = Notes::default();
         let mut tasks = JoinSet::new();
-        tasks.spawn(sound(source));
+        tasks.spawn(sound(voice));
         tasks.spawn(stay(who, joined, notes.clone()));
         Ok(Self {
             notes,
@@ -114,26 +111,19 @@ impl Notes {
     }
 }
 
-async fn sound(source: NativeAudioSource) {
+async fn sound(voice: Microphone) {
     let mut pace = tokio::time::interval(FRAME);
-    let samples = SAMPLE_RATE / 100;
     let mut angle = 0.0f32;
     loop {
         pace.tick().await;
-        let data: Vec<i16> = (0..samples)
+        let data: Vec<i16> = (0..microphone::FRAME)
             .map(|_| {
                 angle += std::f32::consts::TAU * 440.0 / SAMPLE_RATE as f32;
                 (angle.sin() * 8_000.0) as i16
             })
             .collect();
         angle %= std::f32::consts::TAU;
-        let frame = AudioFrame {
-            data: data.into(),
-            sample_rate: SAMPLE_RATE,
-            num_channels: 1,
-            samples_per_channel: samples,
-        };
-        let _ = source.capture_frame(&frame).await;
+        let _ = voice.capture(&data).await;
     }
 }
 
@@ -141,7 +131,7 @@ async fn sound(source: NativeAudioSource) {
 struct Who {
     url: String,
     token: String,
-    voice: RtcAudioSource,
+    voice: Microphone,
 }
 
 type Joined = (Room, mpsc::UnboundedReceiver<RoomEvent>);
@@ -149,17 +139,11 @@ type Joined = (Room, mpsc::UnboundedReceiver<RoomEvent>);
 impl Who {
     async fn enter(&self) -> Result<Joined> {
         let joined = Room::connect(&self.url, &self.token, RoomOptions::default()).await?;
-        let track = LocalAudioTrack::create_audio_track("sound", self.voice.clone());
         let options = TrackPublishOptions {
-            source: TrackSource::Microphone,
-            dtx: false,
             red: false,
-            ..Default::default()
+            ..microphone::without_dtx()
         };
-        let local = joined.0.local_participant();
-        local
-            .publish_track(LocalTrack::Audio(track), options)
-            .await?;
+        self.voice.again().publish(&joined.0, options).await?;
         Ok(joined)
     }
 

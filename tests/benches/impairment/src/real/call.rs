@@ -7,17 +7,10 @@ use std::{
 
 use bytes::Bytes;
 use libwebrtc::ext::{self, Packet, Tap};
-use livekit::{
-    options::TrackPublishOptions,
-    prelude::*,
-    webrtc::{
-        audio_frame::AudioFrame,
-        audio_source::{AudioSourceOptions, RtcAudioSource, native::NativeAudioSource},
-    },
-};
+use livekit::prelude::*;
 use tests::{
-    clips::SAMPLE_RATE,
     livekit_server::{LivekitServer, Pass},
+    microphone::{self, Microphone},
     user::configure_engine,
 };
 use tokio::{sync::mpsc, task::JoinSet};
@@ -31,8 +24,6 @@ use crate::{
     tally::{Receiver, Row, Tally},
 };
 
-/// 10 ms.
-const SAMPLES: usize = SAMPLE_RATE as usize / 100;
 /// Packets a tap keeps: more than a row has.
 const KEPT: usize = 16_384;
 /// Something that does not come in this time does not come.
@@ -72,21 +63,12 @@ impl Call {
         };
         let (listener, events) = join("listener").await?;
         let (speaker, _) = join("speaker").await?;
-        let source = NativeAudioSource::new(AudioSourceOptions::default(), SAMPLE_RATE, 1, 0);
-        let native = RtcAudioSource::Native(source.clone());
-        let track = LocalAudioTrack::create_audio_track("microphone", native);
-        let sent = ext::tap_local(&track.rtc_track(), KEPT).ok_or("a local track")?;
-        let options = TrackPublishOptions {
-            source: TrackSource::Microphone,
-            dtx: false,
-            ..Default::default()
-        };
-        let participant = speaker.local_participant();
-        participant
-            .publish_track(LocalTrack::Audio(track), options)
-            .await?;
+        let voice = Microphone::new(0);
+        let sent = voice.tap(KEPT);
+        let options = microphone::without_dtx();
+        voice.publish(&speaker, options).await?;
         let mut speaking = JoinSet::new();
-        speaking.spawn(speak(source));
+        speaking.spawn(speak(voice));
         let mut heard = tokio::time::timeout(PATIENCE, subscribed(events)).await??;
         let first = tokio::time::timeout(PATIENCE, heard.recv()).await;
         first.map_err(|_| "subscribed, and nothing is heard")?;
@@ -245,18 +227,12 @@ async fn subscribed(mut events: mpsc::UnboundedReceiver<RoomEvent>) -> Result<Ta
 }
 
 /// Says the clips over and over, in real time.
-async fn speak(source: NativeAudioSource) {
+async fn speak(voice: Microphone) {
     let pcm = speech::pcm();
     let mut ticks = tokio::time::interval(Duration::from_millis(10));
-    for chunk in pcm.chunks_exact(SAMPLES).cycle() {
+    for chunk in pcm.chunks_exact(microphone::FRAME).cycle() {
         ticks.tick().await;
-        let frame = AudioFrame {
-            data: chunk.into(),
-            sample_rate: SAMPLE_RATE,
-            num_channels: 1,
-            samples_per_channel: SAMPLES as u32,
-        };
-        if source.capture_frame(&frame).await.is_err() {
+        if voice.capture(chunk).await.is_err() {
             return;
         }
     }
