@@ -7,7 +7,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs, io,
+    io,
     net::{Ipv4Addr, SocketAddr, UdpSocket},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
@@ -18,6 +18,8 @@ use std::{
 };
 
 use super::impairment::{Conditions, Counts, Impairment, Lane};
+
+mod owner;
 
 /// Where a relay listens; the server behind it is on 127.0.0.1, at the same port.
 pub const RELAY_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
@@ -301,7 +303,7 @@ impl Inner {
     /// A participant's socket that was not seen before.
     fn admit(self: &Arc<Self>, near: SocketAddr) -> io::Result<()> {
         let far = self.open_far(near)?;
-        let process = owner_of(near.port());
+        let process = owner::of(near.port());
         let mut table = self.lock();
         let number = table.flows.len() as u64;
         let flow = Flow::new(process, far, number, table.way(process));
@@ -379,38 +381,6 @@ impl Inner {
             }
         }
     }
-}
-
-/// The process that has this UDP port open, from the process table.
-fn owner_of(port: u16) -> Option<u32> {
-    let inode = inode_of(port)?;
-    let target = format!("socket:[{inode}]");
-    let ids = fs::read_dir("/proc").ok()?.filter_map(|entry| {
-        let name = entry.ok()?.file_name();
-        name.to_str()?.parse::<u32>().ok()
-    });
-    let has_it = |id: &u32| {
-        let Ok(files) = fs::read_dir(format!("/proc/{id}/fd")) else {
-            return false;
-        };
-        files
-            .filter_map(|file| fs::read_link(file.ok()?.path()).ok())
-            .any(|link| link.as_os_str() == target.as_str())
-    };
-    ids.into_iter().find(has_it)
-}
-
-fn inode_of(port: u16) -> Option<u64> {
-    let sockets = fs::read_to_string("/proc/net/udp").ok()?;
-    let of_port = |line: &str| {
-        let mut fields = line.split_whitespace();
-        let local = fields.nth(1)?;
-        let (_, local_port) = local.split_once(':')?;
-        (u16::from_str_radix(local_port, 16) == Ok(port))
-            .then(|| fields.nth(7)?.parse().ok())
-            .flatten()
-    };
-    sockets.lines().skip(1).find_map(of_port)
 }
 
 #[cfg(test)]

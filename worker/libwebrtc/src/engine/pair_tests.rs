@@ -1,17 +1,10 @@
 //! Two connections talk: what one does is seen at the other. Harness: [`super::pair`].
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use str0m_netem::{Input, NetemConfig};
 
-use super::{
-    channels::ChannelShared,
-    pair::{Datagram, End, Pair, SECOND, frequency, negotiated},
-};
+use super::pair::{Datagram, End, Pair, SECOND, frequency, negotiated};
 use crate::{
     audio::rtp::AudioPacket,
     data_channel::{DataChannelInit, DataChannelState},
@@ -21,6 +14,7 @@ use crate::{
     session_description::{SdpType, SessionDescription},
 };
 
+mod channels;
 mod heal;
 
 #[test]
@@ -112,96 +106,6 @@ fn the_receiver_learns_the_stream_and_track_ids_of_the_offer() {
 }
 
 #[test]
-fn negotiated_and_in_band_channels_carry_messages_both_ways() {
-    let mut pair = Pair::new();
-    let ours: Vec<_> = (100..103)
-        .map(|id| pair.caller.add_channel("n", negotiated(id)))
-        .collect();
-    let theirs: Vec<_> = (100..103)
-        .map(|id| pair.callee.add_channel("n", negotiated(id)))
-        .collect();
-    let in_band = pair.caller.add_channel("_data", DataChannelInit::default());
-    pair.connect();
-    pair.run_until(5 * SECOND, |pair| {
-        let all = ours.iter().chain(&theirs).chain([&in_band]);
-        all.into_iter()
-            .all(|channel| channel.state() == DataChannelState::Open)
-            && pair.callee.channels.len() == 1
-    });
-    assert_eq!(
-        ours.iter().map(|channel| channel.id()).collect::<Vec<_>>(),
-        [100, 101, 102]
-    );
-    assert_eq!(pair.callee.channels[0].label(), "_data");
-    assert!(pair.callee.channels[0].id() >= 0);
-    assert!(pair.caller.connection.send_message(&ours[1], b"ping", true));
-    assert!(
-        pair.callee
-            .connection
-            .send_message(&pair.callee.channels[0].clone(), b"pong", true)
-    );
-    pair.run(SECOND);
-    assert_eq!(pair.callee.messages, [b"ping"]);
-    assert_eq!(pair.caller.messages, [b"pong"]);
-}
-
-#[test]
-fn every_byte_sent_is_reported_once_as_having_left_the_buffer() {
-    let mut pair = Pair::lossy(0.02);
-    let channel = pair.caller.add_channel("n", negotiated(100));
-    pair.callee.add_channel("n", negotiated(100));
-    pair.connect();
-    pair.run_until(5 * SECOND, |_| channel.state() == DataChannelState::Open);
-    pair.run(SECOND);
-    for _ in 0..40 {
-        assert!(
-            pair.caller
-                .connection
-                .send_message(&channel, &[1; 15_000], true)
-        );
-    }
-    pair.caller.flush(pair.now);
-    assert!(channel.buffered_amount() > 0, "600 kB do not leave at once");
-    pair.run_until(60 * SECOND, |pair| pair.callee.messages.len() == 40);
-    pair.run(2 * SECOND);
-    assert_eq!(pair.caller.buffered, 600_000);
-    assert_eq!(channel.buffered_amount(), 0);
-}
-
-#[test]
-fn a_channel_closed_before_the_offer_is_answered_never_existed() {
-    let mut pair = Pair::new();
-    let dropped = pair.caller.add_channel("early", negotiated(100));
-    let offer = pair.caller.connection.create_offer(false).unwrap();
-    pair.caller.connection.close_channel(&dropped);
-    let late = pair
-        .caller
-        .add_channel("_reliable", DataChannelInit::default());
-    pair.exchange(offer);
-    pair.run_until(5 * SECOND, |_| late.state() == DataChannelState::Open);
-    pair.run(SECOND);
-    assert_eq!(dropped.state(), DataChannelState::Closed);
-    assert_eq!(pair.callee.channels.len(), 1);
-    assert_eq!(pair.callee.channels[0].label(), "_reliable");
-}
-
-#[test]
-fn a_negotiated_id_can_be_used_again_after_its_channel_closed() {
-    let mut pair = Pair::new();
-    let first = pair.caller.add_channel("n", negotiated(100));
-    let peer = pair.callee.add_channel("n", negotiated(100));
-    pair.connect();
-    pair.run_until(5 * SECOND, |_| peer.state() == DataChannelState::Open);
-    let twice = ChannelShared::new("n".into(), negotiated(100), Weak::new());
-    assert!(pair.caller.connection.add_channel(twice).is_err());
-    pair.caller.connection.close_channel(&first);
-    let second = pair.caller.add_channel("n", negotiated(100));
-    pair.caller.flush(pair.now);
-    pair.run_until(10 * SECOND, |_| second.state() == DataChannelState::Open);
-    assert_eq!(first.state(), DataChannelState::Closed);
-}
-
-#[test]
 fn an_offer_that_was_never_sent_leaves_no_trace() {
     let mut pair = Pair::new();
     let section = pair
@@ -248,20 +152,6 @@ fn an_offer_without_changes_is_an_offer_and_disturbs_nothing() {
     );
     assert_eq!(pair.speak(&section, SECOND / 5, 440.0).len(), 10);
     assert_eq!(pair.caller.states.len(), 2, "the state did not move");
-}
-
-#[test]
-fn a_data_only_connection_can_repeat_its_offer() {
-    let mut pair = Pair::new();
-    pair.caller.add_channel("n", negotiated(100));
-    pair.connect();
-    let offer = pair.caller.connection.create_offer(false).unwrap();
-    assert!(offer.to_string().contains("m=application"));
-    pair.caller.connection.set_local(offer).unwrap();
-    assert_eq!(
-        *pair.caller.status.signaling.get(),
-        SignalingState::HaveLocalOffer
-    );
 }
 
 #[test]
@@ -458,40 +348,6 @@ fn two_percent_loss_loses_about_two_percent_of_the_packets() {
 }
 
 #[test]
-fn ten_percent_loss_connects_and_carries_messages() {
-    let mut pair = Pair::lossy(0.1);
-    let section = pair
-        .caller
-        .add_audio(Some("TR_mic"), RtpTransceiverDirection::SendOnly);
-    let channel = pair.caller.add_channel("n", negotiated(100));
-    pair.callee.add_channel("n", negotiated(100));
-    pair.connect();
-    pair.run_until(20 * SECOND, |_| channel.state() == DataChannelState::Open);
-    pair.run(SECOND);
-    for number in 0..50u8 {
-        assert!(
-            pair.caller
-                .connection
-                .send_message(&channel, &[number; 900], true)
-        );
-    }
-    pair.run_until(60 * SECOND, |pair| pair.callee.messages.len() == 50);
-    assert!(
-        pair.callee
-            .messages
-            .iter()
-            .enumerate()
-            .all(|(n, message)| message[0] == n as u8)
-    );
-    let packets = pair.speak(&section, 10 * SECOND, 440.0);
-    assert!(
-        (410..=480).contains(&packets.len()),
-        "{} of 500",
-        packets.len()
-    );
-}
-
-#[test]
 fn late_packets_reach_the_tap_in_order_of_arrival() {
     let network = NetemConfig::new()
         .latency(Duration::from_millis(30))
@@ -555,33 +411,4 @@ fn a_connection_stands_after_a_few_round_trips() {
     pair.caller.flush(pair.now);
     // A handshake message that is dropped on the way comes again only after a second.
     pair.run_until(Duration::from_millis(150), Pair::connected);
-}
-
-#[test]
-fn a_negotiated_channel_waits_while_its_id_belongs_to_another_one() {
-    let mut pair = Pair::new();
-    let in_band = pair.caller.add_channel("_data", DataChannelInit::default());
-    pair.connect();
-    pair.run_until(5 * SECOND, |_| in_band.state() == DataChannelState::Open);
-    let late = pair.caller.add_channel("n", negotiated(in_band.id()));
-    let last = pair.caller.add_channel("n", negotiated(1_023));
-    pair.run(SECOND);
-    assert_eq!(late.state(), DataChannelState::Connecting);
-    assert_eq!(last.state(), DataChannelState::Connecting);
-    pair.caller.connection.close_channel(&in_band);
-    pair.caller.flush(pair.now);
-    pair.run_until(10 * SECOND, |_| late.state() == DataChannelState::Open);
-}
-
-#[test]
-fn an_id_str0m_chose_a_moment_ago_is_not_given_away_again() {
-    let mut pair = Pair::new();
-    pair.caller.add_channel("_data", DataChannelInit::default());
-    pair.negotiate(false);
-    for id in 0..4 {
-        pair.caller.add_channel("n", negotiated(id));
-        pair.caller.flush(pair.now);
-        pair.step();
-    }
-    pair.run_until(10 * SECOND, Pair::connected);
 }
