@@ -121,6 +121,7 @@ struct Present {
     standing: Standing,
     /// Whether what they say goes to the model; set by the conversation.
     gate: Gate,
+    /// In the order they were published; the newest is the one that is received.
     microphones: Vec<TrackId>,
     /// Left while the link was being repaired; said so only when it is back without them.
     missing: bool,
@@ -200,8 +201,10 @@ impl Audience {
     /// for again. What was asked for in between may have gone to the link that broke.
     pub fn repaired(&mut self) {
         self.repairing = false;
-        for (participant, track) in self.open_microphones() {
-            self.acts.push_back(Act::Subscribe { participant, track });
+        let open = self.people.iter().filter(|(_, p)| p.gate == Gate::Open);
+        let open: Vec<_> = open.map(|(id, _)| id.clone()).collect();
+        for id in open {
+            self.receive_newest(&id);
         }
         let missing: Vec<_> = self
             .people
@@ -214,19 +217,16 @@ impl Audience {
         }
     }
 
-    /// A microphone was published.
+    /// A microphone was published: from now on it is the one this person speaks into.
     pub fn microphone(&mut self, id: &ParticipantId, track: TrackId) {
         let Some(present) = self.people.get_mut(id) else {
             return;
         };
         if !present.microphones.contains(&track) {
-            present.microphones.push(track.clone());
+            present.microphones.push(track);
         }
         if present.gate == Gate::Open && !self.repairing {
-            self.acts.push_back(Act::Subscribe {
-                participant: id.clone(),
-                track,
-            });
+            self.receive_newest(id);
         }
     }
 
@@ -239,24 +239,18 @@ impl Audience {
             return;
         }
         present.gate = gate;
-        for track in present.microphones.clone() {
-            let participant = id.clone();
-            self.acts.push_back(match gate {
-                Gate::Open => Act::Subscribe { participant, track },
-                _ => Act::Unsubscribe { participant, track },
-            });
+        if gate == Gate::Open {
+            self.receive_newest(id);
+        } else {
+            self.receive_nothing(id);
         }
     }
 
-    /// Every microphone of everybody whose ear is open.
+    /// The microphone of everybody whose ear is open: of several, the newest.
     pub fn open_microphones(&self) -> Vec<(ParticipantId, TrackId)> {
         let open = self.people.iter().filter(|(_, p)| p.gate == Gate::Open);
-        open.flat_map(|(id, p)| {
-            p.microphones
-                .iter()
-                .map(|track| (id.clone(), track.clone()))
-        })
-        .collect()
+        open.filter_map(|(id, p)| Some((id.clone(), p.microphones.last()?.clone())))
+            .collect()
     }
 
     /// Whether this participant's ear is open.
@@ -266,10 +260,15 @@ impl Audience {
             .is_some_and(|present| present.gate == Gate::Open)
     }
 
-    /// A microphone was taken away.
+    /// A microphone was taken away. Who has another one is heard through that again.
     pub fn microphone_gone(&mut self, id: &ParticipantId, track: &TrackId) {
-        if let Some(present) = self.people.get_mut(id) {
-            present.microphones.retain(|known| known != track);
+        let Some(present) = self.people.get_mut(id) else {
+            return;
+        };
+        let was_received = present.microphones.last() == Some(track);
+        present.microphones.retain(|known| known != track);
+        if was_received && present.gate == Gate::Open && !self.repairing {
+            self.receive_newest(id);
         }
     }
 
@@ -296,10 +295,35 @@ impl Audience {
             return;
         }
         present.gate = Gate::Closed;
-        for track in present.microphones.clone() {
+        self.receive_nothing(id);
+    }
+
+    /// One voice, one microphone: the newest is received, and no other.
+    fn receive_newest(&mut self, id: &ParticipantId) {
+        let Some((newest, others)) = self.people.get(id).and_then(|p| p.microphones.split_last())
+        else {
+            return;
+        };
+        for track in others {
             self.acts.push_back(Act::Unsubscribe {
                 participant: id.clone(),
-                track,
+                track: track.clone(),
+            });
+        }
+        self.acts.push_back(Act::Subscribe {
+            participant: id.clone(),
+            track: newest.clone(),
+        });
+    }
+
+    fn receive_nothing(&mut self, id: &ParticipantId) {
+        let Some(present) = self.people.get(id) else {
+            return;
+        };
+        for track in &present.microphones {
+            self.acts.push_back(Act::Unsubscribe {
+                participant: id.clone(),
+                track: track.clone(),
             });
         }
     }
@@ -461,6 +485,42 @@ mod tests {
             name: "Ann".to_owned(),
             ..ann
         });
+        assert!(acts(&mut audience).is_empty());
+    }
+
+    #[test]
+    fn of_two_microphones_the_newest_is_received_and_the_other_one_when_it_is_gone() {
+        let mut audience = Audience::new();
+        let ann = person("ann", Kind::Standard);
+        audience.seen(ann.clone());
+        audience.gate(&ann.id, Gate::Open);
+        audience.microphone(&ann.id, TrackId::new("TR_1"));
+        acts(&mut audience);
+
+        audience.microphone(&ann.id, TrackId::new("TR_2"));
+        assert_eq!(
+            acts(&mut audience),
+            ["unsubscribe ann TR_1", "subscribe ann TR_2"]
+        );
+        assert_eq!(audience.open_microphones().len(), 1);
+
+        audience.microphone_gone(&ann.id, &TrackId::new("TR_2"));
+        assert_eq!(acts(&mut audience), ["subscribe ann TR_1"]);
+
+        audience.microphone_gone(&ann.id, &TrackId::new("TR_1"));
+        assert!(acts(&mut audience).is_empty());
+    }
+
+    #[test]
+    fn an_older_microphone_that_is_taken_away_changes_nothing() {
+        let mut audience = Audience::new();
+        let ann = person("ann", Kind::Standard);
+        audience.seen(ann.clone());
+        audience.gate(&ann.id, Gate::Open);
+        audience.microphone(&ann.id, TrackId::new("TR_1"));
+        audience.microphone(&ann.id, TrackId::new("TR_2"));
+        acts(&mut audience);
+        audience.microphone_gone(&ann.id, &TrackId::new("TR_1"));
         assert!(acts(&mut audience).is_empty());
     }
 
