@@ -107,6 +107,9 @@ fn definition(schema: &Value, text: &str) -> Result<Definition, Problems> {
     if let Some(turns) = &definition.turn_detection {
         problems.extend(turns.problems("turn_detection"));
     }
+    if let Some(silence) = &definition.silence {
+        problems.extend(silence.problems());
+    }
     Problems::none_or(problems)?;
     Ok(definition)
 }

@@ -239,6 +239,8 @@ fn session_deps(config: &Config) -> Result<SessionDeps, Exit> {
         livekit: Arc::new(config.livekit.clone()),
         clock: MediaClock::start().map_err(unavailable("media clock"))?,
         model: SessionSettings::new(&config.model, endpoint),
+        prices: config.model.prices.clone().into(),
+        budget: config.budget.budget(),
         reports: Outlet::new(config.report.clone()),
         tools: Plane::builtin(),
     })

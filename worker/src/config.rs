@@ -10,7 +10,11 @@ pub mod parse;
 pub mod secret;
 pub mod source;
 
-use std::{num::NonZeroUsize, path::Path, time::Duration};
+use std::{
+    num::NonZeroUsize,
+    path::Path,
+    time::{Duration, SystemTime},
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,7 +24,11 @@ pub use parse::{Problem, Problems};
 pub use secret::Secret;
 pub use source::{Flag, ProcessSource, Source};
 
-use crate::{admin, console, model, session::report, telemetry};
+use crate::{
+    admin, console, model,
+    session::{meter, report},
+    telemetry,
+};
 
 /// The whole tree.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
@@ -40,6 +48,8 @@ pub struct Config {
     pub admin: admin::Config,
     /// The listener for the web page.
     pub console: console::Config,
+    /// What a session may cost.
+    pub budget: meter::Config,
     /// Where reports of sessions go.
     pub report: report::outlet::Config,
     /// Logging.
@@ -164,7 +174,23 @@ impl Config {
         problems.extend(missing(&tree, purpose));
         problems.extend(beyond_schema(&tree, &problems));
         Problems::none_or(problems)?;
-        parse::typed(tree)
+        let config: Self = parse::typed(tree)?;
+        Problems::none_or(config.unpriced().into_iter().collect())?;
+        Ok(config)
+    }
+
+    /// A budget without a price would never be spent.
+    fn unpriced(&self) -> Option<Problem> {
+        self.budget.session_usd?;
+        let model = &self.model.model;
+        let day = model::day(SystemTime::now());
+        if model::Price::in_force(&self.model.prices, model, &day).is_some() {
+            return None;
+        }
+        Some(Problem::new(
+            "budget.session_usd",
+            format!("no price of `{model}` is in [[model.prices]], so it would never be spent"),
+        ))
     }
 
     /// The JSON schema of the file, for editors.

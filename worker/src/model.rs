@@ -11,6 +11,7 @@ mod endpoint;
 mod link;
 mod openai_realtime;
 mod outbox;
+mod price;
 mod reconnect;
 mod uplink;
 mod usage;
@@ -29,6 +30,7 @@ pub use config::{
     Config, Dialect, Eagerness, NoiseReduction, Provider, Transcription, TurnDetection,
 };
 pub use endpoint::{Endpoint, EndpointError};
+pub use price::{Kind, Price, Usd, day};
 pub use reconnect::{Retry, is_fatal};
 pub use uplink::Uplink;
 pub use usage::Totals;

@@ -25,6 +25,7 @@ use tokio::{
 use self::{
     driver::{Driver, Inbox, Watch},
     effects::Hands,
+    meter::Meter,
     report::{Facts, Tally, outlet::Outlet},
 };
 use crate::{
@@ -35,7 +36,7 @@ use crate::{
         ingress::Ingress,
         playout::{self, source::AgentSource},
     },
-    model,
+    model::{self, Price},
     room::{self, audience::Audience, connect, door::Door},
     telemetry::Pii,
     tooling,
@@ -43,6 +44,7 @@ use crate::{
 
 mod driver;
 mod effects;
+pub mod meter;
 mod notes;
 pub mod report;
 mod settings;
@@ -78,6 +80,10 @@ pub struct SessionDeps {
     pub clock: MediaClock,
     /// The model's settings of this worker; each session fills in its agent.
     pub model: model::SessionSettings,
+    /// What tokens cost.
+    pub prices: Arc<[Price]>,
+    /// What each session may cost; `None` = as much as it likes.
+    pub budget: Option<meter::Budget>,
     /// Where reports go.
     pub reports: Outlet,
     /// The tools that agents may use.
@@ -137,6 +143,8 @@ pub enum SessionError {
     RoomLost(&'static str),
     /// A part of the session stood still and could not be healed; holds its name.
     Stuck(&'static str),
+    /// There is a budget, and nobody knows what this model costs.
+    Unpriced(String),
 }
 
 impl fmt::Display for SessionError {
@@ -149,6 +157,10 @@ impl fmt::Display for SessionError {
             Self::Publish(what) => write!(f, "the agent's track could not be published: {what}"),
             Self::RoomLost(why) => write!(f, "the link to the room was lost: {why}"),
             Self::Stuck(place) => write!(f, "stuck and not to be healed: {place}"),
+            Self::Unpriced(model) => write!(
+                f,
+                "there is a budget, and no price of `{model}` in [[model.prices]]"
+            ),
         }
     }
 }
@@ -206,6 +218,10 @@ async fn hold(
     playout.close_voice();
     let declared = deps.tools.declare(&request.agent.tools);
     let settings = settings::model(&deps.model, &request.agent, declared);
+    match meter(&settings.model, deps) {
+        Ok(meter) => held.tally = Tally::of(meter),
+        Err(error) => return SessionEnd::failed(error),
+    }
     let (model, model_events) = model::start(&mut held.tasks, settings, playout.clone());
     let ingress = Ingress::start(&mut held.tasks, model.uplink());
     let (tools, tools_ended) = tooling::start(&mut held.tasks, &deps.tools, &request.agent);
@@ -241,9 +257,26 @@ async fn hold(
         joined: Instant::now(),
         ears: BTreeMap::new(),
         watch: Watch::default(),
+        is_spent: false,
         over: None,
     };
     driver.run().await
+}
+
+/// What this session costs is known from the start, or said to be unknown.
+fn meter(model: &str, deps: &SessionDeps) -> Result<Meter, SessionError> {
+    let day = model::day(SystemTime::now());
+    let price = Price::in_force(&deps.prices, model, &day).cloned();
+    if price.is_none() && deps.budget.is_some() {
+        return Err(SessionError::Unpriced(model.to_owned()));
+    }
+    if price.is_none() {
+        tracing::warn!(
+            model,
+            "cost unknown: no price of this model in [[model.prices]]"
+        );
+    }
+    Ok(Meter::new(price, deps.budget))
 }
 
 /// What this session needs to come back.
@@ -316,9 +349,13 @@ async fn settle(tasks: &mut JoinSet<()>) {
 
 impl SessionEnd {
     fn bug() -> Self {
+        Self::failed(SessionError::Bug)
+    }
+
+    fn failed(error: SessionError) -> Self {
         Self {
             reason: CloseReason::Failed,
-            error: Some(SessionError::Bug),
+            error: Some(error),
         }
     }
 }

@@ -51,6 +51,11 @@ pub(crate) struct AgentTurn {
 }
 
 impl AgentTurn {
+    /// The state people were told last.
+    pub(crate) fn state(&self) -> Option<AgentState> {
+        self.published
+    }
+
     /// Returns the state if it is news.
     pub(crate) fn update(&mut self, facts: Facts) -> Option<AgentState> {
         let state = facts.state();

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::silence::Silence;
+
 /// Settings of one conversation.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -23,6 +25,8 @@ pub struct Config {
     pub response_limit: Duration,
     /// Pause before a failed response is asked for once more. 1 s: most rate limits heal by then.
     pub retry_delay: Duration,
+    /// What is done about a caller who says nothing; `None` = nothing, for as long as they stay.
+    pub silence: Option<Silence>,
 }
 
 impl Default for Config {
@@ -35,6 +39,7 @@ impl Default for Config {
             response_grace: Duration::from_millis(700),
             response_limit: Duration::from_secs(15),
             retry_delay: Duration::from_secs(1),
+            silence: None,
         }
     }
 }

@@ -56,10 +56,10 @@ pub enum AfterTool {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Ask {
-    /// End the conversation for this reason.
+    /// End the conversation at once, for this reason.
     Close(crate::output::CloseReason),
-    /// The worker is draining: finish what is being said, say goodbye, end.
-    Drain,
+    /// Finish what is being said, say goodbye, and end the conversation for this reason.
+    End(crate::output::CloseReason),
     /// Say something along these lines.
     Say(String),
 }

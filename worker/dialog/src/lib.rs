@@ -93,6 +93,7 @@ mod model_link;
 mod people;
 mod playhead;
 mod response;
+mod silence;
 mod timers;
 mod tool_calls;
 mod transcript;
@@ -103,6 +104,7 @@ use std::{collections::VecDeque, time::Instant};
 pub use config::Config;
 pub use input::Input;
 pub use output::Output;
+pub use silence::Silence;
 
 use agent_turn::{AgentTurn, Facts};
 use audience::Audience;
@@ -117,6 +119,7 @@ use note::Note;
 use output::{CloseReason, Publish, Voice};
 use playhead::Playhead;
 use response::Responses;
+use silence::Patience;
 use timers::{Timer, TimerTable};
 use tool_calls::ToolCalls;
 use user_turn::UserTurn;
@@ -139,6 +142,7 @@ pub struct Dialog {
     /// Flushes that were ordered and not yet reported.
     open_flushes: u32,
     outputs: VecDeque<Output>,
+    patience: Patience,
     playhead: Playhead,
     responses: Responses,
     timers: TimerTable,
@@ -177,6 +181,7 @@ impl Dialog {
             link: Link::default(),
             open_flushes: 0,
             outputs: VecDeque::new(),
+            patience: Patience::default(),
             playhead: Playhead::default(),
             responses: Responses::default(),
             timers: TimerTable::default(),
@@ -214,6 +219,7 @@ impl Dialog {
                 Timer::Close => self.finish_closing(),
                 Timer::Flush => self.on_flush_overdue(now),
                 Timer::Response => self.on_response_overdue(now),
+                Timer::Silence => self.on_long_silence(now),
                 Timer::TurnGrace => self.on_turn_overdue(now),
             }
         }
@@ -241,12 +247,13 @@ impl Dialog {
         self.ask_next(now);
         self.finish_when_said(now);
         self.publish_state();
+        self.mind_silence(now);
     }
 
     fn on_ask(&mut self, now: Instant, ask: Ask) {
         match ask {
             Ask::Close(reason) => self.finish(reason),
-            Ask::Drain => self.begin_close(now, CloseReason::Drained, None),
+            Ask::End(reason) => self.begin_close(now, reason, None),
             Ask::Say(_) if self.closing.is_some() => self.note_unexpected("say while closing"),
             Ask::Say(words) => self.floor.want(Request::saying(Purpose::Say, &words)),
         }

@@ -56,6 +56,11 @@ pub enum Note {
         /// The provider's code.
         code: String,
     },
+    /// The caller has said nothing for so long that the agent asks whether they are still there.
+    SilencePrompted {
+        /// For how long.
+        after: Duration,
+    },
     /// A tool answered.
     ToolAnswered {
         /// From `RunTool` to `ToolFinished`.

@@ -171,8 +171,12 @@ impl std::fmt::Debug for ToolCall {
 pub enum CloseReason {
     /// The agent ended it, by tool.
     AgentEnded,
+    /// What the conversation may cost is spent.
+    BudgetSpent,
     /// The last caller left.
     CallerLeft,
+    /// The caller stayed silent, also after being asked.
+    CallerSilent,
     /// The worker is draining.
     Drained,
     /// Another agent of this name is in the room.
@@ -199,7 +203,9 @@ impl CloseReason {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::AgentEnded => "agent_ended",
+            Self::BudgetSpent => "budget_spent",
             Self::CallerLeft => "caller_left",
+            Self::CallerSilent => "caller_silent",
             Self::Drained => "drained",
             Self::Duplicate => "duplicate",
             Self::Failed => "failed",

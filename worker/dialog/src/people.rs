@@ -45,6 +45,7 @@ impl Dialog {
     }
 
     fn open_ear(&mut self, participant: ParticipantId) {
+        self.heard_from_caller();
         if self.closing.is_none() {
             self.outputs.push_back(Output::Ear {
                 participant,
@@ -71,6 +72,7 @@ impl Dialog {
         if text.trim().is_empty() {
             return;
         }
+        self.heard_from_caller();
         self.yield_floor(now);
         self.drop_greeting();
         self.conversation.user_typed(&text);
@@ -85,6 +87,7 @@ impl Dialog {
         if self.closing.is_some() {
             return;
         }
+        self.heard_from_caller();
         self.yield_floor(now);
         self.drop_greeting();
         self.timers.stop(Timer::TurnGrace);

@@ -18,16 +18,19 @@ pub(crate) enum Timer {
     Flush,
     /// The response that was asked for or is being generated must show a sign of life by then.
     Response,
+    /// The caller must have said something by then.
+    Silence,
     /// The model must have created a response for the committed turn by then.
     TurnGrace,
 }
 
-const ALL: [Timer; 6] = [
+const ALL: [Timer; 7] = [
     Timer::Backoff,
     Timer::CallerGrace,
     Timer::Close,
     Timer::Flush,
     Timer::Response,
+    Timer::Silence,
     Timer::TurnGrace,
 ];
 

@@ -9,7 +9,7 @@ fn a_draining_worker_lets_the_agent_finish_and_say_goodbye() {
     let lanes = scene()
         .says(0.0, 1.0, "What time is it?")
         .model_will_say("It is noon now, exactly.", 2.0)
-        .asked(2.0, Ask::Drain)
+        .asked(2.0, Ask::End(CloseReason::Drained))
         .model_will_say("Goodbye!", 0.6)
         .until(6.0);
     insta::assert_snapshot!(lanes, @r#"
@@ -22,7 +22,7 @@ fn a_draining_worker_lets_the_agent_finish_and_say_goodbye() {
     1.53                                                  is heard: a1
     1.53                                                  (answered after 0.23)
     1.53                                                  SPEAKING
-    2.00  asked: Drain
+    2.00  asked: End(Drained)
     2.00  ear of ann: closed
     2.00                          > turns: model creates = false
     2.03                          < done r1 Completed
@@ -40,12 +40,15 @@ fn a_draining_worker_lets_the_agent_finish_and_say_goodbye() {
 
 #[test]
 fn a_draining_worker_does_not_speak_to_an_empty_room() {
-    let lanes = scene().leaves(1.0, "ann").asked(2.0, Ask::Drain).until(9.0);
+    let lanes = scene()
+        .leaves(1.0, "ann")
+        .asked(2.0, Ask::End(CloseReason::Drained))
+        .until(9.0);
     insta::assert_snapshot!(lanes, @r"
     1.00  ann leaves
     1.00  ear of ann: closed
     1.00                                                  IDLE
-    2.00  asked: Drain
+    2.00  asked: End(Drained)
     2.00                          > turns: model creates = false
     2.00                                                  FINISHED Drained
     ");
@@ -54,11 +57,11 @@ fn a_draining_worker_does_not_speak_to_an_empty_room() {
 #[test]
 fn a_goodbye_that_never_comes_is_not_waited_for_for_long() {
     let lanes = scene()
-        .asked(1.0, Ask::Drain)
+        .asked(1.0, Ask::End(CloseReason::Drained))
         .model_will_ignore()
         .until(25.0);
     insta::assert_snapshot!(lanes, @r#"
-     1.00  asked: Drain
+     1.00  asked: End(Drained)
      1.00  ear of ann: closed
      1.00                          > turns: model creates = false
      1.00                          > create ask-1 "Say goodbye in one short, friendly sentence."
@@ -74,12 +77,12 @@ fn a_goodbye_that_never_comes_is_not_waited_for_for_long() {
 fn a_turn_that_ends_during_the_goodbye_is_not_answered() {
     let lanes = scene()
         .says(0.5, 1.2, "One more thing")
-        .asked(1.0, Ask::Drain)
+        .asked(1.0, Ask::End(CloseReason::Drained))
         .model_will_say("Goodbye!", 0.6)
         .until(4.0);
     insta::assert_snapshot!(lanes, @r#"
     0.50  speaks u1
-    1.00  asked: Drain
+    1.00  asked: End(Drained)
     1.00  ear of ann: closed
     1.00                          > turns: model creates = false
     1.00                          > create ask-1 "Say goodbye in one short, friendly sentence."
@@ -132,4 +135,23 @@ fn close_means_now_and_nothing_follows() {
     4.00  ann leaves
     6.78                                                  tool c1 answers
     "#);
+}
+
+#[test]
+fn a_conversation_that_may_cost_no_more_is_ended_with_a_goodbye() {
+    let lanes = scene()
+        .says(0.0, 1.0, "What time is it?")
+        .model_will_say("It is noon now, exactly.", 2.0)
+        .asked(2.0, Ask::End(CloseReason::BudgetSpent))
+        .model_will_say("Goodbye!", 0.6)
+        .until(6.0);
+    assert!(
+        lanes.contains("said a1 \"It is noon now, exactly.\""),
+        "{lanes}"
+    );
+    assert!(lanes.contains("said a2 \"Goodbye!\""), "{lanes}");
+    assert!(
+        lanes.trim_end().ends_with("FINISHED BudgetSpent"),
+        "{lanes}"
+    );
 }

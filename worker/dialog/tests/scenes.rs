@@ -6,6 +6,7 @@ mod chat;
 mod close;
 mod reconnect;
 mod scene;
+mod silence;
 mod tool_flow;
 mod truncation;
 mod turn_end;

@@ -1,12 +1,15 @@
 //! Core: the TOML form of an agent definition, the reusable and versioned template of an agent.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::model::{NoiseReduction, Transcription, TurnDetection};
+use crate::{
+    config::{Problem, duration},
+    model::{NoiseReduction, Transcription, TurnDetection},
+};
 
 /// One agent definition: a file of the agents directory.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -50,9 +53,54 @@ pub struct Definition {
     /// Provider-side filter on the users' audio. Absent = `[model] noise_reduction`.
     #[serde(default)]
     pub noise_reduction: Option<NoiseReduction>,
+    /// What is done about a caller who says nothing. Absent = nothing, for as long as they stay.
+    #[serde(default)]
+    pub silence: Option<Silence>,
     /// First twelve hexadecimal digits of the file's SHA-256; made by the loader.
     #[serde(skip)]
     pub hash: String,
+}
+
+/// A caller who says nothing is asked whether they are still there; who stays silent is left.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Silence {
+    /// What the agent asks, as an instruction to the model; may hold variables.
+    #[schemars(length(min = 1))]
+    pub prompt: String,
+    /// Silence after which it asks, 5s to 1h. Default 30s.
+    #[serde(with = "duration")]
+    #[schemars(schema_with = "duration::schema")]
+    pub prompt_after: Duration,
+    /// Further silence after which it says goodbye and leaves, 5s to 1h. Default 30s.
+    #[serde(with = "duration")]
+    #[schemars(schema_with = "duration::schema")]
+    pub hang_up_after: Duration,
+}
+
+impl Default for Silence {
+    fn default() -> Self {
+        Self {
+            prompt: "Ask in a few words whether the caller is still there.".to_owned(),
+            prompt_after: Duration::from_secs(30),
+            hang_up_after: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Silence {
+    /// What the schema cannot express, with paths below `silence`.
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        let range = Duration::from_secs(5)..=Duration::from_secs(3_600);
+        let waits = [
+            ("prompt_after", self.prompt_after),
+            ("hang_up_after", self.hang_up_after),
+        ];
+        let wrong = waits.into_iter().filter(|(_, wait)| !range.contains(wait));
+        wrong
+            .map(|(key, _)| Problem::new(format!("silence.{key}"), "expected 5s to 1h"))
+            .collect()
+    }
 }
 
 /// One thing a job fills in.

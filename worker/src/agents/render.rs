@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::definition::Definition;
+use super::definition::{Definition, Silence};
 use crate::{
     config::parse::{Problem, Problems},
     model::{NoiseReduction, Transcription, TurnDetection},
@@ -38,6 +38,8 @@ pub struct Rendered {
     pub transcription: Option<Transcription>,
     /// Provider-side filter on the users' audio; `None` = the worker's.
     pub noise_reduction: Option<NoiseReduction>,
+    /// What is done about a caller who says nothing; `None` = nothing.
+    pub silence: Option<Silence>,
 }
 
 impl fmt::Debug for Rendered {
@@ -129,15 +131,22 @@ pub(super) fn render(
         turn_detection: definition.turn_detection.clone(),
         transcription: definition.transcription.clone(),
         noise_reduction: definition.noise_reduction,
+        silence: definition.silence.as_ref().map(|silence| Silence {
+            prompt: fill(&silence.prompt),
+            ..silence.clone()
+        }),
     })
 }
 
 /// Placeholders that no variable stands behind.
 pub(super) fn undeclared(definition: &Definition) -> Vec<Problem> {
     let greeting = definition.greeting.as_deref().unwrap_or_default();
+    let silence = definition.silence.as_ref();
+    let prompt = silence.map_or("", |silence| silence.prompt.as_str());
     let texts = [
         ("instructions", definition.instructions.as_str()),
         ("greeting", greeting),
+        ("silence.prompt", prompt),
     ];
     let mut problems = Vec::new();
     for (path, text) in texts {

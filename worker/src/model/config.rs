@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::price::Price;
 use crate::config::{Problem, Secret};
 
 /// The `[model]` table: which speech model is used and how.
@@ -49,6 +50,19 @@ pub struct Config {
     /// PEM file with certificate authorities to trust besides the public ones. Absent =
     /// `SSL_CERT_FILE`.
     pub ca_file: Option<PathBuf>,
+    /// What tokens cost, by model and day. Default: the provider's list as it was when this version
+    /// was made. A model that is not in the list costs an unknown amount.
+    pub prices: Vec<Price>,
+}
+
+/// Prices change more often than code: a list and not constants.
+fn default_prices() -> Vec<Price> {
+    #[derive(Deserialize)]
+    struct List {
+        prices: Vec<Price>,
+    }
+    let list: List = toml::from_str(include_str!("../../prices.toml")).expect("a list of prices");
+    list.prices
 }
 
 impl Default for Config {
@@ -66,6 +80,7 @@ impl Default for Config {
             give_up_after: Duration::from_secs(30),
             proxy: Secret::default(),
             ca_file: None,
+            prices: default_prices(),
         }
     }
 }

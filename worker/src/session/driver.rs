@@ -24,11 +24,12 @@ use tokio::{
 use super::{
     SessionEnd, SessionError, Stop,
     effects::Hands,
+    meter,
     report::Tally,
     watchdog::{Facts, Place, Remedy, Verdict, Watchdog},
 };
 use crate::{
-    model::LinkEvent,
+    model::{LinkEvent, Usd},
     room::{
         audience::{Act, Audience, TrackId},
         events::RoomInput,
@@ -66,6 +67,8 @@ pub(super) struct Driver<'a> {
     pub(super) ears: BTreeMap<ParticipantId, TrackId>,
     /// Facts for the watchdog.
     pub(super) watch: Watch,
+    /// The budget is spent, and the conversation does not know yet.
+    pub(super) is_spent: bool,
     /// Set by whatever ends the session.
     pub(super) over: Option<SessionEnd>,
 }
@@ -372,6 +375,9 @@ impl Driver<'_> {
     /// hears of people from the other, and opens their ears in return.
     fn settle(&mut self) {
         self.drain();
+        if std::mem::take(&mut self.is_spent) {
+            self.tell(Input::Ask(Ask::End(CloseReason::BudgetSpent)));
+        }
         while let Some(act) = self.audience.poll_act() {
             let (participant, track, wanted) = match act {
                 Act::Tell(fact) => {
@@ -396,7 +402,7 @@ impl Driver<'_> {
     fn on_stop(&mut self, stop: Stop) {
         match stop {
             Stop::No => {}
-            Stop::Drain => self.tell(Input::Ask(Ask::Drain)),
+            Stop::Drain => self.tell(Input::Ask(Ask::End(CloseReason::Drained))),
             Stop::Now(CloseReason::Terminated) if now() - self.joined < EARLY_TERMINATION => {
                 tracing::info!("a termination right after the join is left to the room to confirm");
             }
@@ -427,6 +433,21 @@ impl Driver<'_> {
     fn tell(&mut self, input: Input) {
         self.dialog.handle(now(), input);
         self.drain();
+    }
+
+    /// What a response meant for the budget. The conversation is told when it was drained.
+    pub(super) fn on_verdict(&mut self, verdict: meter::Verdict) {
+        let spent_usd = self.tally.meter().spent().map(Usd::dollars);
+        match verdict {
+            meter::Verdict::Within => {}
+            meter::Verdict::Notice => {
+                tracing::warn!(spent_usd, "most of the session's budget is spent");
+            }
+            meter::Verdict::Spent => {
+                tracing::warn!(spent_usd, "the session's budget is spent");
+                self.is_spent = true;
+            }
+        }
     }
 
     /// Second law of the dialog: after every fact, everything it wants is done.

@@ -39,8 +39,9 @@ impl Driver<'_> {
                 }
             }
             Output::Note(note) => {
-                self.tally.note(&note);
-                notes::emit(note);
+                let verdict = self.tally.note(&note);
+                notes::emit(note, self.tally.meter().price());
+                self.on_verdict(verdict);
             }
             Output::Playout(PlayoutOrder::Flush { response }) => {
                 self.hands.playout.flush(response.as_ref());

@@ -5,13 +5,16 @@
 
 use dialog::{model::ResponseStatus, note::Note};
 
-use crate::telemetry::event::{
-    DialogUnexpected, Interrupted, InterruptionStopped, ModelOrderRefused, TokensUsed,
-    TurnAnswered, TurnEnd, TurnEnded,
+use crate::{
+    model::Price,
+    telemetry::event::{
+        DialogUnexpected, Interrupted, InterruptionStopped, ModelOrderRefused, TokensUsed,
+        TurnAnswered, TurnEnd, TurnEnded,
+    },
 };
 
 /// Logs and counts one note.
-pub(super) fn emit(note: Note) {
+pub(super) fn emit(note: Note, price: Option<&Price>) {
     match note {
         Note::CallDropped { why } => tracing::info!(why, "a tool call was not run"),
         Note::Greeted { latency } => tracing::info!(?latency, "greeted"),
@@ -35,7 +38,7 @@ pub(super) fn emit(note: Note) {
         }
         Note::ResponseEnded { status, usage, .. } => {
             if let Some(usage) = usage {
-                TokensUsed { usage }.emit();
+                TokensUsed { usage, price }.emit();
             }
             TurnEnded {
                 ended_by: ended_by(&status),
@@ -46,6 +49,7 @@ pub(super) fn emit(note: Note) {
         Note::ResponseRetried { code } => {
             tracing::warn!(code, "a response failed and is asked for once more");
         }
+        Note::SilencePrompted { after } => tracing::info!(?after, "the caller says nothing"),
         Note::ToolAnswered { took } => tracing::debug!(?took, "a tool answered"),
         Note::TurnAnswered { latency } => TurnAnswered { latency }.emit(),
         Note::TurnAsked { waited } => {

@@ -9,21 +9,32 @@ use std::{collections::BTreeSet, time::Duration};
 
 use dialog::{
     input::Audience,
-    model::Usage,
     note::Note,
     speaker::{ParticipantId, Role},
 };
 use serde::Serialize;
+
+use super::meter::{Meter, Verdict};
+use crate::model::{Totals, Usd};
 
 /// Sums of a running session.
 #[derive(Debug, Default)]
 pub struct Tally {
     callers: BTreeSet<ParticipantId>,
     turns: Turns,
-    usage: Usage,
+    /// What the model's responses cost.
+    meter: Meter,
 }
 
 impl Tally {
+    /// Nothing happened yet.
+    pub(super) fn of(meter: Meter) -> Self {
+        Self {
+            meter,
+            ..Self::default()
+        }
+    }
+
     /// Somebody came or left.
     pub fn audience(&mut self, fact: &Audience) {
         if let Audience::Joined {
@@ -36,28 +47,24 @@ impl Tally {
         }
     }
 
-    /// The conversation noted something.
-    pub fn note(&mut self, note: &Note) {
+    /// The conversation noted something; what that means for the budget.
+    pub(super) fn note(&mut self, note: &Note) -> Verdict {
         match note {
             Note::Interrupted { .. } => self.turns.interruptions += 1,
             Note::ResponseEnded { usage, .. } => {
                 self.turns.responses += 1;
-                self.add(usage.unwrap_or_default());
+                return self.meter.on_response(*usage);
             }
             Note::ToolAnswered { .. } => self.turns.tool_calls += 1,
             Note::TurnAnswered { latency } => self.turns.answered(*latency),
             Note::TurnCommitted { .. } => self.turns.committed += 1,
             _ => {}
         }
+        Verdict::Within
     }
 
-    fn add(&mut self, usage: Usage) {
-        self.usage.input_text += usage.input_text;
-        self.usage.input_audio += usage.input_audio;
-        self.usage.cached_text += usage.cached_text;
-        self.usage.cached_audio += usage.cached_audio;
-        self.usage.output_text += usage.output_text;
-        self.usage.output_audio += usage.output_audio;
+    pub(super) fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     /// Sums up.
@@ -66,7 +73,8 @@ impl Tally {
             facts,
             callers: self.callers.len(),
             turns: self.turns.sum_up(),
-            usage: UsageReport::from(self.usage),
+            usage: UsageReport::from(self.meter.totals()),
+            cost_usd: self.meter.spent(),
         }
     }
 }
@@ -129,6 +137,8 @@ pub struct Report {
     pub turns: TurnsReport,
     /// Tokens, as the provider reported them.
     pub usage: UsageReport,
+    /// What these tokens cost, in USD; `null` = the model's price is not known.
+    pub cost_usd: Option<Usd>,
 }
 
 impl Report {
@@ -146,6 +156,7 @@ impl Report {
             tool_calls = self.turns.tool_calls,
             mean_answer_s = self.turns.mean_answer_s,
             output_audio_tokens = self.usage.output_audio,
+            cost_usd = self.cost_usd.map(Usd::dollars),
             "session report"
         );
     }
@@ -181,10 +192,13 @@ pub struct UsageReport {
     pub output_text: u64,
     /// Audio tokens written.
     pub output_audio: u64,
+    /// Responses of which the provider told no tokens.
+    pub unreported: u64,
 }
 
-impl From<Usage> for UsageReport {
-    fn from(usage: Usage) -> Self {
+impl From<Totals> for UsageReport {
+    fn from(totals: Totals) -> Self {
+        let usage = totals.tokens;
         Self {
             input_text: usage.input_text,
             input_audio: usage.input_audio,
@@ -192,15 +206,17 @@ impl From<Usage> for UsageReport {
             cached_audio: usage.cached_audio,
             output_text: usage.output_text,
             output_audio: usage.output_audio,
+            unreported: totals.unreported,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use dialog::model::{ResponseId, ResponseStatus};
+    use dialog::model::{ResponseId, ResponseStatus, Usage};
 
     use super::*;
+    use crate::model::Price;
 
     fn facts() -> Facts {
         Facts {
@@ -235,6 +251,26 @@ mod tests {
         assert_eq!(report.usage.output_audio, 40);
         assert_eq!(report.turns.responses, 2);
         assert_eq!(report.turns.mean_answer_s, Some(0.5));
+    }
+
+    #[test]
+    fn a_report_says_what_the_tokens_cost_or_that_nobody_knows() {
+        let cost = |meter| {
+            let mut tally = Tally::of(meter);
+            tally.note(&Note::ResponseEnded {
+                response: ResponseId::new("r"),
+                status: ResponseStatus::Cancelled,
+                usage: Some(Usage {
+                    output_audio: 1_000,
+                    ..Usage::default()
+                }),
+            });
+            serde_json::to_value(tally.finish(facts())).unwrap()["cost_usd"].clone()
+        };
+        let prices = crate::model::Config::default().prices;
+        let price = Price::in_force(&prices, "gpt-realtime-2.1", "2026-11-21").cloned();
+        assert_eq!(cost(Meter::new(price, None)), 0.064);
+        assert_eq!(cost(Meter::default()), serde_json::Value::Null);
     }
 
     #[test]

@@ -39,6 +39,11 @@ pub(super) fn model(
 pub(super) fn dialog(agent: &Rendered) -> dialog::Config {
     dialog::Config {
         greeting: agent.greeting.clone(),
+        silence: agent.silence.as_ref().map(|silence| dialog::Silence {
+            prompt: silence.prompt.clone(),
+            prompt_after: silence.prompt_after,
+            hang_up_after: silence.hang_up_after,
+        }),
         ..dialog::Config::default()
     }
 }

@@ -54,7 +54,7 @@ mod tests {
             family.with_label_values(&["text", "input", cached]).get() / MANY
         };
         let (uncached, cached) = (count("false"), count("true"));
-        TokensUsed { usage }.emit();
+        TokensUsed { usage, price: None }.emit();
         assert_eq!((count("false") - uncached, count("true") - cached), (7, 3));
     }
 }

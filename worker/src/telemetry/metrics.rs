@@ -6,8 +6,8 @@
 use std::{sync::LazyLock, time::Duration};
 
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder,
+    CounterVec, Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
+    IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 use super::process;
@@ -62,6 +62,7 @@ pub struct Metrics {
     pub(super) model_unknown_events_total: IntCounter,
     pub(super) model_orders_refused_total: IntCounter,
     pub(super) model_tokens_total: IntCounterVec,
+    pub(super) model_cost_usd_total: CounterVec,
     pub(super) tool_calls_total: IntCounterVec,
     pub(super) tool_call_seconds: HistogramVec,
 
@@ -255,6 +256,12 @@ impl Metrics {
                 "Tokens as reported by the provider; cached ones are part of the input",
                 &["modality", "direction", "cached"],
             ),
+            model_cost_usd_total: amounts(
+                r,
+                "model_cost_usd_total",
+                "What these tokens cost by the price list; models without a price are not in it",
+                &["modality", "direction", "cached"],
+            ),
             tool_calls_total: counters(
                 r,
                 "tool_calls_total",
@@ -345,6 +352,12 @@ fn counter(registry: &Registry, name: &str, help: &str) -> IntCounter {
 
 fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
     let metric = IntCounterVec::new(Opts::new(name, help), labels).expect(UNIQUE);
+    registry.register(Box::new(metric.clone())).expect(UNIQUE);
+    metric
+}
+
+fn amounts(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> CounterVec {
+    let metric = CounterVec::new(Opts::new(name, help), labels).expect(UNIQUE);
     registry.register(Box::new(metric.clone())).expect(UNIQUE);
     metric
 }

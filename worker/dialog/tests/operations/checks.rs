@@ -17,7 +17,10 @@ impl World {
             Output::Finished(reason) => {
                 assert!(matches!(
                     reason,
-                    CloseReason::CallerLeft | CloseReason::Drained | CloseReason::AgentEnded
+                    CloseReason::CallerLeft
+                        | CloseReason::CallerSilent
+                        | CloseReason::Drained
+                        | CloseReason::AgentEnded
                 ));
                 assert!(self.open_segments.is_empty(), "a segment was left open");
                 self.is_finished = true;

@@ -11,10 +11,10 @@ use std::{
 
 use bolero::{TypeGenerator, check, produce};
 use dialog::{
-    Config, Dialog, Input,
+    Config, Dialog, Input, Silence,
     input::{Ask, Audience, Heard, ModelLink, Playout},
     model::{CallId, Event, ItemId, ResponseId, Tag},
-    output::AgentState,
+    output::{AgentState, CloseReason},
     speaker::{ParticipantId, Role},
 };
 
@@ -171,6 +171,11 @@ impl World {
     fn new() -> Self {
         let config = Config {
             greeting: Some("Greet.".to_owned()),
+            silence: Some(Silence {
+                prompt: "Ask.".to_owned(),
+                prompt_after: Duration::from_secs(10),
+                hang_up_after: Duration::from_secs(10),
+            }),
             ..Config::default()
         };
         Self {
@@ -243,7 +248,9 @@ impl World {
                     self.done(response, status);
                 }
             }
-            Operation::Drain { chance: 0..8 } => self.tell(Input::Ask(Ask::Drain)),
+            Operation::Drain { chance: 0..8 } => {
+                self.tell(Input::Ask(Ask::End(CloseReason::Drained)))
+            }
             Operation::Drain { .. } => {}
             Operation::Drained => self.tell(Input::Playout(Playout::Drained)),
             Operation::Flushed => self.flushed(),

@@ -1,6 +1,9 @@
 //! Hermetic ring: the driver under tokio's stopped clock, with real channels on every side.
 
-use dialog::model::{Capabilities, Event as ModelEvent, ItemId, NewItem, Order};
+use dialog::model::{
+    Capabilities, Event as ModelEvent, ItemId, NewItem, Order, ResponseId, ResponseStatus, Tag,
+    Usage,
+};
 use tokio::time::{advance, timeout};
 
 use super::*;
@@ -16,6 +19,7 @@ use crate::{
         self, LinkEnds, RoomOrder,
         audience::{Kind, Person},
     },
+    session::meter::{self, Meter},
     tooling,
 };
 
@@ -32,6 +36,14 @@ struct World {
 /// Runs a driver beside a script; what is left of the world when the script is over is dropped,
 /// so a script that ends without ending the session ends it as `RoomLost`.
 async fn play<F: Future<Output = World>>(script: impl FnOnce(World) -> F) -> (SessionEnd, Tally) {
+    play_metered(Meter::default(), script).await
+}
+
+/// The same for a session that costs something.
+async fn play_metered<F: Future<Output = World>>(
+    meter: Meter,
+    script: impl FnOnce(World) -> F,
+) -> (SessionEnd, Tally) {
     let (model, model_events) = mpsc::channel(8);
     let (handle, orders) = ModelHandle::for_tests();
     let (link, mut room) = room::link("guide".to_owned());
@@ -43,7 +55,7 @@ async fn play<F: Future<Output = World>>(script: impl FnOnce(World) -> F) -> (Se
     let (playout, _) = playout::start(AgentSource::from_fn(|_| {}), &clock);
 
     let mut tasks = JoinSet::new();
-    let mut tally = Tally::default();
+    let mut tally = Tally::of(meter);
     let (tools, tool_ends) =
         tooling::start(&mut tasks, &tooling::Plane::default(), &Rendered::default());
     let hands = Hands {
@@ -74,6 +86,7 @@ async fn play<F: Future<Output = World>>(script: impl FnOnce(World) -> F) -> (Se
         joined: now(),
         ears: BTreeMap::new(),
         watch: Watch::default(),
+        is_spent: false,
         over: None,
     };
     let script = async {
@@ -120,6 +133,35 @@ impl World {
             .await
             .expect("an order comes")
             .unwrap()
+    }
+
+    /// The next response that is asked for.
+    async fn create(&mut self) -> Tag {
+        loop {
+            if let Order::Create { tag, .. } = self.order().await {
+                return tag;
+            }
+        }
+    }
+
+    /// The model answers without a sound, and this many audio tokens are billed.
+    async fn answers(&self, tag: Tag, output_audio: u64) {
+        let response = ResponseId::new(tag.as_str());
+        let created = ModelEvent::ResponseCreated {
+            response: response.clone(),
+            tag: Some(tag),
+        };
+        self.model(LinkEvent::Event(created)).await;
+        let usage = Usage {
+            output_audio,
+            ..Usage::default()
+        };
+        let done = ModelEvent::ResponseDone {
+            response,
+            status: ResponseStatus::Completed,
+            usage: Some(usage),
+        };
+        self.model(LinkEvent::Event(done)).await;
     }
 
     /// Until the driver has nothing left to do.
@@ -333,6 +375,36 @@ async fn a_caller_who_leaves_ends_the_conversation_after_the_grace() {
         error: None,
     };
     assert_eq!(tally.finish(facts).callers, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_whose_budget_is_spent_says_goodbye_and_ends() {
+    let prices = crate::model::Config::default().prices;
+    let price = prices.into_iter().next();
+    let budget = meter::Config {
+        session_usd: Some(0.05),
+        ..meter::Config::default()
+    };
+    let (end, _) = play_metered(Meter::new(price, budget.budget()), |mut world| async move {
+        world.ann_comes().await;
+        world.model_up().await;
+        world.room(RoomInput::AgentHeard).await;
+        let greeting = world.create().await;
+        // A thousand tokens of speech are 50 seconds, and cost more than five cents.
+        world.answers(greeting, 1_000).await;
+        let goodbye = world.create().await;
+        world.answers(goodbye, 10).await;
+        world.stop.closed().await;
+        world
+    })
+    .await;
+    assert_eq!(
+        end,
+        SessionEnd {
+            reason: CloseReason::BudgetSpent,
+            error: None
+        }
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use tracing::{debug, error, info, warn};
 
-use crate::telemetry::{
-    metrics::{metrics, observe},
-    words::{Fault, LinkOutcome, ModelEventKind},
+use crate::{
+    model::{Kind, Price},
+    telemetry::{
+        metrics::{metrics, observe},
+        words::{Fault, LinkOutcome, ModelEventKind},
+    },
 };
 
 /// A configured connection to the model is there.
@@ -192,28 +195,32 @@ impl ModelOrderRefused<'_> {
 
 /// Tokens of one response.
 #[derive(Debug)]
-pub struct TokensUsed {
+pub struct TokensUsed<'a> {
     /// As the provider reported them.
     pub usage: dialog::model::Usage,
+    /// What they cost; `None` = nobody knows.
+    pub price: Option<&'a Price>,
 }
 
-impl TokensUsed {
+impl TokensUsed<'_> {
     /// Counts. `cached` tokens are moved out of the uncached ones, so that the sum is the input.
     pub fn emit(self) {
-        let usage = self.usage;
-        let family = &metrics().model_tokens_total;
-        let add = |labels: [&str; 3], tokens: u64| family.with_label_values(&labels).inc_by(tokens);
-        add(
-            ["text", "input", "false"],
-            usage.input_text.saturating_sub(usage.cached_text),
+        let (tokens, cost) = (
+            &metrics().model_tokens_total,
+            &metrics().model_cost_usd_total,
         );
-        add(
-            ["audio", "input", "false"],
-            usage.input_audio.saturating_sub(usage.cached_audio),
-        );
-        add(["text", "input", "true"], usage.cached_text);
-        add(["audio", "input", "true"], usage.cached_audio);
-        add(["text", "output", "false"], usage.output_text);
-        add(["audio", "output", "false"], usage.output_audio);
+        for (kind, count) in Kind::billed(&self.usage) {
+            tokens.with_label_values(&kind.labels()).inc_by(count);
+            if let Some(price) = self.price {
+                let paid = price.of(kind, count).dollars();
+                cost.with_label_values(&kind.labels()).inc_by(paid);
+            }
+        }
+        if let Some(price) = self.price {
+            debug!(
+                cost_usd = price.of_all(&self.usage).dollars(),
+                "response billed"
+            );
+        }
     }
 }
