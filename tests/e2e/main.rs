@@ -6,6 +6,7 @@
 mod barge_in;
 mod chat;
 mod drains;
+mod ends;
 mod engine;
 mod floods;
 mod isolates;

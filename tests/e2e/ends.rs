@@ -1,0 +1,66 @@
+//! Conversations that the agent ends by itself: what they may cost is spent, or nobody says anything.
+
+use tests::stack::Stack;
+
+use crate::story::{LATER, SOON, greeted, job_over};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_may_cost_no_more_ends_with_a_goodbye() {
+    let stack = Stack::with(Default::default(), |settings| {
+        settings.with("ROOM_AGENT__BUDGET__SESSION_USD", "0.01")
+    })
+    .await;
+    let (ann, _) = greeted(&stack, "ann", "kitchen").await;
+    // The greeting is most of a cent; the answer is too much.
+    let said = ann.say("caller-train").await;
+    ann.hears("caller-train", said.ended, SOON).await;
+    ann.hears("agent-goodbye", said.ended, LATER).await;
+    assert!(!job_over(&stack.livekit, "kitchen").await.failed);
+    let log = stack.worker.log();
+    log.expect(&["session ended", "budget_spent"])
+        .expect("one clear line");
+    log.expect(&["session report", "cost_usd"])
+        .expect("what it cost");
+    let cost =
+        "room_agent_model_cost_usd_total{cached=\"false\",direction=\"output\",modality=\"audio\"}";
+    let cost = stack.worker.metric(cost).await;
+    assert!(cost > Some(0.001), "{cost:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_whose_cost_nobody_knows_is_refused_where_a_budget_is_set() {
+    let unpriced =
+        "name = \"unpriced\"\ninstructions = \"Be brief.\"\nmodel = \"gpt-of-tomorrow\"\n";
+    let stack = Stack::with(Default::default(), |mut settings| {
+        settings.agents = vec![("unpriced.toml".to_owned(), unpriced.to_owned())];
+        settings
+            .with("ROOM_AGENT__AGENTS__DEFAULT", "unpriced")
+            .with("ROOM_AGENT__BUDGET__SESSION_USD", "1")
+    })
+    .await;
+    let _ann = stack.caller("ann", "kitchen").await;
+    let end = job_over(&stack.livekit, "kitchen").await;
+    assert!(end.failed, "{end:?}");
+    assert!(end.line.contains("gpt-of-tomorrow"), "{end:?}");
+    assert_eq!(stack.model.connections(), 0, "nothing was spent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_says_nothing_is_asked_and_then_left_with_a_goodbye() {
+    let patient = "name = \"patient\"\ninstructions = \"Be brief.\"\ngreeting = \"Greet.\"\n\
+                   [silence]\nprompt_after = \"5s\"\nhang_up_after = \"5s\"\n";
+    let stack = Stack::with(Default::default(), |mut settings| {
+        settings.agents = vec![("patient.toml".to_owned(), patient.to_owned())];
+        settings.with("ROOM_AGENT__AGENTS__DEFAULT", "patient")
+    })
+    .await;
+    let (ann, _) = greeted(&stack, "ann", "kitchen").await;
+    let greeted = std::time::Instant::now();
+    ann.hears("agent-goodbye", greeted, LATER).await;
+    assert!(!job_over(&stack.livekit, "kitchen").await.failed);
+    let log = stack.worker.log();
+    log.expect(&["the caller says nothing"])
+        .expect("it was asked first");
+    log.expect(&["session ended", "caller_silent"])
+        .expect("one clear line");
+}
