@@ -365,6 +365,15 @@ mod tests {
         }
     }
 
+    /// Ann is there, and the conversation has opened her ear.
+    fn listening() -> (Audience, Person) {
+        let mut audience = Audience::new();
+        let ann = person("ann", Kind::Standard);
+        audience.seen(ann.clone());
+        audience.gate(&ann.id, Gate::Open);
+        (audience, ann)
+    }
+
     fn acts(audience: &mut Audience) -> Vec<String> {
         std::iter::from_fn(|| audience.poll_act())
             .map(|act| line(&act))
@@ -453,10 +462,7 @@ mod tests {
 
     #[test]
     fn a_person_who_becomes_hidden_leaves_the_conversation_and_is_no_longer_received() {
-        let mut audience = Audience::new();
-        let ann = person("ann", Kind::Standard);
-        audience.seen(ann.clone());
-        audience.gate(&ann.id, Gate::Open);
+        let (mut audience, ann) = listening();
         audience.microphone(&ann.id, TrackId::new("TR_1"));
         acts(&mut audience);
 
@@ -490,10 +496,7 @@ mod tests {
 
     #[test]
     fn of_two_microphones_the_newest_is_received_and_the_other_one_when_it_is_gone() {
-        let mut audience = Audience::new();
-        let ann = person("ann", Kind::Standard);
-        audience.seen(ann.clone());
-        audience.gate(&ann.id, Gate::Open);
+        let (mut audience, ann) = listening();
         audience.microphone(&ann.id, TrackId::new("TR_1"));
         acts(&mut audience);
 
@@ -513,10 +516,7 @@ mod tests {
 
     #[test]
     fn an_older_microphone_that_is_taken_away_changes_nothing() {
-        let mut audience = Audience::new();
-        let ann = person("ann", Kind::Standard);
-        audience.seen(ann.clone());
-        audience.gate(&ann.id, Gate::Open);
+        let (mut audience, ann) = listening();
         audience.microphone(&ann.id, TrackId::new("TR_1"));
         audience.microphone(&ann.id, TrackId::new("TR_2"));
         acts(&mut audience);
@@ -526,10 +526,7 @@ mod tests {
 
     #[test]
     fn who_is_still_there_after_a_repair_never_left() {
-        let mut audience = Audience::new();
-        let ann = person("ann", Kind::Standard);
-        audience.seen(ann.clone());
-        audience.gate(&ann.id, Gate::Open);
+        let (mut audience, ann) = listening();
         acts(&mut audience);
 
         audience.repairing();
@@ -547,10 +544,7 @@ mod tests {
     #[test]
     fn a_microphone_that_shows_up_during_a_repair_is_asked_for_when_the_link_is_whole() {
         // The same track again: a server that lived on while we were cut off.
-        let mut audience = Audience::new();
-        let ann = person("ann", Kind::Standard);
-        audience.seen(ann.clone());
-        audience.gate(&ann.id, Gate::Open);
+        let (mut audience, ann) = listening();
         audience.microphone(&ann.id, TrackId::new("TR_1"));
         acts(&mut audience);
 
@@ -566,10 +560,7 @@ mod tests {
 
     #[test]
     fn who_is_missing_after_a_repair_has_left() {
-        let mut audience = Audience::new();
-        let ann = person("ann", Kind::Standard);
-        audience.seen(ann.clone());
-        audience.gate(&ann.id, Gate::Open);
+        let (mut audience, ann) = listening();
         acts(&mut audience);
 
         audience.repairing();
