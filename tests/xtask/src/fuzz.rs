@@ -9,7 +9,7 @@
 use std::{
     collections::HashMap,
     path::PathBuf,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     thread,
 };
 
@@ -227,28 +227,32 @@ fn executable(message: &Value) -> Option<((PathBuf, String), PathBuf)> {
     Some(((folder, name), PathBuf::from(path)))
 }
 
-/// As many at a time as there are processors.
 fn all(targets: &[Target], binaries: &Binaries, seconds: u64) -> Result<Vec<Outcome>, Failure> {
+    let outcomes = side_by_side(targets, |target| one(*target, binaries, seconds));
+    outcomes.into_iter().collect()
+}
+
+/// Does something with each, as many at a time as there are processors.
+fn side_by_side<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let workers = thread::available_parallelism().map_or(1, usize::from);
-    let waiting = Mutex::new(targets.iter());
-    let outcomes = Mutex::new(Vec::new());
+    let waiting = Mutex::new(items.iter());
+    // The lock ends with the call: held while an item is worked on, it would make them wait in line.
+    let next = || lock(&waiting).next();
+    let results = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
-                while let Some(target) = lock(&waiting).next() {
-                    let outcome = one(*target, binaries, seconds);
-                    lock(&outcomes).push(outcome);
+                while let Some(item) = next() {
+                    let result = work(item);
+                    lock(&results).push(result);
                 }
             });
         }
     });
-    let outcomes = outcomes
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner);
-    outcomes.into_iter().collect()
+    results.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -288,7 +292,26 @@ fn report(outcomes: &[Outcome]) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::{sync::Condvar, time::Duration};
+
     use super::*;
+
+    #[test]
+    fn targets_run_side_by_side_on_several_processors() {
+        let workers = thread::available_parallelism()
+            .map_or(1, usize::from)
+            .min(2);
+        let (running, joined) = (Mutex::new(0), Condvar::new());
+        let met = side_by_side(&[0, 1][..workers], |_| {
+            let mut count = lock(&running);
+            *count += 1;
+            joined.notify_all();
+            let patience = Duration::from_secs(20);
+            let all = joined.wait_timeout_while(count, patience, |count| *count < workers);
+            !all.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+        });
+        assert_eq!(met, vec![true; workers]);
+    }
 
     #[test]
     fn every_check_in_the_sources_is_a_target_here() {
