@@ -1,6 +1,9 @@
 //! Conversations that the agent ends by itself: what they may cost is spent, or nobody says anything.
 
-use tests::stack::Stack;
+use tests::{
+    stack::Stack,
+    worker::{Settings, Worker},
+};
 
 use crate::story::{LATER, SOON, greeted, job_over};
 
@@ -28,21 +31,19 @@ async fn a_call_that_may_cost_no_more_ends_with_a_goodbye() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_agent_whose_cost_nobody_knows_is_refused_where_a_budget_is_set() {
+async fn a_budget_for_an_agent_whose_price_nobody_knows_is_a_wrong_configuration() {
     let unpriced =
         "name = \"unpriced\"\ninstructions = \"Be brief.\"\nmodel = \"gpt-of-tomorrow\"\n";
-    let stack = Stack::with(Default::default(), |mut settings| {
-        settings.agents = vec![("unpriced.toml".to_owned(), unpriced.to_owned())];
-        settings
-            .with("ROOM_AGENT__AGENTS__DEFAULT", "unpriced")
-            .with("ROOM_AGENT__BUDGET__SESSION_USD", "1")
-    })
-    .await;
-    let _ann = stack.caller("ann", "kitchen").await;
-    let end = job_over(&stack.livekit, "kitchen").await;
-    assert!(end.failed, "{end:?}");
-    assert!(end.line.contains("gpt-of-tomorrow"), "{end:?}");
-    assert_eq!(stack.model.connections(), 0, "nothing was spent");
+    let mut settings = Settings::new("ws://127.0.0.1:1", "ws://127.0.0.1:1");
+    settings.agents = vec![("unpriced.toml".to_owned(), unpriced.to_owned())];
+    let settings = settings.with("ROOM_AGENT__BUDGET__SESSION_USD", "1");
+    let mut worker = Worker::start(&settings);
+    let status = worker.ended(SOON).await;
+    assert_eq!(status.code(), Some(78), "{}", worker.log().tail());
+    worker
+        .log()
+        .expect(&["unpriced.model", "gpt-of-tomorrow", "[[model.prices]]"])
+        .expect("the path to the mistake");
 }
 
 #[tokio::test(flavor = "multi_thread")]

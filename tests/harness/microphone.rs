@@ -68,10 +68,10 @@ impl Microphone {
         local.publish_track(track, options).await
     }
 
-    /// Captures up to [`FRAME`] samples; what is missing is silence.
+    /// Captures one frame of up to [`FRAME`] samples; what is missing is silence.
     ///
     /// # Errors
-    /// When there are more.
+    /// When the source refuses it: there are more, or the track is gone.
     pub async fn capture(&self, samples: &[i16]) -> Result<(), RtcError> {
         let mut data = samples.to_vec();
         data.resize(data.len().max(FRAME), 0);

@@ -149,6 +149,8 @@ fn read_all(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::config::source::MapSource;
 
@@ -224,6 +226,31 @@ mod tests {
              three.toml.instructions: `{{who}}` is not among the variables\n\
              two.toml.instructions: missing"
         );
+    }
+
+    #[test]
+    fn what_is_done_about_silence_has_its_range_and_its_variables() {
+        let load = |silence: &str| {
+            let text = format!(
+                "name = \"a\"\ninstructions = \"Be brief.\"\n[silence]\n{silence}\n\
+                 [variables.who]\ndefault = \"Ann\"\n"
+            );
+            let source = MapSource::default().file("/agents/a.toml", &text);
+            Agents::load(&source, Some(Path::new("/agents")), "a")
+        };
+        let agent = load("prompt = \"Are you there, {{who}}?\"").unwrap();
+        let silence = agent.for_job("", "").unwrap().silence.unwrap();
+        assert_eq!(silence.prompt, "Are you there, Ann?");
+        assert_eq!(silence.prompt_after, Duration::from_secs(30));
+        let wrong = "prompt = \"{{whom}}?\"\nprompt_after = \"1s\"\nhang_up_after = \"2h\"";
+        let told = load(wrong).unwrap_err().to_string();
+        for line in [
+            "a.toml.silence.prompt: `{{whom}}` is not among the variables",
+            "a.toml.silence.prompt_after: expected 5s to 1h",
+            "a.toml.silence.hang_up_after: expected 5s to 1h",
+        ] {
+            assert!(told.contains(line), "{told}");
+        }
     }
 
     #[test]

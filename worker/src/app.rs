@@ -225,9 +225,25 @@ pub(crate) fn load_agents(config: &Config) -> Result<Agents, Exit> {
             errors.to_string(),
         ))
     };
-    let problems = agents.all().filter_map(unknown).collect();
+    let day = model::day(SystemTime::now());
+    let unpriced = |agent: &Definition| unpriced(config, agent, &day);
+    let unknown = agents.all().filter_map(unknown);
+    let problems = unknown.chain(agents.all().filter_map(unpriced)).collect();
     Problems::none_or(problems).map_err(|problems| not_usable(&problems))?;
     Ok(agents)
+}
+
+/// A budget is never spent on a model whose price nobody knows.
+fn unpriced(config: &Config, agent: &Definition, day: &str) -> Option<Problem> {
+    config.budget.budget()?;
+    let model = agent.model.as_ref().unwrap_or(&config.model.model);
+    if model::Price::in_force(&config.model.prices, model, day).is_some() {
+        return None;
+    }
+    Some(Problem::new(
+        format!("{}.model", agent.name),
+        format!("there is a budget, and no price of `{model}` in [[model.prices]]"),
+    ))
 }
 
 /// What all sessions share.

@@ -10,11 +10,7 @@ pub mod parse;
 pub mod secret;
 pub mod source;
 
-use std::{
-    num::NonZeroUsize,
-    path::Path,
-    time::{Duration, SystemTime},
-};
+use std::{num::NonZeroUsize, path::Path, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -174,23 +170,7 @@ impl Config {
         problems.extend(missing(&tree, purpose));
         problems.extend(beyond_schema(&tree, &problems));
         Problems::none_or(problems)?;
-        let config: Self = parse::typed(tree)?;
-        Problems::none_or(config.unpriced().into_iter().collect())?;
-        Ok(config)
-    }
-
-    /// A budget without a price would never be spent.
-    fn unpriced(&self) -> Option<Problem> {
-        self.budget.session_usd?;
-        let model = &self.model.model;
-        let day = model::day(SystemTime::now());
-        if model::Price::in_force(&self.model.prices, model, &day).is_some() {
-            return None;
-        }
-        Some(Problem::new(
-            "budget.session_usd",
-            format!("no price of `{model}` is in [[model.prices]], so it would never be spent"),
-        ))
+        parse::typed(tree)
     }
 
     /// The JSON schema of the file, for editors.

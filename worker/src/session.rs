@@ -143,8 +143,6 @@ pub enum SessionError {
     RoomLost(&'static str),
     /// A part of the session stood still and could not be healed; holds its name.
     Stuck(&'static str),
-    /// There is a budget, and nobody knows what this model costs.
-    Unpriced(String),
 }
 
 impl fmt::Display for SessionError {
@@ -157,10 +155,6 @@ impl fmt::Display for SessionError {
             Self::Publish(what) => write!(f, "the agent's track could not be published: {what}"),
             Self::RoomLost(why) => write!(f, "the link to the room was lost: {why}"),
             Self::Stuck(place) => write!(f, "stuck and not to be healed: {place}"),
-            Self::Unpriced(model) => write!(
-                f,
-                "there is a budget, and no price of `{model}` in [[model.prices]]"
-            ),
         }
     }
 }
@@ -218,10 +212,7 @@ async fn hold(
     playout.close_voice();
     let declared = deps.tools.declare(&request.agent.tools);
     let settings = settings::model(&deps.model, &request.agent, declared);
-    match meter(&settings.model, deps) {
-        Ok(meter) => held.tally = Tally::of(meter),
-        Err(error) => return SessionEnd::failed(error),
-    }
+    held.tally = Tally::of(meter(&settings.model, deps));
     let (model, model_events) = model::start(&mut held.tasks, settings, playout.clone());
     let ingress = Ingress::start(&mut held.tasks, model.uplink());
     let (tools, tools_ended) = tooling::start(&mut held.tasks, &deps.tools, &request.agent);
@@ -257,26 +248,23 @@ async fn hold(
         joined: Instant::now(),
         ears: BTreeMap::new(),
         watch: Watch::default(),
-        is_spent: false,
+        asked: None,
         over: None,
     };
     driver.run().await
 }
 
 /// What this session costs is known from the start, or said to be unknown.
-fn meter(model: &str, deps: &SessionDeps) -> Result<Meter, SessionError> {
+fn meter(model: &str, deps: &SessionDeps) -> Meter {
     let day = model::day(SystemTime::now());
     let price = Price::in_force(&deps.prices, model, &day).cloned();
-    if price.is_none() && deps.budget.is_some() {
-        return Err(SessionError::Unpriced(model.to_owned()));
-    }
     if price.is_none() {
         tracing::warn!(
             model,
             "cost unknown: no price of this model in [[model.prices]]"
         );
     }
-    Ok(Meter::new(price, deps.budget))
+    Meter::new(price, deps.budget)
 }
 
 /// What this session needs to come back.
@@ -349,13 +337,9 @@ async fn settle(tasks: &mut JoinSet<()>) {
 
 impl SessionEnd {
     fn bug() -> Self {
-        Self::failed(SessionError::Bug)
-    }
-
-    fn failed(error: SessionError) -> Self {
         Self {
             reason: CloseReason::Failed,
-            error: Some(error),
+            error: Some(SessionError::Bug),
         }
     }
 }

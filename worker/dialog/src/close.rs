@@ -111,6 +111,9 @@ impl Dialog {
         if self.is_finished {
             return;
         }
+        if let Some(live) = self.responses.live.as_ref().map(|live| live.id.clone()) {
+            self.note_cut_off(live);
+        }
         for call in self.calls.abandon() {
             self.outputs.push_back(Output::CancelTool(call));
         }

@@ -19,6 +19,12 @@ const REPLAY_BUDGET: usize = 8_000;
 /// Budget for the summary of everything before them, in bytes.
 const SUMMARY_BUDGET: usize = 2_000;
 
+/// Turns that stay as they are when the model's context is made smaller: what people still refer to.
+const KEPT: usize = 6;
+/// Items that are given up at once; each is an order of its own, and orders are not many.
+const MOST_GIVEN_UP: usize = 32;
+
+const EARLIER: &str = "This was said earlier, in short. It has been answered:";
 const RESUMED: &str = "The connection was interrupted and is back. Carry on where the \
                        conversation stopped. Do not greet again.";
 const LOST: &str = "The caller said something that did not reach you. Ask them to repeat it.";
@@ -112,6 +118,25 @@ impl Conversation {
         items
     }
 
+    /// Gives up the oldest items of this connection; what was said in them stays, in a line each, so
+    /// what is not known in words is kept. So is what is still being heard. `None` = there is nothing
+    /// to give up.
+    pub(crate) fn shrink(
+        &mut self,
+        is_heard_now: impl Fn(&ItemId) -> bool,
+    ) -> Option<(Vec<ItemId>, NewItem)> {
+        let first = self.turns.len().saturating_sub(KEPT).min(MOST_GIVEN_UP);
+        let old = self.turns.iter_mut().take(first);
+        let known = old.filter(|turn| !turn.text.is_empty());
+        let over = known.filter(|turn| !turn.item.as_ref().is_some_and(&is_heard_now));
+        let items: Vec<_> = over.filter_map(|turn| turn.item.take()).collect();
+        if items.is_empty() {
+            return None;
+        }
+        let account = format!("{EARLIER}\n{}", self.account(first));
+        Some((items, NewItem::SystemText(account)))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.turns.is_empty()
     }
@@ -130,6 +155,15 @@ impl Conversation {
     }
 
     fn introduction(&self, first: usize) -> String {
+        let account = self.account(first);
+        if account.is_empty() {
+            return RESUMED.to_owned();
+        }
+        format!("{RESUMED} What was said earlier:\n{account}")
+    }
+
+    /// The turns before this one in a line each, the newest of them as far as the budget allows.
+    fn account(&self, first: usize) -> String {
         let mut lines: Vec<String> = Vec::new();
         let mut budget = SUMMARY_BUDGET;
         for line in self
@@ -145,11 +179,8 @@ impl Conversation {
             budget = rest;
             lines.push(line);
         }
-        if lines.is_empty() {
-            return RESUMED.to_owned();
-        }
         lines.reverse();
-        format!("{RESUMED} What was said earlier:\n{}", lines.join("\n"))
+        lines.join("\n")
     }
 
     fn place(&mut self, author: Author, item: &ItemId) {

@@ -27,6 +27,8 @@ pub(crate) enum Purpose {
     Goodbye,
     /// The first words.
     Greeting,
+    /// The question whether a silent caller is still there.
+    Prompt,
     /// An answer: to a turn, a typed line, tool outputs.
     Reply,
     /// Something the world outside wants said.
@@ -97,6 +99,12 @@ impl Floor {
     pub(crate) fn drop_greeting(&mut self) {
         self.wanted
             .retain(|wanted| wanted.purpose != Purpose::Greeting);
+    }
+
+    /// Nobody needs to be asked any more whether they are there.
+    pub(crate) fn drop_prompt(&mut self) {
+        self.wanted
+            .retain(|wanted| wanted.purpose != Purpose::Prompt);
     }
 
     pub(crate) fn clear(&mut self) {

@@ -30,6 +30,10 @@ pub enum Input {
     Playout(Playout),
     /// The agent can be heard: its track is published and somebody is subscribed to it.
     RoomReady,
+    /// The link to the room broke: nobody hears or is heard until it is back.
+    RoomAway,
+    /// The link to the room is whole again.
+    RoomBack,
     /// A tool call ended.
     ToolFinished {
         /// The call.
@@ -62,6 +66,8 @@ pub enum Ask {
     End(crate::output::CloseReason),
     /// Say something along these lines.
     Say(String),
+    /// Let the model remember less: its context is what every response pays for.
+    Shrink,
 }
 
 /// Changes among the people around the agent.

@@ -137,6 +137,8 @@ pub struct Dialog {
     floor: Floor,
     greeting: Greeting,
     is_finished: bool,
+    /// It was ready, and its link broke.
+    is_room_away: bool,
     is_room_ready: bool,
     link: Link,
     /// Flushes that were ordered and not yet reported.
@@ -177,6 +179,7 @@ impl Dialog {
             floor: Floor::default(),
             greeting,
             is_finished: false,
+            is_room_away: false,
             is_room_ready: false,
             link: Link::default(),
             open_flushes: 0,
@@ -202,6 +205,8 @@ impl Dialog {
             Input::Model(event) => self.on_model(now, event),
             Input::ModelLink(change) => self.on_model_link(now, change),
             Input::Playout(fact) => self.on_playout(now, fact),
+            Input::RoomAway => self.is_room_away = true,
+            Input::RoomBack => self.is_room_away = false,
             Input::RoomReady => self.on_room_ready(),
             Input::ToolFinished { call, output, then } => {
                 self.on_tool_finished(now, &call, output, then);
@@ -255,8 +260,27 @@ impl Dialog {
             Ask::Close(reason) => self.finish(reason),
             Ask::End(reason) => self.begin_close(now, reason, None),
             Ask::Say(_) if self.closing.is_some() => self.note_unexpected("say while closing"),
+            Ask::Shrink => self.shrink(),
             Ask::Say(words) => self.floor.want(Request::saying(Purpose::Say, &words)),
         }
+    }
+
+    /// A connection that is away begins small anyway when it is back.
+    fn shrink(&mut self) {
+        if !self.link.is_up() || self.closing.is_some() {
+            return;
+        }
+        let playhead = &self.playhead;
+        let shrunk = self.conversation.shrink(|item| playhead.holds(item));
+        let Some((items, account)) = shrunk else {
+            return;
+        };
+        let note = Note::Shrunk { items: items.len() };
+        for item in items {
+            self.order(Order::Delete { item });
+        }
+        self.order(Order::Item(account));
+        self.note(note);
     }
 
     fn on_playout(&mut self, now: Instant, fact: Playout) {

@@ -148,6 +148,15 @@ impl Dialog {
         self.end_response(now, live, status);
     }
 
+    /// A response whose end we do not wait for: it is billed, and nobody says how much.
+    pub(crate) fn note_cut_off(&mut self, response: ResponseId) {
+        self.note(Note::ResponseEnded {
+            response,
+            status: ResponseStatus::Incomplete,
+            usage: None,
+        });
+    }
+
     fn end_response(&mut self, now: Instant, live: Live, status: ResponseStatus) {
         self.playhead.response_over(&live.id);
         let is_cut = live.is_cancelled || status != ResponseStatus::Completed;
@@ -162,6 +171,9 @@ impl Dialog {
         }
         if live.is_cancelled {
             return self.delete_unheard(live);
+        }
+        if live.has_content {
+            self.on_said(live.request.as_ref());
         }
         self.show_silent(&live.id);
         self.carry_on_after_tools();

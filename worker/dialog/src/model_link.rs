@@ -108,6 +108,9 @@ impl Dialog {
     /// Whatever the lost connection still owed becomes one wish for the next one.
     fn keep_open_question(&mut self) {
         let (asked, live) = self.responses.disconnect();
+        if let Some(live) = &live {
+            self.note_cut_off(live.id.clone());
+        }
         let owed_by_live = live.and_then(|live| self.owed_by(live));
         let owed = asked
             .filter(|asked| !asked.is_unwanted)
@@ -126,9 +129,11 @@ impl Dialog {
         let number = self.user.number();
         let request = live.request.unwrap_or_else(|| Request::reply(number));
         let is_greeting = request.purpose == Purpose::Greeting;
+        let is_prompt = request.purpose == Purpose::Prompt;
         match () {
             () if live.is_cancelled => None,
             () if is_greeting && self.greeting == Greeting::Over => None,
+            () if is_prompt && live.has_content => None,
             // Half an answer is followed by its other half, not by the first half again.
             () if live.has_content => Some(Request::reply(number)),
             () => Some(request),

@@ -56,6 +56,11 @@ pub enum Note {
         /// The provider's code.
         code: String,
     },
+    /// The model's context was made smaller: old items were given up for an account of them.
+    Shrunk {
+        /// How many.
+        items: usize,
+    },
     /// The caller has said nothing for so long that the agent asks whether they are still there.
     SilencePrompted {
         /// For how long.

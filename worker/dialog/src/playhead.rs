@@ -273,6 +273,11 @@ impl Playhead {
         alive.map(|spoken| (&spoken.item, spoken.transcript.whole()))
     }
 
+    /// Something of this item may still be heard.
+    pub(crate) fn holds(&self, item: &ItemId) -> bool {
+        self.items.iter().any(|spoken| spoken.item == *item)
+    }
+
     /// Audio is queued or playing that nobody has stopped.
     pub(crate) fn is_occupied(&self) -> bool {
         self.items

@@ -35,6 +35,7 @@ impl Dialog {
     pub(crate) fn heard_from_caller(&mut self) {
         self.patience.has_asked = false;
         self.timers.stop(Timer::Silence);
+        self.floor.drop_prompt();
     }
 
     /// Measures silence while there is any.
@@ -44,6 +45,7 @@ impl Dialog {
         };
         let is_silent = self.agent.state() == Some(AgentState::Listening)
             && self.closing.is_none()
+            && !self.is_room_away
             && !self.user.holds_floor();
         if !is_silent {
             return self.timers.stop(Timer::Silence);
@@ -58,6 +60,11 @@ impl Dialog {
         }
     }
 
+    /// The model said all of a response. A question that failed, or was cut short, was not asked.
+    pub(crate) fn on_said(&mut self, request: Option<&Request>) {
+        self.patience.has_asked |= request.is_some_and(|r| r.purpose == Purpose::Prompt);
+    }
+
     pub(crate) fn on_long_silence(&mut self, now: Instant) {
         let Some(silence) = &self.config.silence else {
             return;
@@ -65,8 +72,7 @@ impl Dialog {
         if self.patience.has_asked {
             return self.begin_close(now, CloseReason::CallerSilent, None);
         }
-        self.patience.has_asked = true;
-        let request = Request::saying(Purpose::Say, &silence.prompt);
+        let request = Request::saying(Purpose::Prompt, &silence.prompt);
         let after = silence.prompt_after;
         self.floor.want(request);
         self.note(Note::SilencePrompted { after });

@@ -4,6 +4,7 @@ mod audience;
 mod barge_in;
 mod chat;
 mod close;
+mod context;
 mod reconnect;
 mod scene;
 mod silence;

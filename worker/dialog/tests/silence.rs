@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dialog::{Config, Silence};
+use dialog::{Config, Input, Silence};
 
 use crate::scene::{Scene, empty_scene};
 
@@ -121,6 +121,36 @@ fn neither_a_long_answer_nor_an_absent_model_is_silence_of_the_caller() {
         .link_up(28.0)
         .until(36.0);
     assert!(!lanes.contains("SilencePrompted"), "{lanes}");
+}
+
+#[test]
+fn a_room_that_is_away_hears_nothing_and_that_is_nobody_s_silence() {
+    let lanes = patient_scene()
+        .fact(5.0, Input::RoomAway)
+        .fact(40.0, Input::RoomBack)
+        .until(49.0);
+    assert!(!lanes.contains("SilencePrompted"), "{lanes}");
+}
+
+#[test]
+fn a_question_that_failed_was_not_asked() {
+    let lanes = patient_scene()
+        .model_will_fail("server_error")
+        .model_will_fail("server_error")
+        .model_will_say("Are you still there?", 1.0)
+        .until(30.0);
+    assert_eq!(lanes.matches("SilencePrompted").count(), 2, "{lanes}");
+    assert!(!lanes.contains("FINISHED"), "{lanes}");
+}
+
+#[test]
+fn who_speaks_before_the_question_comes_is_not_asked() {
+    let lanes = patient_scene()
+        .model_will_fail("server_error")
+        .says(10.4, 11.4, "Hello?")
+        .model_will_say("I am here.", 0.6)
+        .until(18.0);
+    assert_eq!(lanes.matches("Ask whether").count(), 1, "{lanes}");
 }
 
 #[test]

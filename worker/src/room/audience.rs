@@ -6,7 +6,7 @@
 //! session driver, which drains [`Audience::poll_act`] after every call.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     fmt,
     sync::Arc,
 };
@@ -111,6 +111,8 @@ pub enum Act {
 #[derive(Debug, Default)]
 pub struct Audience {
     people: BTreeMap<ParticipantId, Present>,
+    /// Microphones that were muted at the last look; bounded by what is published.
+    muted: BTreeSet<TrackId>,
     /// The link to the room is being repaired: nobody is believed to have left until it is back.
     repairing: bool,
     acts: VecDeque<Act>,
@@ -121,10 +123,21 @@ struct Present {
     standing: Standing,
     /// Whether what they say goes to the model; set by the conversation.
     gate: Gate,
-    /// In the order they were published; the newest is the one that is received.
+    /// In the order in which they became known.
     microphones: Vec<TrackId>,
+    /// The one among them that was asked for last; `None` = none.
+    received: Option<TrackId>,
     /// Left while the link was being repaired; said so only when it is back without them.
     missing: bool,
+}
+
+impl Present {
+    /// Nothing of them is received any more; whether they left is not known yet.
+    fn forget(&mut self) {
+        self.missing = true;
+        self.microphones.clear();
+        self.received = None;
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,6 +169,7 @@ impl Audience {
                 standing,
                 gate: Gate::Closed,
                 microphones: Vec::new(),
+                received: None,
                 missing: false,
             });
         present.standing = standing;
@@ -173,8 +187,7 @@ impl Audience {
             return;
         };
         if self.repairing {
-            present.missing = true;
-            present.microphones.clear();
+            present.forget();
             return;
         }
         let standing = present.standing;
@@ -192,8 +205,7 @@ impl Audience {
     pub fn rejoining(&mut self) {
         self.repairing = true;
         for present in self.people.values_mut() {
-            present.missing = true;
-            present.microphones.clear();
+            present.forget();
         }
     }
 
@@ -204,7 +216,7 @@ impl Audience {
         let open = self.people.iter().filter(|(_, p)| p.gate == Gate::Open);
         let open: Vec<_> = open.map(|(id, _)| id.clone()).collect();
         for id in open {
-            self.receive_newest(&id);
+            self.receive_one(&id);
         }
         let missing: Vec<_> = self
             .people
@@ -217,7 +229,8 @@ impl Audience {
         }
     }
 
-    /// A microphone was published: from now on it is the one this person speaks into.
+    /// A microphone was published: from now on it is the one this person speaks into, unless it is
+    /// muted and another one is not.
     pub fn microphone(&mut self, id: &ParticipantId, track: TrackId) {
         let Some(present) = self.people.get_mut(id) else {
             return;
@@ -226,7 +239,25 @@ impl Audience {
             present.microphones.push(track);
         }
         if present.gate == Gate::Open && !self.repairing {
-            self.receive_newest(id);
+            self.receive_one(id);
+        }
+    }
+
+    /// Which sounding tracks are not muted, as seen every two seconds. Who muted one of several
+    /// microphones is heard through another.
+    pub fn unmuted(&mut self, unmuted: &[TrackId]) {
+        let known = self.people.values().flat_map(|p| &p.microphones);
+        let muted = known.filter(|track| !unmuted.contains(track)).cloned();
+        self.muted = muted.collect();
+        if self.repairing {
+            return;
+        }
+        let misheard = self.people.iter().filter(|(_, present)| {
+            present.gate == Gate::Open && present.received.as_ref() != self.best(present)
+        });
+        let misheard: Vec<_> = misheard.map(|(id, _)| id.clone()).collect();
+        for id in misheard {
+            self.receive_one(&id);
         }
     }
 
@@ -240,16 +271,16 @@ impl Audience {
         }
         present.gate = gate;
         if gate == Gate::Open {
-            self.receive_newest(id);
+            self.receive_one(id);
         } else {
             self.receive_nothing(id);
         }
     }
 
-    /// The microphone of everybody whose ear is open: of several, the newest.
+    /// The microphone of everybody whose ear is open: of several, the one they speak into.
     pub fn open_microphones(&self) -> Vec<(ParticipantId, TrackId)> {
         let open = self.people.iter().filter(|(_, p)| p.gate == Gate::Open);
-        open.filter_map(|(id, p)| Some((id.clone(), p.microphones.last()?.clone())))
+        open.filter_map(|(id, p)| Some((id.clone(), self.best(p)?.clone())))
             .collect()
     }
 
@@ -265,10 +296,10 @@ impl Audience {
         let Some(present) = self.people.get_mut(id) else {
             return;
         };
-        let was_received = present.microphones.last() == Some(track);
         present.microphones.retain(|known| known != track);
-        if was_received && present.gate == Gate::Open && !self.repairing {
-            self.receive_newest(id);
+        let was_received = present.received.take_if(|received| received == track);
+        if was_received.is_some() && present.gate == Gate::Open && !self.repairing {
+            self.receive_one(id);
         }
     }
 
@@ -279,9 +310,16 @@ impl Audience {
             .is_some_and(|present| present.standing == Standing::Heard)
     }
 
-    /// The microphone a participant speaks into, for the transcript.
+    /// The microphone a participant speaks into.
     pub fn microphone_of(&self, id: &ParticipantId) -> Option<&TrackId> {
-        self.people.get(id)?.microphones.last()
+        self.best(self.people.get(id)?)
+    }
+
+    /// The newest that is not muted; when all are, the newest.
+    fn best<'a>(&self, present: &'a Present) -> Option<&'a TrackId> {
+        let newest = present.microphones.iter().rev();
+        let mut open = newest.filter(|track| !self.muted.contains(*track));
+        open.next().or_else(|| present.microphones.last())
     }
 
     /// Takes back what was said about a participant whose standing changed.
@@ -298,33 +336,30 @@ impl Audience {
         self.receive_nothing(id);
     }
 
-    /// One voice, one microphone: the newest is received, and no other.
-    fn receive_newest(&mut self, id: &ParticipantId) {
-        let Some((newest, others)) = self.people.get(id).and_then(|p| p.microphones.split_last())
-        else {
+    /// One voice, one microphone: that one is received, and no other.
+    fn receive_one(&mut self, id: &ParticipantId) {
+        let Some(track) = self.microphone_of(id).cloned() else {
             return;
         };
-        for track in others {
+        let Some(present) = self.people.get_mut(id) else {
+            return;
+        };
+        let before = present.received.replace(track.clone());
+        let participant = id.clone();
+        if let Some(before) = before.filter(|before| *before != track) {
             self.acts.push_back(Act::Unsubscribe {
-                participant: id.clone(),
-                track: track.clone(),
+                participant: participant.clone(),
+                track: before,
             });
         }
-        self.acts.push_back(Act::Subscribe {
-            participant: id.clone(),
-            track: newest.clone(),
-        });
+        self.acts.push_back(Act::Subscribe { participant, track });
     }
 
     fn receive_nothing(&mut self, id: &ParticipantId) {
-        let Some(present) = self.people.get(id) else {
-            return;
-        };
-        for track in &present.microphones {
-            self.acts.push_back(Act::Unsubscribe {
-                participant: id.clone(),
-                track: track.clone(),
-            });
+        let present = self.people.get_mut(id);
+        if let Some(track) = present.and_then(|present| present.received.take()) {
+            let participant = id.clone();
+            self.acts.push_back(Act::Unsubscribe { participant, track });
         }
     }
 
@@ -512,6 +547,41 @@ mod tests {
 
         audience.microphone_gone(&ann.id, &TrackId::new("TR_1"));
         assert!(acts(&mut audience).is_empty());
+    }
+
+    #[test]
+    fn who_muted_the_newest_microphone_is_heard_through_another() {
+        let (mut audience, ann) = listening();
+        let [first, second] = ["TR_1", "TR_2"].map(TrackId::new);
+        audience.microphone(&ann.id, first.clone());
+        audience.microphone(&ann.id, second.clone());
+        acts(&mut audience);
+
+        audience.unmuted(std::slice::from_ref(&first));
+        assert_eq!(
+            acts(&mut audience),
+            ["unsubscribe ann TR_2", "subscribe ann TR_1"]
+        );
+        assert_eq!(audience.microphone_of(&ann.id), Some(&first));
+
+        audience.unmuted(&[first, second.clone()]);
+        assert_eq!(
+            acts(&mut audience),
+            ["unsubscribe ann TR_1", "subscribe ann TR_2"]
+        );
+
+        audience.unmuted(&[]);
+        assert!(acts(&mut audience).is_empty(), "muted as a whole");
+        assert_eq!(audience.microphone_of(&ann.id), Some(&second));
+    }
+
+    #[test]
+    fn many_microphones_are_not_many_orders() {
+        let (mut audience, ann) = listening();
+        for n in 0..30 {
+            audience.microphone(&ann.id, TrackId::new(format!("TR_{n}")));
+        }
+        assert_eq!(acts(&mut audience).len(), 1 + 2 * 29 + 1);
     }
 
     #[test]

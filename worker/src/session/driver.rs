@@ -29,6 +29,7 @@ use super::{
     watchdog::{Facts, Place, Remedy, Verdict, Watchdog},
 };
 use crate::{
+    media::tap::Tap,
     model::{LinkEvent, Usd},
     room::{
         audience::{Act, Audience, TrackId},
@@ -67,8 +68,8 @@ pub(super) struct Driver<'a> {
     pub(super) ears: BTreeMap<ParticipantId, TrackId>,
     /// Facts for the watchdog.
     pub(super) watch: Watch,
-    /// The budget is spent, and the conversation does not know yet.
-    pub(super) is_spent: bool,
+    /// What the budget asks of the conversation, which does not know yet; the latest counts.
+    pub(super) asked: Option<Ask>,
     /// Set by whatever ends the session.
     pub(super) over: Option<SessionEnd>,
 }
@@ -230,14 +231,12 @@ impl Driver<'_> {
             RoomInput::Pulse(pulse) => self.on_pulse(pulse),
             RoomInput::Rejoined { attempts, away } => {
                 event::RoomRejoined { attempts, away }.emit();
-                self.watch.is_away = false;
-                self.audience.repaired();
+                self.on_back();
             }
             RoomInput::Rejoining(why) => self.on_rejoining(why),
             RoomInput::Repaired => {
                 event::RoomLinkRestored.emit();
-                self.watch.is_away = false;
-                self.audience.repaired();
+                self.on_back();
             }
             RoomInput::Repairing => {
                 event::RoomLinkLost.emit();
@@ -250,14 +249,20 @@ impl Driver<'_> {
                 track,
                 tap,
             } => {
-                if self.audience.is_open(&participant) {
-                    self.hands.ingress.listen(participant.clone(), tap);
-                    self.ears.insert(participant, track);
-                }
+                self.on_subscribed(participant, track, tap);
             }
             RoomInput::Unsubscribed { participant, track } => {
                 self.deafen_track(&participant, &track);
             }
+        }
+    }
+
+    /// The room library may announce a track that was let go of meanwhile; nothing comes of it.
+    fn on_subscribed(&mut self, participant: ParticipantId, track: TrackId, tap: Tap) {
+        let speaks_into = self.audience.microphone_of(&participant);
+        if self.audience.is_open(&participant) && speaks_into == Some(&track) {
+            self.hands.ingress.listen(participant.clone(), tap);
+            self.ears.insert(participant, track);
         }
     }
 
@@ -283,9 +288,16 @@ impl Driver<'_> {
     /// A termination that came just before may be for the same reason.
     fn on_away(&mut self) {
         self.watch.is_away = true;
+        self.tell(Input::RoomAway);
         if self.watch.terminated.take().is_some() {
             self.ask_whether_wanted();
         }
+    }
+
+    fn on_back(&mut self) {
+        self.watch.is_away = false;
+        self.audience.repaired();
+        self.tell(Input::RoomBack);
     }
 
     fn ask_whether_wanted(&mut self) {
@@ -309,6 +321,7 @@ impl Driver<'_> {
         if std::mem::take(&mut self.watch.is_resubscribing) {
             self.subscribe_all(true);
         }
+        self.audience.unmuted(&pulse.unmuted);
         // Wanted and not muted; whether they are received is what is to be found out.
         let wanted = self.audience.open_microphones();
         let unmuted = wanted.iter().filter(|(_, t)| pulse.unmuted.contains(t));
@@ -375,8 +388,8 @@ impl Driver<'_> {
     /// hears of people from the other, and opens their ears in return.
     fn settle(&mut self) {
         self.drain();
-        if std::mem::take(&mut self.is_spent) {
-            self.tell(Input::Ask(Ask::End(CloseReason::BudgetSpent)));
+        if let Some(ask) = self.asked.take() {
+            self.tell(Input::Ask(ask));
         }
         while let Some(act) = self.audience.poll_act() {
             let (participant, track, wanted) = match act {
@@ -441,11 +454,15 @@ impl Driver<'_> {
         match verdict {
             meter::Verdict::Within => {}
             meter::Verdict::Notice => {
+                tracing::warn!(spent_usd, "much of the session's budget is spent");
+            }
+            meter::Verdict::Shrink => {
                 tracing::warn!(spent_usd, "most of the session's budget is spent");
+                self.asked = Some(Ask::Shrink);
             }
             meter::Verdict::Spent => {
                 tracing::warn!(spent_usd, "the session's budget is spent");
-                self.is_spent = true;
+                self.asked = Some(Ask::End(CloseReason::BudgetSpent));
             }
         }
     }

@@ -1,8 +1,8 @@
 //! Core: what a session has cost so far, and whether that is still within its budget.
 //!
 //! Owns the sum over responses. It knows no clock and asks nobody: the price is found when the
-//! session begins. It says once that most of a budget is spent and once that all of it is; what
-//! follows is the driver's and the conversation's business.
+//! session begins. It says once each that much, most and all of a budget is spent; what follows is
+//! the driver's and the conversation's business.
 
 use dialog::model::Usage;
 use schemars::JsonSchema;
@@ -21,6 +21,10 @@ pub struct Config {
     /// The share of it at which the log says so, 0 to 1. Default 0.7.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub notice_at: f64,
+    /// The share of it at which the model's context is made smaller, so that further responses cost
+    /// less, 0 to 1. Default 0.85.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub shrink_at: f64,
 }
 
 impl Default for Config {
@@ -28,6 +32,7 @@ impl Default for Config {
         Self {
             session_usd: None,
             notice_at: 0.7,
+            shrink_at: 0.85,
         }
     }
 }
@@ -36,8 +41,11 @@ impl Config {
     /// The budget of each session, if there is one.
     pub fn budget(&self) -> Option<Budget> {
         let limit = Usd::new(self.session_usd?);
-        let notice = limit.share(self.notice_at);
-        Some(Budget { limit, notice })
+        Some(Budget {
+            notice: limit.share(self.notice_at),
+            shrink: limit.share(self.shrink_at),
+            limit,
+        })
     }
 }
 
@@ -48,6 +56,8 @@ pub struct Budget {
     pub limit: Usd,
     /// At this the log says so.
     pub notice: Usd,
+    /// At this the model's context is made smaller.
+    pub shrink: Usd,
 }
 
 /// What one response means for the budget.
@@ -56,8 +66,10 @@ pub(super) enum Verdict {
     /// Nothing new.
     #[default]
     Within,
-    /// Most is spent; said once.
+    /// Much is spent; said once.
     Notice,
+    /// Most is spent; said once.
+    Shrink,
     /// All is spent; said once.
     Spent,
 }
@@ -89,6 +101,7 @@ impl Meter {
         };
         let now = match spent {
             spent if spent >= budget.limit => Verdict::Spent,
+            spent if spent >= budget.shrink => Verdict::Shrink,
             spent if spent >= budget.notice => Verdict::Notice,
             _ => Verdict::Within,
         };
@@ -139,6 +152,7 @@ mod tests {
         Budget {
             limit,
             notice: limit.share(0.7),
+            shrink: limit.share(0.85),
         }
     }
 
@@ -150,11 +164,17 @@ mod tests {
     }
 
     #[test]
-    fn a_budget_is_noticed_once_and_spent_once() {
+    fn each_step_of_a_budget_is_said_once() {
         let mut meter = Meter::new(Some(price()), Some(budget(1.0)));
-        let verdicts = [600, 99, 1, 299, 1, 500].map(|tokens| meter.on_response(spoken(tokens)));
-        use Verdict::{Notice, Spent, Within};
-        assert_eq!(verdicts, [Within, Within, Notice, Within, Spent, Within]);
+        let tokens = [600, 99, 1, 149, 1, 149, 1, 500];
+        let verdicts = tokens.map(|tokens| meter.on_response(spoken(tokens)));
+        use Verdict::{Notice, Shrink, Spent, Within};
+        assert_eq!(
+            verdicts,
+            [
+                Within, Within, Notice, Within, Shrink, Within, Spent, Within
+            ]
+        );
         assert_eq!(meter.spent(), Some(Usd::new(1.5)));
     }
 

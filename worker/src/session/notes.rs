@@ -49,6 +49,7 @@ pub(super) fn emit(note: Note, price: Option<&Price>) {
         Note::ResponseRetried { code } => {
             tracing::warn!(code, "a response failed and is asked for once more");
         }
+        Note::Shrunk { items } => tracing::info!(items, "the model's context was made smaller"),
         Note::SilencePrompted { after } => tracing::info!(?after, "the caller says nothing"),
         Note::ToolAnswered { took } => tracing::debug!(?took, "a tool answered"),
         Note::TurnAnswered { latency } => TurnAnswered { latency }.emit(),

@@ -23,6 +23,8 @@ impl World {
                         | CloseReason::AgentEnded
                 ));
                 assert!(self.open_segments.is_empty(), "a segment was left open");
+                let is_silent = reason == CloseReason::CallerSilent;
+                assert!(!(is_silent && self.open_turn), "a turn is not silence");
                 self.is_finished = true;
             }
             Output::Model(order) => {
@@ -57,6 +59,7 @@ impl World {
                 self.last_tag = Some(tag.clone());
                 self.asked = Some(tag);
             }
+            Order::Delete { item } if self.is_shrinking => self.give_up_item(&item),
             Order::Delete { item } => {
                 let item = self.settle(&item);
                 let was_heard = item.advanced.min(item.counted) >= Duration::from_millis(1);
@@ -80,6 +83,15 @@ impl World {
         }
     }
 
+    /// Old items may go although they were heard; nothing may be ordered about them afterwards.
+    fn give_up_item(&mut self, item: &ItemId) {
+        if item.as_str().starts_with('a') {
+            let item = &mut self.items[index(item.as_str())];
+            assert!(!item.is_of_lost_link, "of a lost connection");
+            item.is_settled = true;
+        }
+    }
+
     /// The item of an order about what was heard: there is one such order per item, and none about
     /// items of a lost connection.
     fn settle(&mut self, item: &ItemId) -> &mut Item {
@@ -96,6 +108,7 @@ impl World {
     fn check_note(&mut self, note: &Note) {
         match note {
             Note::ResponseLost { .. } => self.give_up(),
+            Note::SilencePrompted { .. } => assert!(!self.open_turn, "a turn is not silence"),
             Note::TurnCommitted { .. } => self.open_turn = true,
             Note::TurnContinued | Note::TurnUnanswered => self.open_turn = false,
             _ => {}

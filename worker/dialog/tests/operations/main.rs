@@ -66,6 +66,7 @@ enum Operation {
         chance: u8,
     },
     Drained,
+    Shrink,
     Flushed,
     Join {
         who: u8,
@@ -83,6 +84,9 @@ enum Operation {
     Refused {
         is_busy: bool,
         is_named: bool,
+    },
+    RoomAway {
+        is_away: bool,
     },
     RoomReady,
     Say,
@@ -155,6 +159,8 @@ struct World {
     flushes: u32,
     users: usize,
     is_up: bool,
+    /// The model is told to remember less, right now.
+    is_shrinking: bool,
     is_finished: bool,
     /// A committed turn nobody has accounted for yet.
     open_turn: bool,
@@ -193,6 +199,7 @@ impl World {
             flushes: 0,
             users: 0,
             is_up: false,
+            is_shrinking: false,
             is_finished: false,
             open_turn: false,
             state: None,
@@ -252,6 +259,11 @@ impl World {
                 self.tell(Input::Ask(Ask::End(CloseReason::Drained)))
             }
             Operation::Drain { .. } => {}
+            Operation::Shrink => {
+                self.is_shrinking = true;
+                self.tell(Input::Ask(Ask::Shrink));
+                self.is_shrinking = false;
+            }
             Operation::Drained => self.tell(Input::Playout(Playout::Drained)),
             Operation::Flushed => self.flushed(),
             Operation::Join { who, is_agent } => {
@@ -276,6 +288,8 @@ impl World {
             Operation::LinkDown => self.tell(Input::ModelLink(ModelLink::Down)),
             Operation::LinkUp { creates, truncates } => self.link_up(creates, truncates),
             Operation::Refused { is_busy, is_named } => self.refused(is_busy, is_named),
+            Operation::RoomAway { is_away: true } => self.tell(Input::RoomAway),
+            Operation::RoomAway { .. } => self.tell(Input::RoomBack),
             Operation::RoomReady => self.tell(Input::RoomReady),
             Operation::Say => self.tell(Input::Ask(Ask::Say("Something".to_owned()))),
             Operation::SpeechStarted => {

@@ -46,6 +46,8 @@ impl Scene {
                 (Lane::Agent, format!("is heard: {item}"))
             }
             Input::Playout(Playout::Drained) => (Lane::Agent, "is silent".to_owned()),
+            Input::RoomAway => (Lane::People, "room away".to_owned()),
+            Input::RoomBack => (Lane::People, "room back".to_owned()),
             Input::RoomReady => (Lane::People, "room ready".to_owned()),
             Input::ToolFinished { call, .. } => (Lane::Agent, format!("tool {call} answers")),
             _ => return,

@@ -86,7 +86,7 @@ async fn play_metered<F: Future<Output = World>>(
         joined: now(),
         ears: BTreeMap::new(),
         watch: Watch::default(),
-        is_spent: false,
+        asked: None,
         over: None,
     };
     let script = async {
@@ -231,6 +231,39 @@ async fn a_microphone_is_received_before_our_own_track_is_published() {
                 wanted: true
             }
         );
+        world
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_microphone_that_was_let_go_of_meanwhile_does_not_take_the_place_of_the_next() {
+    play(|mut world| async move {
+        world.ann_comes().await;
+        world.model_up().await;
+        let participant = ParticipantId::new("ann");
+        for track in ["TR_1", "TR_2"].map(TrackId::new) {
+            let participant = participant.clone();
+            world
+                .room(RoomInput::Microphone { participant, track })
+                .await;
+        }
+        let mut packets = Vec::new();
+        for track in ["TR_2", "TR_1"].map(TrackId::new) {
+            let (sender, received) = mpsc::channel(8);
+            packets.push(sender);
+            world
+                .room(RoomInput::Subscribed {
+                    participant: participant.clone(),
+                    track,
+                    tap: Tap::from_channel(received),
+                })
+                .await;
+        }
+        world.settle().await;
+        let is_listened_to: Vec<bool> = packets.iter().map(|p| !p.is_closed()).collect();
+        assert_eq!(is_listened_to, [true, false]);
+        assert!(world.orders.try_recv().is_ok());
         world
     })
     .await;
