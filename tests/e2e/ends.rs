@@ -5,7 +5,7 @@ use tests::{
     worker::{Settings, Worker},
 };
 
-use crate::story::{LATER, SOON, greeted, job_over};
+use crate::story::{LATER, SOON, greeted, job_over, says};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_may_cost_no_more_ends_with_a_goodbye() {
@@ -19,11 +19,8 @@ async fn a_call_that_may_cost_no_more_ends_with_a_goodbye() {
     ann.hears("caller-train", said.ended, SOON).await;
     ann.hears("agent-goodbye", said.ended, LATER).await;
     assert!(!job_over(&stack.livekit, "kitchen").await.failed);
-    let log = stack.worker.log();
-    log.expect(&["session ended", "budget_spent"])
-        .expect("one clear line");
-    log.expect(&["session report", "cost_usd"])
-        .expect("what it cost");
+    says(&stack, &["session ended", "budget_spent"], SOON).await;
+    says(&stack, &["session report", "cost_usd"], SOON).await;
     let cost =
         "room_agent_model_cost_usd_total{cached=\"false\",direction=\"output\",modality=\"audio\"}";
     let cost = stack.worker.metric(cost).await;
@@ -59,9 +56,6 @@ async fn a_caller_who_says_nothing_is_asked_and_then_left_with_a_goodbye() {
     let greeted = std::time::Instant::now();
     ann.hears("agent-goodbye", greeted, LATER).await;
     assert!(!job_over(&stack.livekit, "kitchen").await.failed);
-    let log = stack.worker.log();
-    log.expect(&["the caller says nothing"])
-        .expect("it was asked first");
-    log.expect(&["session ended", "caller_silent"])
-        .expect("one clear line");
+    says(&stack, &["session ended", "caller_silent"], SOON).await;
+    says(&stack, &["the caller says nothing"], SOON).await;
 }

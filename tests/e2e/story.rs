@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use tests::{
-    eventually::eventually_async, livekit_server::LivekitServer, stack::Stack, user::User,
+    eventually::{eventually, eventually_async},
+    livekit_server::LivekitServer,
+    stack::Stack,
+    user::User,
 };
 
 /// Longer than anything takes that should happen at once, on a busy machine.
@@ -21,6 +24,14 @@ pub(crate) async fn greeted(stack: &Stack, identity: &str, room: &str) -> (User,
     user.hears_silence(QUIET, SOON).await;
     let agent = user.agents().pop().expect("who greets is there");
     (user, agent)
+}
+
+/// Waits until the worker's log has a line with these words.
+pub(crate) async fn says(stack: &Stack, words: &[&str], within: Duration) {
+    eventually(&format!("the worker says {words:?}"), within, || {
+        stack.worker.log().expect(words)
+    })
+    .await;
 }
 
 /// How a job ended, as our worker told the server.

@@ -15,7 +15,7 @@ use tests::{
     worker::{Settings, Worker},
 };
 
-use crate::story::{LATER, SOON, greeted};
+use crate::story::{LATER, SOON, greeted, says};
 
 /// Longer than the room library tries before it gives a room up, and the pauses in between.
 const MUCH_LATER: Duration = Duration::from_secs(90);
@@ -48,13 +48,6 @@ async fn talks(ann: &User) {
 /// Lets that much time of the call pass; nobody says anything.
 async fn pass(ann: &User, length: Duration) {
     ann.play(&silence(length)).await;
-}
-
-async fn says(stack: &Stack, words: &[&str], within: Duration) {
-    eventually(&format!("the worker says {words:?}"), within, || {
-        stack.worker.log().expect(words)
-    })
-    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
