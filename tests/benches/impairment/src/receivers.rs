@@ -125,6 +125,13 @@ impl ArrivalRun {
     }
 }
 
+/// How long a packet sounds, in ticks: a real sender makes longer ones when its network is crowded.
+fn sounding(packet: &ext::Packet) -> u32 {
+    let (sequence, timestamp) = (packet.sequence, packet.timestamp);
+    Packet::new(sequence, timestamp, packet.arrival, packet.payload.clone())
+        .map_or(TICKS, |packet| packet.ticks)
+}
+
 fn length(action: &Action) -> u32 {
     match action {
         Action::Decode(packet) => packet.ticks,
@@ -200,7 +207,7 @@ impl PacedRun {
                     if let Some(number) = number(packet.sequence) {
                         self.played(number, begins, at);
                     }
-                    TICKS
+                    sounding(&packet)
                 }
                 Play::Rebuild { ticks, .. } => {
                     self.rebuilt = true;
