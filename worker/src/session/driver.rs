@@ -13,7 +13,7 @@ use std::{
 use dialog::{
     Dialog, Input,
     input::{Ask, ModelLink, Playout},
-    output::{AgentState, CloseReason},
+    output::CloseReason,
     speaker::ParticipantId,
 };
 use tokio::{
@@ -21,25 +21,22 @@ use tokio::{
     task::{JoinError, JoinSet},
 };
 
-use super::{
-    SessionEnd, SessionError, Stop,
-    effects::Hands,
-    meter,
-    report::Tally,
-    watchdog::{Facts, Place, Remedy, Verdict, Watchdog},
-};
+use super::{SessionEnd, SessionError, Stop, effects::Hands, meter, report::Tally};
 use crate::{
     media::tap::Tap,
     model::{LinkEvent, Usd},
     room::{
         audience::{Act, Audience, TrackId},
         events::RoomInput,
-        pulse::Pulse,
         rejoin::GiveUp,
     },
     telemetry::event,
     tooling::ToolEnded,
 };
+
+mod health;
+
+pub(super) use self::health::Watch;
 
 /// A termination that comes this soon after a join may be a mistake of the server, which takes the
 /// first attempt of a join for an agent that left. A real one is followed by our removal from the
@@ -72,31 +69,6 @@ pub(super) struct Driver<'a> {
     pub(super) asked: Option<Ask>,
     /// Set by whatever ends the session.
     pub(super) over: Option<SessionEnd>,
-}
-
-/// What the watchdog is told, and what it is told about the room.
-#[derive(Debug, Default)]
-pub(super) struct Watch {
-    dog: Watchdog,
-    /// The link to the room is being repaired or made anew.
-    is_away: bool,
-    /// What front ends were told last.
-    pub(super) state: Option<AgentState>,
-    model_events: u64,
-    /// The agent's track was published before.
-    was_published: bool,
-    given_up: Option<GiveUp>,
-    /// Microphones were let go of; those that are wanted then are asked for with the next pulse.
-    is_resubscribing: bool,
-    /// When a termination counts that the room has not explained.
-    terminated: Option<Instant>,
-}
-
-impl Watch {
-    /// Why the room is lost for good, in a word.
-    pub(super) fn why_lost(&self) -> &'static str {
-        self.given_up.map_or("disconnected", GiveUp::as_str)
-    }
 }
 
 /// Where facts come from.
@@ -317,80 +289,18 @@ impl Driver<'_> {
         });
     }
 
-    fn on_pulse(&mut self, pulse: Pulse) {
-        if std::mem::take(&mut self.watch.is_resubscribing) {
-            self.subscribe_all(true);
-        }
-        self.audience.unmuted(&pulse.unmuted);
-        // Wanted and not muted; whether they are received is what is to be found out.
-        let wanted = self.audience.open_microphones();
-        let unmuted = wanted.iter().filter(|(_, t)| pulse.unmuted.contains(t));
-        let facts = Facts {
-            is_away: self.watch.is_away,
-            microphones: unmuted.count(),
-            received: pulse.packets.map(|(received, _)| received),
-            sent: pulse.packets.map(|(_, sent)| sent),
-            is_speaking: self.watch.state == Some(AgentState::Speaking),
-            is_thinking: self.watch.state == Some(AgentState::Thinking),
-            model_events: self.watch.model_events,
-        };
-        let verdict = self.watch.dog.look(now(), facts);
-        match verdict {
-            Verdict::Healthy => {}
-            Verdict::Recovered(place) => {
-                event::SessionUnstuck {
-                    place: place.as_str(),
-                }
-                .emit();
-            }
-            Verdict::Stuck(place, remedy) => self.heal(place, remedy),
-        }
-        if verdict != Verdict::Healthy {
-            let stuck = self.watch.dog.stuck();
-            self.hands.room.health(stuck.map_or("ok", Place::as_str));
-        }
-    }
-
-    fn heal(&mut self, place: Place, remedy: Remedy) {
-        event::SessionStuck {
-            place: place.as_str(),
-            remedy: remedy.as_str(),
-        }
-        .emit();
-        match remedy {
-            Remedy::End => self.fail(SessionError::Stuck(place.as_str())),
-            Remedy::Rejoin => {
-                if self.hands.room.rejoin().is_err() {
-                    self.fail(SessionError::Overrun("room"));
-                }
-            }
-            Remedy::Resubscribe => self.resubscribe(),
-        }
-    }
-
-    /// Off now and on with the next pulse: the room library gives no promise about the order of what
-    /// is asked at once, and a server may take both together for no change.
-    fn resubscribe(&mut self) {
-        self.watch.is_resubscribing = true;
-        self.subscribe_all(false);
-    }
-
-    fn subscribe_all(&mut self, wanted: bool) {
-        for (participant, track) in self.audience.open_microphones() {
-            let room = &self.hands.room;
-            if room.subscription(participant, track, wanted).is_err() {
-                return self.fail(SessionError::Overrun("room"));
-            }
-        }
-    }
-
     /// Carries out what the conversation and the audience want, until both are content: the one
     /// hears of people from the other, and opens their ears in return.
     fn settle(&mut self) {
         self.drain();
-        if let Some(ask) = self.asked.take() {
+        self.settle_audience();
+        while let Some(ask) = self.asked.take() {
             self.tell(Input::Ask(ask));
+            self.settle_audience();
         }
+    }
+
+    fn settle_audience(&mut self) {
         while let Some(act) = self.audience.poll_act() {
             let (participant, track, wanted) = match act {
                 Act::Tell(fact) => {
