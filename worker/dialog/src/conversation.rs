@@ -118,9 +118,9 @@ impl Conversation {
         items
     }
 
-    /// Gives up the oldest items of this connection; what was said in them stays, in a line each, so
-    /// what is not known in words is kept. So is what is still being heard. `None` = there is nothing
-    /// to give up.
+    /// Gives up the oldest items of this connection for an account of them, a line each, the newest as
+    /// far as the summary's budget allows. What is not known in words is kept, and so is what is still
+    /// being heard. `None` = there is nothing to give up.
     pub(crate) fn shrink(
         &mut self,
         is_heard_now: impl Fn(&ItemId) -> bool,

@@ -96,15 +96,9 @@ impl Floor {
         self.wanted.pop_front()
     }
 
-    pub(crate) fn drop_greeting(&mut self) {
-        self.wanted
-            .retain(|wanted| wanted.purpose != Purpose::Greeting);
-    }
-
-    /// Nobody needs to be asked any more whether they are there.
-    pub(crate) fn drop_prompt(&mut self) {
-        self.wanted
-            .retain(|wanted| wanted.purpose != Purpose::Prompt);
+    /// What was wanted for this purpose is not wanted any more.
+    pub(crate) fn withdraw(&mut self, purpose: Purpose) {
+        self.wanted.retain(|wanted| wanted.purpose != purpose);
     }
 
     pub(crate) fn clear(&mut self) {

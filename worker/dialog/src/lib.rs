@@ -260,8 +260,8 @@ impl Dialog {
             Ask::Close(reason) => self.finish(reason),
             Ask::End(reason) => self.begin_close(now, reason, None),
             Ask::Say(_) if self.closing.is_some() => self.note_unexpected("say while closing"),
-            Ask::Shrink => self.shrink(),
             Ask::Say(words) => self.floor.want(Request::saying(Purpose::Say, &words)),
+            Ask::Shrink => self.shrink(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::{
     Dialog, Greeting, Output,
     audience::Departure,
-    floor::Request,
+    floor::{Purpose, Request},
     input::Audience,
     model::{ItemId, NewItem, Order},
     note::Note,
@@ -153,7 +153,7 @@ impl Dialog {
 
     /// Who has spoken first needs no greeting.
     fn drop_greeting(&mut self) {
-        self.floor.drop_greeting();
+        self.floor.withdraw(Purpose::Greeting);
         self.greeting = Greeting::Over;
     }
 

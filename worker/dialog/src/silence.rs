@@ -35,7 +35,7 @@ impl Dialog {
     pub(crate) fn heard_from_caller(&mut self) {
         self.patience.has_asked = false;
         self.timers.stop(Timer::Silence);
-        self.floor.drop_prompt();
+        self.floor.withdraw(Purpose::Prompt);
     }
 
     /// Measures silence while there is any.
