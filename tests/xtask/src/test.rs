@@ -2,6 +2,7 @@
 
 use std::{
     process::Command,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -47,6 +48,9 @@ const NIGHTLY: &[Step] = &[
     ("call", || soak::soak(&[])),
 ];
 
+/// An hour each: the call waits most of the time, and fuzzing takes what processors have left.
+const SIDE_BY_SIDE: &[&str] = &["fuzz", "call"];
+
 /// Runs all steps, or those whose names begin with one of `only`.
 pub(crate) fn test(only: &[String]) -> Result<(), Failure> {
     steps(STEPS, only)
@@ -55,34 +59,57 @@ pub(crate) fn test(only: &[String]) -> Result<(), Failure> {
 /// What is too long for every change. Each part prints one JSON object on stdout. A part that
 /// fails does not keep the others from running.
 pub(crate) fn nightly(only: &[String]) -> Result<(), Failure> {
-    let mut times = Vec::new();
+    let (long, short): (Vec<&Step>, Vec<&Step>) = chosen(NIGHTLY, only)?
+        .into_iter()
+        .partition(|(name, _)| SIDE_BY_SIDE.contains(name));
+    let mut parts: Vec<Ended> = short.into_iter().map(timed).collect();
+    parts.extend(side_by_side(&long));
     let mut failures = Vec::new();
-    for (name, part) in chosen(NIGHTLY, only)? {
-        let (time, result) = timed(name, *part);
-        times.push((*name, time));
-        if let Err(failure) = result {
-            note(format_args!("{name}: {failure}"));
-            failures.push(*name);
+    for part in &parts {
+        if let Err(failure) = &part.result {
+            note(format_args!("{}: {failure}", part.name));
+            failures.push(part.name);
         }
     }
-    note(summary(&times));
+    note(summary(&parts));
     if failures.is_empty() {
         return Ok(());
     }
     Err(Failure::new(format!("failed: {}", failures.join(", "))))
 }
 
+fn side_by_side(parts: &[&'static Step]) -> Vec<Ended> {
+    thread::scope(|scope| {
+        let running: Vec<_> = parts
+            .iter()
+            .map(|part| (part.0, scope.spawn(|| timed(part))))
+            .collect();
+        let end = |(name, running): (&'static str, thread::ScopedJoinHandle<'_, Ended>)| {
+            running.join().unwrap_or_else(|_| Ended {
+                name,
+                time: Duration::ZERO,
+                result: Err(Failure::new("it panicked")),
+            })
+        };
+        running.into_iter().map(end).collect()
+    })
+}
+
 fn steps(all: &'static [Step], only: &[String]) -> Result<(), Failure> {
-    let mut times = Vec::new();
-    for (name, step) in chosen(all, only)? {
-        let (time, result) = timed(name, *step);
-        times.push((*name, time));
-        if let Err(failure) = result {
-            say(summary(&times));
+    let mut ended: Vec<Ended> = Vec::new();
+    for step in chosen(all, only)? {
+        ended.push(timed(step));
+        if let Some(Ended {
+            name,
+            result: Err(failure),
+            ..
+        }) = ended.last()
+        {
+            say(summary(&ended));
             return Err(Failure::new(format!("{name}: {failure}")));
         }
     }
-    say(summary(&times));
+    say(summary(&ended));
     Ok(())
 }
 
@@ -104,19 +131,34 @@ fn chosen(all: &'static [Step], only: &[String]) -> Result<Vec<&'static Step>, F
     Ok(all.iter().filter(wanted).collect())
 }
 
-fn timed(name: &str, step: fn() -> Result<(), Failure>) -> (Duration, Result<(), Failure>) {
+/// One step that was run.
+struct Ended {
+    name: &'static str,
+    time: Duration,
+    result: Result<(), Failure>,
+}
+
+fn timed((name, step): &Step) -> Ended {
     note(format_args!("\n== {name}"));
     let begun = Instant::now();
     let result = step();
-    (begun.elapsed(), result)
+    Ended {
+        name,
+        time: begun.elapsed(),
+        result,
+    }
 }
 
-fn summary(times: &[(&str, Duration)]) -> String {
+fn summary(steps: &[Ended]) -> String {
     let mut text = "\nminutes  step\n".to_owned();
-    for (name, time) in times {
-        text.push_str(&format!("{:7.1}  {name}\n", time.as_secs_f32() / 60.0));
+    for step in steps {
+        text.push_str(&format!(
+            "{:7.1}  {}\n",
+            step.time.as_secs_f32() / 60.0,
+            step.name
+        ));
     }
-    let total: Duration = times.iter().map(|(_, time)| *time).sum();
+    let total: Duration = steps.iter().map(|step| step.time).sum();
     text + &format!("{:7.1}  total", total.as_secs_f32() / 60.0)
 }
 
@@ -193,6 +235,18 @@ mod tests {
             .into_iter()
             .map(|(name, _)| *name)
             .collect())
+    }
+
+    #[test]
+    fn what_runs_side_by_side_is_part_of_the_night() {
+        let names = names(NIGHTLY, &[]).unwrap();
+        assert!(SIDE_BY_SIDE.iter().all(|name| names.contains(name)));
+        let ended = side_by_side(&[
+            &("good", || Ok(())),
+            &("bad", || Err(Failure::new("as it should"))),
+        ]);
+        let results: Vec<_> = ended.iter().map(|e| (e.name, e.result.is_ok())).collect();
+        assert_eq!(results, [("good", true), ("bad", false)]);
     }
 
     #[test]

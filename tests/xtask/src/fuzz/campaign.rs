@@ -83,9 +83,12 @@ pub(super) fn run(
     std::fs::create_dir_all(&folder)?;
     let log = folder.join(format!("{name}.log"));
     let file = File::create(&log)?;
-    let mut command = Command::new(binary);
+    // Whatever else runs meanwhile comes first.
+    let mut command = Command::new("nice");
     command
         .current_dir(paths::root().join(target.package))
+        .args(["-n", "19"])
+        .arg(binary)
         .args([target.test, "--exact", "--nocapture"])
         .env("BOLERO_RANDOM_TEST_TIME_MS", (seconds * 1_000).to_string())
         // Some targets limit their number of inputs for the quick run of `cargo test`.
