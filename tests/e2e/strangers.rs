@@ -1,7 +1,5 @@
 //! Participants who are no callers: hidden ones, and other agents.
 
-use std::time::Duration;
-
 use tests::{livekit_server::Pass, sim_model::Side, stack::Stack, user::User};
 
 use crate::story::{LATER, SOON, greeted};
@@ -50,21 +48,4 @@ async fn a_hidden_participant_is_not_heard() {
         .model
         .events(Side::Server, "input_audio_buffer.committed");
     assert_eq!(turns.len(), 1, "the hidden participant was heard");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_second_person_is_not_heard_yet() {
-    let stack = Stack::start().await;
-    let (ann, _) = greeted(&stack, "ann", "kitchen").await;
-    let bob = stack.caller("bob", "kitchen").await;
-    bob.say("caller-train").await;
-    let said = ann.say("caller-apples").await;
-    let answer = ann.hears("agent-you-said", said.ended, SOON).await;
-    ann.hears("caller-apples", answer.ended, SOON).await;
-    bob.hears("agent-you-said", said.ended, SOON).await;
-    let turns = stack
-        .model
-        .events(Side::Server, "input_audio_buffer.committed");
-    assert_eq!(turns.len(), 1, "only the first person is heard");
-    ann.hears_silence(Duration::from_millis(500), SOON).await;
 }

@@ -148,6 +148,8 @@ const FILES: &[(&str, &[u8])] = files! {
     "caller-count"
     "caller-goodbye"
     "caller-name"
+    "caller-okay"
+    "caller-enough"
 };
 
 #[cfg(test)]

@@ -4,13 +4,15 @@
 //! know rooms or models: what leaves here is a [`Rendered`] agent, ready for a session.
 
 pub mod definition;
+mod interruption;
 pub mod render;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use serde_json::Value;
 
-pub use definition::{Definition, Variable};
+pub use definition::{Definition, Hears, Variable};
+pub use interruption::{FirstSign, Interruption};
 pub use render::Rendered;
 
 use crate::config::{
@@ -107,6 +109,7 @@ fn definition(schema: &Value, text: &str) -> Result<Definition, Problems> {
     if let Some(turns) = &definition.turn_detection {
         problems.extend(turns.problems("turn_detection"));
     }
+    problems.extend(definition.interruption.problems());
     if let Some(silence) = &definition.silence {
         problems.extend(silence.problems());
     }
@@ -225,6 +228,27 @@ mod tests {
              one.toml.voise: unknown key\n\
              three.toml.instructions: `{{who}}` is not among the variables\n\
              two.toml.instructions: missing"
+        );
+    }
+
+    #[test]
+    fn an_interruption_has_its_ranges() {
+        let load = |interruption: &str| {
+            let text = format!(
+                "name = \"a\"\ninstructions = \"Be brief.\"\n[interruption]\n{interruption}\n"
+            );
+            definition(&parse::schema::<Definition>(), &text)
+        };
+        let usual = load("first_sign = \"duck\"").unwrap().interruption;
+        assert_eq!(usual.first_sign, FirstSign::Duck);
+        assert_eq!(usual.min_speech, Duration::from_secs(1));
+        assert!(usual.backchannels.contains(&"mm-hm".to_owned()));
+        let wrong = "min_speech = \"1ms\"\nbackchannels = [\"ja\", \"...\"]";
+        let problems = load(wrong).unwrap_err().to_string();
+        assert!(
+            problems.contains("interruption.min_speech: expected 200ms to 10s")
+                && problems.contains("interruption.backchannels[1]"),
+            "{problems}"
         );
     }
 

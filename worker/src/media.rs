@@ -7,9 +7,14 @@
 pub mod clock;
 pub mod ear;
 pub mod ingress;
+mod mixer;
 mod opus;
 pub mod playout;
+mod resample;
 pub mod tap;
+#[cfg(test)]
+mod test_voice;
+mod vad_model;
 
 use std::{
     fmt,

@@ -214,7 +214,7 @@ async fn hold(
     let settings = settings::model(&deps.model, &request.agent, declared);
     held.tally = Tally::of(meter(&settings.model, deps));
     let (model, model_events) = model::start(&mut held.tasks, settings, playout.clone());
-    let ingress = Ingress::start(&mut held.tasks, model.uplink());
+    let (ingress, speech) = Ingress::start(&mut held.tasks, model.uplink());
     let (tools, tools_ended) = tooling::start(&mut held.tasks, &deps.tools, &request.agent);
 
     let joined = match join(request).await {
@@ -239,6 +239,7 @@ async fn hold(
             model: model_events,
             playout: playout_facts,
             room: room.facts,
+            speech,
             stop: request.stop.clone(),
             tools: tools_ended,
         },

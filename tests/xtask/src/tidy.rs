@@ -84,6 +84,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
             "tests/",
         ],
     ),
+    ("earshot::", &["worker/src/media/vad_model.rs"]),
     (
         "libwebrtc::ext",
         &[

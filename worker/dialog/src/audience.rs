@@ -3,62 +3,108 @@
 //! Owns who is here and who the caller is: the first person of those present. Does not open ears
 //! (the dialog orders that) and never counts other agents.
 
-use crate::speaker::{ParticipantId, Role};
+use crate::{
+    config::Hears,
+    speaker::{ParticipantId, Role},
+};
+
+/// More people than this are not heard at once: each ear costs a decoder, and a round of more is a
+/// lecture.
+const MOST_HEARD: usize = 16;
+/// Characters of a name that the model is told.
+const LONGEST_NAME: usize = 40;
 
 /// Everybody present, in order of arrival.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Audience {
-    people: Vec<ParticipantId>,
+    hears: Hears,
+    // Bounded by the room.
+    people: Vec<Person>,
     agents: Vec<ParticipantId>,
 }
 
+#[derive(Debug)]
+struct Person {
+    id: ParticipantId,
+    /// Fit to be shown to the model; empty = they gave none.
+    name: String,
+}
+
 impl Audience {
-    /// Somebody came. Returns the new caller, if that is what they became.
-    pub(crate) fn join(&mut self, participant: ParticipantId, role: Role) -> Option<ParticipantId> {
-        if self.people.contains(&participant) || self.agents.contains(&participant) {
-            return None;
+    pub(crate) fn new(hears: Hears) -> Self {
+        Self {
+            hears,
+            people: Vec::new(),
+            agents: Vec::new(),
+        }
+    }
+
+    /// Somebody came. Returns whether that is a person and news.
+    pub(crate) fn join(&mut self, participant: ParticipantId, role: Role, name: &str) -> bool {
+        if self.is_person(&participant) || self.agents.contains(&participant) {
+            return false;
         }
         if role == Role::OtherAgent {
             self.agents.push(participant);
-            return None;
+            return false;
         }
-        self.people.push(participant.clone());
-        (self.people.len() == 1).then_some(participant)
+        self.people.push(Person {
+            id: participant,
+            name: presentable(name),
+        });
+        true
     }
 
-    /// Somebody left.
-    pub(crate) fn leave(&mut self, participant: &ParticipantId) -> Departure {
+    /// Somebody left. Returns whether that was the last person.
+    pub(crate) fn leave(&mut self, participant: &ParticipantId) -> bool {
         self.agents.retain(|agent| agent != participant);
-        let Some(index) = self.people.iter().position(|person| person == participant) else {
-            return Departure::Unnoticed;
-        };
-        self.people.remove(index);
-        match self.people.first() {
-            _ if index > 0 => Departure::Unnoticed,
-            Some(next) => Departure::Succeeded {
-                caller: next.clone(),
-            },
-            None => Departure::NobodyLeft,
-        }
+        let before = self.people.len();
+        self.people.retain(|person| person.id != *participant);
+        self.people.is_empty() && before > 0
     }
 
-    /// The person whose ear is open; `None` = nobody is here.
+    /// Who has been here longest; `None` = nobody is here.
     pub(crate) fn caller(&self) -> Option<&ParticipantId> {
-        self.people.first()
+        self.people.first().map(|person| &person.id)
+    }
+
+    /// The people whose ears are open.
+    pub(crate) fn heard(&self) -> impl Iterator<Item = &ParticipantId> {
+        let most = match self.hears {
+            Hears::Caller => 1,
+            Hears::Everyone => MOST_HEARD,
+        };
+        self.people.iter().take(most).map(|person| &person.id)
+    }
+
+    /// Several people are heard: what is said has to be told apart.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.heard().nth(1).is_some()
     }
 
     pub(crate) fn is_person(&self, participant: &ParticipantId) -> bool {
-        self.people.contains(participant)
+        self.people.iter().any(|person| person.id == *participant)
+    }
+
+    /// What the model is told of who speaks: quoted, so that a name stays a name.
+    pub(crate) fn label(&self, participant: &ParticipantId) -> String {
+        let place = self.people.iter().position(|p| p.id == *participant);
+        let role = if place == Some(0) { "caller" } else { "guest" };
+        let name = place.map_or("", |place| self.people[place].name.as_str());
+        match (name, place) {
+            ("", Some(place)) => format!("{role} {}", place + 1),
+            ("", None) => "somebody who left".to_owned(),
+            (name, _) => format!("{name:?} ({role})"),
+        }
     }
 }
 
-/// What somebody's leaving means.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Departure {
-    /// The caller was the last person.
-    NobodyLeft,
-    /// The caller left and a guest takes the place.
-    Succeeded { caller: ParticipantId },
-    /// A guest or another agent left: nothing changes.
-    Unnoticed,
+/// A name without control characters and of a bounded length.
+fn presentable(name: &str) -> String {
+    let plain = name.chars().filter(|c| !c.is_control());
+    plain
+        .take(LONGEST_NAME)
+        .collect::<String>()
+        .trim()
+        .to_owned()
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::{
     Dialog, Output,
     floor::{Purpose, Request},
-    model::{Order, ResponseId},
+    model::ResponseId,
     note::Note,
     output::{CloseReason, PlayoutOrder},
     timers::Timer,
@@ -41,6 +41,7 @@ impl Dialog {
         if self.closing.is_some() {
             return;
         }
+        self.dismiss(now);
         self.closing = Some(Closing {
             reason,
             ended_by,
@@ -50,17 +51,11 @@ impl Dialog {
         self.floor.clear();
         self.timers.stop(Timer::TurnGrace);
         self.timers.set(Timer::Close, now + self.config.close_limit);
-        if let Some(caller) = self.audience.caller().cloned() {
-            self.close_ear(caller);
-        }
+        self.settle_ears();
         if self.user.disconnect().is_some() {
             self.note(Note::TurnUnanswered);
         }
-        if self.link.creates_responses() {
-            self.order(Order::TurnControl {
-                creates_responses: false,
-            });
-        }
+        self.control_turns();
     }
 
     /// Ends a closing conversation as soon as nothing is left to say or to hear.
@@ -118,11 +113,13 @@ impl Dialog {
             self.outputs.push_back(Output::CancelTool(call));
         }
         if self.playhead.is_occupied() || self.responses.is_generating() {
-            self.outputs
-                .push_back(Output::Playout(PlayoutOrder::Flush { response: None }));
+            self.outputs.push_back(Output::Playout(PlayoutOrder::Flush {
+                response: None,
+                keep: None,
+            }));
         }
         let mut shown = Vec::new();
-        self.playhead.doom();
+        self.playhead.doom(None);
         let known = self.playhead.known();
         self.playhead.cut(&known, &mut shown);
         self.publish_all(shown);

@@ -17,6 +17,10 @@ pub struct Config {
     pub goodbye: String,
     /// What the agent says first, as an instruction to the model; `None` = it waits to be spoken to.
     pub greeting: Option<String>,
+    /// Which of the people around the agent it hears.
+    pub hears: Hears,
+    /// How the agent gives way to people who speak while it does.
+    pub interruption: Interruption,
     /// A committed turn without a response after this long is answered on our request. 700 ms:
     /// longer than a provider needs to create one, shorter than a pause people notice.
     pub response_grace: Duration,
@@ -36,10 +40,75 @@ impl Default for Config {
             close_limit: Duration::from_secs(20),
             goodbye: "Say goodbye in one short, friendly sentence.".to_owned(),
             greeting: None,
+            hears: Hears::default(),
+            interruption: Interruption::default(),
             response_grace: Duration::from_millis(700),
             response_limit: Duration::from_secs(15),
             retry_delay: Duration::from_secs(1),
             silence: None,
+        }
+    }
+}
+
+/// Which of the people around the agent it hears. Other agents and hidden participants are none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hears {
+    /// Who has been there longest; when they leave, the next.
+    Caller,
+    /// Everyone, up to sixteen at once. The model is told who says what.
+    #[default]
+    Everyone,
+}
+
+/// What the agent does at the first sign that somebody speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FirstSign {
+    /// It goes on at a low voice.
+    Duck,
+    /// It falls silent.
+    #[default]
+    Pause,
+}
+
+/// How the agent gives way to people who speak while it does.
+#[derive(Clone, Debug)]
+pub struct Interruption {
+    /// What happens before it is clear what they want.
+    pub first_sign: FirstSign,
+    /// Speech longer than this is a turn, whatever its words. 1 s: coughs, doors and "mm-hm" are
+    /// shorter.
+    pub min_speech: Duration,
+    /// How long the words of shorter speech are waited for, from its end. 1.5 s: a transcript takes
+    /// 0.3 to 1 s; after that the agent goes on.
+    pub words_wait: Duration,
+    /// How long the model may need to notice speech that an ear heard, from its end. 500 ms: it
+    /// notices within a round trip and some frames; what it does not notice has no words.
+    pub model_wait: Duration,
+    /// How much later than it happens an ear reports the end of speech. 200 ms: a word's own
+    /// silences are shorter.
+    pub edge_lag: Duration,
+    /// Phrases that keep the agent company and ask for nothing.
+    pub backchannels: Vec<String>,
+    /// Nobody interrupts the greeting: it may say what the law wants said.
+    pub protect_greeting: bool,
+}
+
+/// Of English. "Yes" and "no" are not among them: they are answers.
+const BACKCHANNELS: [&str; 19] = [
+    "mm", "mhm", "mm-hm", "hm", "uh", "um", "uh-huh", "ah", "aha", "oh", "yeah", "yep", "okay",
+    "ok", "right", "sure", "I see", "got it", "wow",
+];
+
+impl Default for Interruption {
+    fn default() -> Self {
+        Self {
+            first_sign: FirstSign::Pause,
+            min_speech: Duration::from_secs(1),
+            words_wait: Duration::from_millis(1_500),
+            model_wait: Duration::from_millis(500),
+            edge_lag: Duration::from_millis(200),
+            backchannels: BACKCHANNELS.map(str::to_owned).to_vec(),
+            protect_greeting: false,
         }
     }
 }

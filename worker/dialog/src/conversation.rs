@@ -44,6 +44,8 @@ struct Turn {
     /// The item it came from; `None` = typed, or from a connection that is gone.
     item: Option<ItemId>,
     text: String,
+    /// Who of several people it was; `None` = there is only one.
+    speaker: Option<String>,
 }
 
 /// The mirror.
@@ -72,6 +74,14 @@ impl Conversation {
     pub(crate) fn user_said(&mut self, item: &ItemId, text: &str) {
         self.place(Author::User, item);
         self.set(Author::User, item, text);
+    }
+
+    /// Who of several people said it.
+    pub(crate) fn user_is(&mut self, item: &ItemId, speaker: String) {
+        let is_it = |turn: &&mut Turn| turn.item.as_ref() == Some(item);
+        if let Some(turn) = self.turns.iter_mut().rev().find(is_it) {
+            turn.speaker = Some(speaker);
+        }
     }
 
     /// What is known of a user turn; empty = nothing yet.
@@ -209,6 +219,7 @@ impl Conversation {
             author,
             item,
             text: shorten(text).to_owned(),
+            speaker: None,
         });
     }
 }
@@ -221,7 +232,10 @@ impl Turn {
             _ if text.is_empty() => None,
             Author::Agent => Some(NewItem::AgentText(text)),
             Author::Tool => Some(NewItem::SystemText(format!("A tool answered. {text}"))),
-            Author::User => Some(NewItem::UserText(text)),
+            Author::User => Some(NewItem::UserText(match &self.speaker {
+                Some(speaker) => format!("{speaker}: {text}"),
+                None => text,
+            })),
         }
     }
 
@@ -231,7 +245,10 @@ impl Turn {
             _ if self.text.is_empty() => None,
             Author::Agent => Some(format!("You: {}", self.text)),
             Author::Tool => Some(format!("Tool: {}", self.text)),
-            Author::User => Some(format!("Caller: {}", self.text)),
+            Author::User => {
+                let speaker = self.speaker.as_deref().unwrap_or("Caller");
+                Some(format!("{speaker}: {}", self.text))
+            }
         }
     }
 }

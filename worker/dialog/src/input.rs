@@ -28,6 +28,13 @@ pub enum Input {
     ModelLink(ModelLink),
     /// What people hear.
     Playout(Playout),
+    /// An ear hears somebody begin or end to speak.
+    Speech {
+        /// Who.
+        participant: ParticipantId,
+        /// What.
+        edge: SpeechEdge,
+    },
     /// The agent can be heard: its track is published and somebody is subscribed to it.
     RoomReady,
     /// The link to the room broke: nobody hears or is heard until it is back.
@@ -42,6 +49,22 @@ pub enum Input {
         output: String,
         /// What the tool wants to happen to the conversation.
         then: AfterTool,
+    },
+}
+
+/// Where speech begins and ends, by the ear's own detection. `before` = how long ago that was when it
+/// became clear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpeechEdge {
+    /// Speech began.
+    Started {
+        /// Time from the first sound to the detection.
+        before: Duration,
+    },
+    /// Speech ended.
+    Stopped {
+        /// Time from the last sound to the detection.
+        before: Duration,
     },
 }
 
@@ -130,6 +153,8 @@ pub enum Playout {
         /// In playing order.
         cut: Vec<Heard>,
     },
+    /// A voice that could be heard fell silent because of a pause.
+    Paused,
     /// The first sample of an item was handed to the encoder.
     Started {
         /// The response it belongs to.

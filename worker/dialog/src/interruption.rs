@@ -25,6 +25,8 @@ const CANCEL_LIMIT: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub(crate) struct Yielding {
     since: Instant,
+    /// The agent paused before; this long after the first sign it was silent.
+    silent_after: Option<Duration>,
     /// What was reported so far; more than one flush may be open.
     cut: Vec<Heard>,
 }
@@ -32,17 +34,31 @@ pub(crate) struct Yielding {
 impl Dialog {
     /// Somebody takes the floor: whatever the agent says or is about to say stops.
     pub(crate) fn yield_floor(&mut self, now: Instant) {
-        let generating = self.live_id();
+        if self.overlap.is_some() {
+            return self.confirm(now);
+        }
+        self.yield_floor_to(now, None, None);
+    }
+
+    /// The same; the response `keep` is the answer already. `silent_after` = the agent paused before.
+    pub(crate) fn yield_floor_to(
+        &mut self,
+        now: Instant,
+        silent_after: Option<Duration>,
+        keep: Option<&ResponseId>,
+    ) {
+        let generating = self.live_id().filter(|live| Some(live) != keep);
         if let Some(asked) = &mut self.responses.asked {
             asked.is_unwanted = true;
         }
-        if generating.is_none() && !self.playhead.is_occupied() {
+        if generating.is_none() && !self.playhead.is_occupied_beside(keep) {
             return;
         }
-        self.flush(generating.clone());
-        self.playhead.doom();
+        self.flush(generating.clone(), keep.cloned());
+        self.playhead.doom(keep);
         self.yielding.get_or_insert(Yielding {
             since: now,
+            silent_after,
             cut: Vec::new(),
         });
         self.timers.set(Timer::Flush, now + FLUSH_LIMIT);
@@ -53,10 +69,9 @@ impl Dialog {
 
     /// A response shows up that nobody wants any more: it is stopped before its first sound.
     pub(crate) fn stop_unheard(&mut self, now: Instant, response: ResponseId) {
-        // While something else is being played, a flush would cut that.
-        if !self.playhead.is_occupied() {
-            self.flush(Some(response.clone()));
-        }
+        self.outputs.push_back(Output::Playout(PlayoutOrder::Drop {
+            response: response.clone(),
+        }));
         self.cancel(now, response);
     }
 
@@ -82,7 +97,12 @@ impl Dialog {
     }
 
     fn settle_flush(&mut self, now: Instant) {
-        let Some(Yielding { since, cut }) = self.yielding.take() else {
+        let Some(Yielding {
+            since,
+            silent_after,
+            cut,
+        }) = self.yielding.take()
+        else {
             return;
         };
         self.timers.stop(Timer::Flush);
@@ -96,7 +116,7 @@ impl Dialog {
             self.settle_item(ended);
         }
         self.publish_all(shown);
-        let stopped_after = now.saturating_duration_since(since);
+        let stopped_after = silent_after.unwrap_or_else(|| now.saturating_duration_since(since));
         self.note(Note::Interrupted {
             heard: heard.unwrap_or_default(),
             stopped_after,
@@ -104,7 +124,7 @@ impl Dialog {
     }
 
     /// Makes the model's memory of one item what people experienced.
-    fn settle_item(&mut self, ended: Ended) {
+    pub(crate) fn settle_item(&mut self, ended: Ended) {
         self.conversation.agent_said(&ended.item, &ended.said);
         if ended.is_stale || !self.link.truncates() {
             return;
@@ -131,10 +151,10 @@ impl Dialog {
         }
     }
 
-    fn flush(&mut self, response: Option<ResponseId>) {
+    fn flush(&mut self, response: Option<ResponseId>, keep: Option<ResponseId>) {
         self.open_flushes += 1;
         self.outputs
-            .push_back(Output::Playout(PlayoutOrder::Flush { response }));
+            .push_back(Output::Playout(PlayoutOrder::Flush { response, keep }));
     }
 
     /// The response that is being generated and counts.

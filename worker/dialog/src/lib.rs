@@ -16,7 +16,7 @@
 //! use std::time::{Duration, Instant};
 //! use dialog::{
 //!     Config, Dialog, Input, Output,
-//!     input::{Audience, Heard, ModelLink, Playout},
+//!     input::{Audience, Heard, ModelLink, Playout, SpeechEdge},
 //!     model::{Capabilities, Event, ItemId, Order, ResponseId},
 //!     output::{Gate, PlayoutOrder},
 //!     speaker::{ParticipantId, Role},
@@ -40,7 +40,7 @@
 //!     role: Role::Caller,
 //!     name,
 //! }));
-//! assert!(said.contains(&Output::Ear { participant: ann, gate: Gate::Open }));
+//! assert!(said.contains(&Output::Ear { participant: ann.clone(), gate: Gate::Open }));
 //! tell(0.1, Input::RoomReady);
 //! let said = tell(0.2, Input::ModelLink(ModelLink::Up(Capabilities::all())));
 //! let tag = said.into_iter().find_map(|output| match output {
@@ -62,14 +62,21 @@
 //!     duration: Duration::from_secs(3),
 //! }));
 //! tell(0.5, Input::Playout(Playout::Started { response: response.clone(), item: item.clone() }));
-//! let said = tell(1.7, Input::Model(Event::SpeechStarted { item: ItemId::new("item_2") }));
+//! let edge = SpeechEdge::Started { before: Duration::from_millis(60) };
+//! let said = tell(1.7, Input::Speech { participant: ann, edge });
+//! assert_eq!(said[0], Output::Playout(PlayoutOrder::Pause));
+//!
+//! // It is no cough: the model hears words. So the agent yields.
+//! let (user, text) = (ItemId::new("item_2"), "Wait".to_owned());
+//! tell(1.8, Input::Model(Event::SpeechStarted { item: user.clone() }));
+//! let said = tell(2.3, Input::Model(Event::UserTranscript { item: user, text, is_final: false }));
 //! assert_eq!(said[..2], [
-//!     Output::Playout(PlayoutOrder::Flush { response: Some(response.clone()) }),
+//!     Output::Playout(PlayoutOrder::Flush { response: Some(response.clone()), keep: None }),
 //!     Output::Model(Order::Cancel { response: Some(response) }),
 //! ]);
 //!
 //! // The queue reports what was heard; the model's memory is cut to that.
-//! let said = tell(1.7, Input::Playout(Playout::Flushed { cut: vec![heard] }));
+//! let said = tell(2.3, Input::Playout(Playout::Flushed { cut: vec![heard] }));
 //! let heard = Duration::from_millis(1200);
 //! assert_eq!(said[0], Output::Model(Order::Truncate { item, heard }));
 //! ```
@@ -84,12 +91,15 @@ pub mod speaker;
 
 mod agent_turn;
 mod audience;
+mod backchannel;
 mod close;
 mod conversation;
+mod dismissed;
 mod floor;
 mod interruption;
 mod model_events;
 mod model_link;
+mod overlap;
 mod people;
 mod playhead;
 mod response;
@@ -98,6 +108,7 @@ mod timers;
 mod tool_calls;
 mod transcript;
 mod user_turn;
+mod voices;
 
 use std::{collections::VecDeque, time::Instant};
 
@@ -110,19 +121,23 @@ use agent_turn::{AgentTurn, Facts};
 use audience::Audience;
 use close::Closing;
 use conversation::Conversation;
+use dismissed::Dismissed;
 use floor::{Floor, Purpose, Request};
 use input::{Ask, Playout};
 use interruption::Yielding;
-use model::Order;
+use model::{Order, ResponseId};
 use model_link::Link;
 use note::Note;
 use output::{CloseReason, Publish, Voice};
+use overlap::Overlap;
 use playhead::Playhead;
 use response::Responses;
 use silence::Patience;
+use speaker::ParticipantId;
 use timers::{Timer, TimerTable};
 use tool_calls::ToolCalls;
 use user_turn::UserTurn;
+use voices::Voices;
 
 /// The state of one conversation.
 #[derive(Debug)]
@@ -134,21 +149,29 @@ pub struct Dialog {
     /// `None` = nobody wants to end the conversation.
     closing: Option<Closing>,
     conversation: Conversation,
+    dismissed: Dismissed,
     floor: Floor,
+    /// The response that is the greeting; `None` = it has not come.
+    greeted_by: Option<ResponseId>,
     greeting: Greeting,
     is_finished: bool,
     /// It was ready, and its link broke.
     is_room_away: bool,
     is_room_ready: bool,
     link: Link,
+    /// Whose ears are open; bounded by the audience.
+    ears: Vec<ParticipantId>,
     /// Flushes that were ordered and not yet reported.
     open_flushes: u32,
     outputs: VecDeque<Output>,
+    /// Somebody speaks beside the agent, and what they want is not clear; `None` = nobody does.
+    overlap: Option<Overlap>,
     patience: Patience,
     playhead: Playhead,
     responses: Responses,
     timers: TimerTable,
     user: UserTurn,
+    voices: Voices,
     /// The agent was told to stop and the queue has not reported yet; `None` = no flush is open.
     yielding: Option<Yielding>,
 }
@@ -170,25 +193,30 @@ impl Dialog {
             Greeting::Over
         };
         Self {
-            config,
             agent: AgentTurn::default(),
-            audience: Audience::default(),
+            audience: Audience::new(config.hears),
+            config,
             calls: ToolCalls::default(),
             closing: None,
             conversation: Conversation::default(),
+            dismissed: Dismissed::default(),
             floor: Floor::default(),
+            greeted_by: None,
             greeting,
             is_finished: false,
             is_room_away: false,
             is_room_ready: false,
             link: Link::default(),
+            ears: Vec::new(),
             open_flushes: 0,
             outputs: VecDeque::new(),
+            overlap: None,
             patience: Patience::default(),
             playhead: Playhead::default(),
             responses: Responses::default(),
             timers: TimerTable::default(),
             user: UserTurn::default(),
+            voices: Voices::default(),
             yielding: None,
         }
     }
@@ -208,6 +236,7 @@ impl Dialog {
             Input::RoomAway => self.is_room_away = true,
             Input::RoomBack => self.is_room_away = false,
             Input::RoomReady => self.on_room_ready(),
+            Input::Speech { participant, edge } => self.on_speech(now, participant, edge),
             Input::ToolFinished { call, output, then } => {
                 self.on_tool_finished(now, &call, output, then);
             }
@@ -223,6 +252,7 @@ impl Dialog {
                 Timer::CallerGrace => self.finish(CloseReason::CallerLeft),
                 Timer::Close => self.finish_closing(),
                 Timer::Flush => self.on_flush_overdue(now),
+                Timer::Overlap => self.on_overlap_due(now),
                 Timer::Response => self.on_response_overdue(now),
                 Timer::Silence => self.on_long_silence(now),
                 Timer::TurnGrace => self.on_turn_overdue(now),
@@ -253,6 +283,7 @@ impl Dialog {
         self.finish_when_said(now);
         self.publish_state();
         self.mind_silence(now);
+        self.control_turns();
     }
 
     fn on_ask(&mut self, now: Instant, ask: Ask) {
@@ -288,6 +319,11 @@ impl Dialog {
             Playout::Advanced(heard) => self.playhead.advance(&heard),
             Playout::Drained => self.playhead.drain(),
             Playout::Flushed { cut } => self.on_flushed(now, &cut),
+            Playout::Paused => {
+                if let Some(overlap) = &mut self.overlap {
+                    overlap.fell_silent(now);
+                }
+            }
             Playout::Started { item, .. } => {
                 if self.playhead.start(&item) {
                     self.on_first_sound(now, &item);
@@ -341,6 +377,7 @@ impl Dialog {
         let user_may_go_on = self.closing.is_none() && self.user.holds_floor();
         let is_blocked = !self.link.is_up()
             || self.responses.is_busy()
+            || self.overlap.is_some()
             || self.yielding.is_some()
             || self.timers.is_set(Timer::Backoff)
             || user_may_go_on;
@@ -368,13 +405,21 @@ impl Dialog {
         let state = self.agent.update(Facts {
             is_connected: self.is_room_ready && self.link.is_up(),
             has_caller: self.audience.caller().is_some(),
-            is_audible: self.playhead.is_audible(),
-            user_speaks: self.user.is_speaking(),
+            is_audible: self.playhead.is_audible() && !self.is_paused(),
+            user_speaks: self.user.is_speaking() || self.overlap.is_some(),
             is_working: is_thinking,
         });
         if let Some(state) = state {
             self.publish(Publish::AgentState(state));
         }
+    }
+
+    /// Nobody may interrupt what is being said.
+    pub(crate) fn is_protected(&self) -> bool {
+        let greeting = self.greeted_by.as_ref();
+        let is_greeting = matches!(self.greeting, Greeting::Wanted { .. })
+            || greeting.is_some_and(|response| self.playhead.plays(response));
+        self.config.interruption.protect_greeting && is_greeting
     }
 
     fn order(&mut self, order: Order) {

@@ -62,6 +62,8 @@ pub struct Capabilities {
     pub creates_responses: bool,
     /// A running response can be cancelled.
     pub cancels: bool,
+    /// The model tells what users said, as text.
+    pub transcribes: bool,
     /// A spoken item can be cut to what was heard.
     pub truncates: bool,
     /// How long one connection may live; `None` = no limit known.
@@ -75,6 +77,7 @@ impl Capabilities {
             detects_turns: true,
             creates_responses: true,
             cancels: true,
+            transcribes: true,
             truncates: true,
             longest_connection: None,
         }

@@ -11,7 +11,7 @@ use crate::{
     input::AfterTool,
     model::{CallId, Event, ItemId, NewItem, Order, ResponseId, ResponseStatus, Tag},
     note::Note,
-    output::{CloseReason, ToolCall},
+    output::ToolCall,
     response::{Asked, Live, Standing},
     timers::Timer,
     tool_calls::Arrival,
@@ -73,7 +73,7 @@ impl Dialog {
                 self.on_done(now, &response, status);
             }
             Event::SpeechStarted { item } => self.on_speech_started(now, &item),
-            Event::SpeechStopped { .. } => self.user.stop(now),
+            Event::SpeechStopped { item } => self.on_speech_stopped(now, &item),
             Event::TranscriptDelta {
                 response,
                 item,
@@ -88,9 +88,9 @@ impl Dialog {
                 text,
                 is_final,
             } => {
-                self.on_user_transcript(item, text, is_final);
+                self.on_user_transcript(now, item, text, is_final);
             }
-            Event::UserTranscriptFailed { item } => self.on_user_transcript_failed(item),
+            Event::UserTranscriptFailed { item } => self.on_user_transcript_failed(now, item),
         }
     }
 
@@ -103,6 +103,12 @@ impl Dialog {
         let is_given_up = is_ours && asked.is_none();
         let is_unwanted = asked.as_ref().is_some_and(|asked| asked.is_unwanted);
         let request = asked.map(|asked| asked.request);
+        let is_greeting = request
+            .as_ref()
+            .is_some_and(|r| r.purpose == Purpose::Greeting);
+        if is_greeting {
+            self.greeted_by = Some(response.clone());
+        }
         if let Some(forgotten) = self.responses.begin(now, response.clone(), request) {
             self.note_unexpected("response without end");
             self.playhead.response_over(&forgotten);
@@ -111,12 +117,22 @@ impl Dialog {
         self.timers
             .set(Timer::Response, now + self.config.response_limit);
         let is_too_late = !is_ours && self.closing.is_some();
-        if is_given_up || is_unwanted || is_too_late || self.user.is_speaking() {
+        let is_of_no_turn = !is_ours && self.dismissed.take_answer();
+        let is_interrupted = self.user.is_speaking() && !(is_greeting && self.is_protected());
+        if is_given_up || is_unwanted || is_too_late || is_of_no_turn || is_interrupted {
             return self.stop_unheard(now, response);
         }
-        if !is_ours {
-            self.floor.served_by(self.user.number());
+        if is_ours {
+            self.timers.stop(Timer::TurnGrace);
+            self.user.answer(now);
+        } else if !self.doubts_answer(&response) {
+            self.own_answer(now);
         }
+    }
+
+    /// The model answers the user's turn by itself.
+    pub(crate) fn own_answer(&mut self, now: Instant) {
+        self.floor.served_by(self.user.number());
         self.timers.stop(Timer::TurnGrace);
         self.user.answer(now);
     }
@@ -140,7 +156,10 @@ impl Dialog {
         }
     }
 
-    fn on_done(&mut self, now: Instant, response: &ResponseId, status: ResponseStatus) {
+    pub(crate) fn on_done(&mut self, now: Instant, response: &ResponseId, status: ResponseStatus) {
+        if self.doubts_done(response, &status) {
+            return;
+        }
         let Some(live) = self.responses.end(response) else {
             return self.note_unexpected("end of an unknown response");
         };
@@ -341,7 +360,7 @@ impl Dialog {
         }
         // Who speaks up while the tool runs has not finished: hanging up now would be rude.
         if then == AfterTool::EndConversation && !self.user.holds_floor() {
-            self.begin_close(now, CloseReason::AgentEnded, Some(finished.response));
+            self.end_unless_interrupted(now, finished.response);
         }
         self.carry_on_after_tools();
     }

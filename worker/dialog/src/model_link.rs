@@ -24,6 +24,8 @@ pub(crate) struct Link {
     up: Option<Capabilities>,
     /// Since when a connection that once was there is gone; `None` = it never was, or it is back.
     lost: Option<Instant>,
+    /// The model was told to create responses by itself.
+    creates_now: bool,
 }
 
 impl Link {
@@ -33,6 +35,10 @@ impl Link {
 
     pub(crate) fn cancels(&self) -> bool {
         self.up.as_ref().is_some_and(|can| can.cancels)
+    }
+
+    pub(crate) fn transcribes(&self) -> bool {
+        self.up.as_ref().is_some_and(|can| can.transcribes)
     }
 
     pub(crate) fn truncates(&self) -> bool {
@@ -61,6 +67,8 @@ impl Dialog {
             self.on_link_down(now);
         }
         self.link.up = Some(capabilities);
+        // The first connection creates responses from the start, a later one only when told to.
+        self.link.creates_now = self.link.lost.is_none() && self.link.creates_responses();
         let Some(lost) = self.link.lost.take() else {
             return;
         };
@@ -74,10 +82,23 @@ impl Dialog {
             away: now.saturating_duration_since(lost),
         });
         self.ask_next(now);
-        if self.link.creates_responses() {
-            self.order(Order::TurnControl {
-                creates_responses: self.closing.is_none(),
-            });
+        self.control_turns();
+    }
+
+    /// The model creates responses by itself for one person; among several we say who spoke first.
+    pub(crate) fn model_creates(&self) -> bool {
+        self.link.creates_responses() && self.closing.is_none() && !self.audience.is_shared()
+    }
+
+    /// Tells the model who creates responses, when that changed.
+    pub(crate) fn control_turns(&mut self) {
+        let creates_responses = self.model_creates();
+        if self.is_finished {
+            return;
+        }
+        if self.link.creates_responses() && self.link.creates_now != creates_responses {
+            self.link.creates_now = creates_responses;
+            self.order(Order::TurnControl { creates_responses });
         }
     }
 
@@ -95,6 +116,8 @@ impl Dialog {
             return;
         }
         self.link.lost = Some(now);
+        self.confirm_for_want_of_words(now);
+        self.dismissed.disconnect();
         for timer in [Timer::Backoff, Timer::Response, Timer::TurnGrace] {
             self.timers.stop(timer);
         }

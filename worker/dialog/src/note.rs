@@ -13,6 +13,13 @@ pub enum Note {
         /// Why, in a word.
         why: &'static str,
     },
+    /// Somebody spoke beside the agent and did not want the floor: a cough, a noise, company.
+    FalseInterruption {
+        /// How long the agent paused.
+        paused: Duration,
+        /// An ear heard it; otherwise only the model did.
+        is_heard: bool,
+    },
     /// The first sound of the greeting: time since it was asked for.
     Greeted {
         /// From `Create` to `Started`.
@@ -22,7 +29,7 @@ pub enum Note {
     Interrupted {
         /// How much of the cut item had been heard; zero = it was stopped before its first sound.
         heard: Duration,
-        /// From the sign that somebody wants to speak to the flush being carried out.
+        /// From the sign that somebody wants to speak to the agent's silence.
         stopped_after: Duration,
     },
     /// The model refused an order; `code` is the provider's.

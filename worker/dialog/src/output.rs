@@ -40,11 +40,27 @@ pub enum Output {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PlayoutOrder {
-    /// Drop everything that is queued, now, and refuse later audio of this response.
+    /// Drop all audio of this response, none of which was heard, and refuse what comes of it. Not
+    /// reported.
+    Drop {
+        /// The response that nobody will hear.
+        response: ResponseId,
+    },
+    /// Go on at a low voice until told to resume.
+    Duck,
+    /// Drop what is queued, now, and refuse later audio of a response. Reported as
+    /// [`crate::input::Playout::Flushed`].
     Flush {
         /// The response that is over for the listeners; `None` = only what is queued.
         response: Option<ResponseId>,
+        /// Audio of this response stays.
+        keep: Option<ResponseId>,
     },
+    /// Fall silent at once and keep what is queued. Reported as
+    /// [`crate::input::Playout::Paused`] if a voice was to be heard.
+    Pause,
+    /// Go on where it stopped, at full voice.
+    Resume,
 }
 
 /// Whether the agent may be audible at all. What is said meanwhile waits.

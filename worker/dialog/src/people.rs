@@ -1,10 +1,9 @@
 //! Core: what people do: come and go, type, and take their turn to speak.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::{
     Dialog, Greeting, Output,
-    audience::Departure,
     floor::{Purpose, Request},
     input::Audience,
     model::{ItemId, NewItem, Order},
@@ -12,53 +11,58 @@ use crate::{
     output::{Gate, Publish},
     speaker::ParticipantId,
     timers::Timer,
+    user_turn::Commit,
 };
+
+/// The model notices speech about this much later than an ear: a round trip and its own detection.
+const NOTICED_LATE: Duration = Duration::from_millis(250);
 
 impl Dialog {
     pub(crate) fn on_audience(&mut self, now: Instant, change: Audience) {
         match change {
             Audience::Joined {
-                participant, role, ..
+                participant,
+                role,
+                name,
             } => {
-                if let Some(caller) = self.audience.join(participant, role) {
+                if self.audience.join(participant, role, &name) {
                     self.timers.stop(Timer::CallerGrace);
-                    self.open_ear(caller);
+                    self.settle_ears();
                 }
             }
-            Audience::Left { participant } => self.on_left(now, participant),
+            Audience::Left { participant } => self.on_left(now, &participant),
         }
     }
 
-    fn on_left(&mut self, now: Instant, participant: ParticipantId) {
-        match self.audience.leave(&participant) {
-            Departure::Unnoticed => {}
-            Departure::Succeeded { caller } => {
-                self.close_ear(participant);
-                self.open_ear(caller);
-            }
-            Departure::NobodyLeft => {
-                self.close_ear(participant);
-                self.timers
-                    .set(Timer::CallerGrace, now + self.config.caller_grace);
-            }
+    fn on_left(&mut self, now: Instant, participant: &ParticipantId) {
+        self.on_silent(now, participant, now);
+        self.voices.end(participant, now);
+        let nobody_is_left = self.audience.leave(participant);
+        self.settle_ears();
+        if nobody_is_left {
+            self.timers
+                .set(Timer::CallerGrace, now + self.config.caller_grace);
         }
     }
 
-    fn open_ear(&mut self, participant: ParticipantId) {
-        self.heard_from_caller();
-        if self.closing.is_none() {
-            self.outputs.push_back(Output::Ear {
-                participant,
-                gate: Gate::Open,
-            });
+    /// Opens and closes ears until those are open that should be: none while the goodbye is said.
+    pub(crate) fn settle_ears(&mut self) {
+        let heard: Vec<ParticipantId> = match self.closing {
+            Some(_) => Vec::new(),
+            None => self.audience.heard().cloned().collect(),
+        };
+        let before = std::mem::replace(&mut self.ears, heard.clone());
+        for participant in before.iter().filter(|ear| !heard.contains(ear)) {
+            self.order_ear(participant.clone(), Gate::Closed);
+        }
+        for participant in heard.into_iter().filter(|ear| !before.contains(ear)) {
+            self.heard_from_caller();
+            self.order_ear(participant, Gate::Open);
         }
     }
 
-    pub(crate) fn close_ear(&mut self, participant: ParticipantId) {
-        self.outputs.push_back(Output::Ear {
-            participant,
-            gate: Gate::Closed,
-        });
+    fn order_ear(&mut self, participant: ParticipantId, gate: Gate) {
+        self.outputs.push_back(Output::Ear { participant, gate });
     }
 
     /// A typed line is a turn of its own: it stops the agent and is answered.
@@ -75,6 +79,11 @@ impl Dialog {
         self.heard_from_caller();
         self.yield_floor(now);
         self.drop_greeting();
+        let text = if self.audience.is_shared() {
+            format!("{} types: {text}", self.audience.label(participant))
+        } else {
+            text
+        };
         self.conversation.user_typed(&text);
         if self.link.is_up() {
             self.order(Order::Item(NewItem::UserText(text)));
@@ -88,29 +97,47 @@ impl Dialog {
             return;
         }
         self.heard_from_caller();
-        self.yield_floor(now);
-        self.drop_greeting();
+        if self.doubts_start(now, item) {
+            return;
+        }
+        if !self.is_protected() {
+            self.yield_floor(now);
+            self.drop_greeting();
+        }
+        self.begin_turn(now);
+    }
+
+    /// Somebody's turn began, now or a while ago.
+    pub(crate) fn begin_turn(&mut self, began: Instant) {
         self.timers.stop(Timer::TurnGrace);
-        if self.user.start(now) {
+        self.dismissed.expect_answer(false);
+        if self.user.start(began) {
             self.note(Note::TurnContinued);
         }
-        self.remember_speaker(item);
+    }
+
+    pub(crate) fn on_speech_stopped(&mut self, now: Instant, item: &ItemId) {
+        if !self.doubts_stop(now, item) {
+            self.user.stop(now);
+        }
     }
 
     pub(crate) fn on_committed(&mut self, now: Instant, item: &ItemId) {
         if self.closing.is_some() {
             return self.note(Note::TurnUnanswered);
         }
+        if self.doubts_commit(now, item) {
+            return;
+        }
+        self.dismissed.expect_answer(false);
         if self.user.answer(now).is_some() {
             self.note(Note::TurnContinued);
         }
-        self.remember_speaker(item);
         self.conversation.user_committed(item);
-        let commit = self.user.commit(now, item.clone());
-        self.note(Note::TurnCommitted {
-            speech: commit.speech,
-        });
-        if self.link.creates_responses() {
+        let Commit { speech, ended } = self.user.commit(now, item.clone());
+        self.note(Note::TurnCommitted { speech });
+        self.name_speakers(item, ended.checked_sub(speech).unwrap_or(ended), ended);
+        if self.model_creates() {
             self.timers
                 .set(Timer::TurnGrace, now + self.config.response_grace);
         } else {
@@ -119,16 +146,31 @@ impl Dialog {
         }
     }
 
-    /// The model created nothing for the turn.
+    /// The model created nothing for the turn, or noticed nothing of what stopped the agent.
     pub(crate) fn on_turn_overdue(&mut self, now: Instant) {
         if let Some(waited) = self.user.answer(now) {
             self.note(Note::TurnAsked { waited });
-            self.floor.want(Request::reply(self.user.number()));
+        } else if self.user.holds_floor() || self.responses.is_busy() {
+            return;
         }
+        self.floor.want(Request::reply(self.user.number()));
     }
 
-    pub(crate) fn on_user_transcript(&mut self, item: ItemId, text: String, is_final: bool) {
+    pub(crate) fn on_user_transcript(
+        &mut self,
+        now: Instant,
+        item: ItemId,
+        text: String,
+        is_final: bool,
+    ) {
+        if self.doubts_words(now, &item, &text, is_final) {
+            return;
+        }
         self.conversation.user_said(&item, &text);
+        self.publish_user_text(item, text, is_final);
+    }
+
+    pub(crate) fn publish_user_text(&mut self, item: ItemId, text: String, is_final: bool) {
         let speaker = self.user.speaker(&item).or_else(|| self.audience.caller());
         let Some(participant) = speaker.cloned() else {
             return self.note_unexpected("words of nobody");
@@ -143,23 +185,42 @@ impl Dialog {
     }
 
     /// A segment that people saw grow must be closed, whatever it holds.
-    pub(crate) fn on_user_transcript_failed(&mut self, item: ItemId) {
+    pub(crate) fn on_user_transcript_failed(&mut self, now: Instant, item: ItemId) {
+        self.doubts_lack_of_words(now, &item);
         let text = self.conversation.user_text(&item).to_owned();
         if !text.is_empty() {
-            self.on_user_transcript(item, text, true);
+            self.publish_user_text(item, text, true);
         }
         self.note_unexpected("turn without transcript");
     }
 
     /// Who has spoken first needs no greeting.
-    fn drop_greeting(&mut self) {
+    pub(crate) fn drop_greeting(&mut self) {
         self.floor.withdraw(Purpose::Greeting);
         self.greeting = Greeting::Over;
     }
 
-    fn remember_speaker(&mut self, item: &ItemId) {
-        if let Some(caller) = self.audience.caller() {
-            self.user.set_speaker(item, caller);
+    /// Remembers whose words an item holds; among several people the model is told, too.
+    fn name_speakers(&mut self, item: &ItemId, from: Instant, to: Instant) {
+        let from = from.checked_sub(NOTICED_LATE).unwrap_or(from);
+        let mut speakers = self.voices.between(from, to);
+        speakers.retain(|speaker| self.ears.contains(speaker));
+        if speakers.is_empty() {
+            speakers.extend(self.audience.caller().cloned());
         }
+        let Some(first) = speakers.first() else {
+            return;
+        };
+        self.user.set_speaker(item, first);
+        if !self.audience.is_shared() {
+            return;
+        }
+        let names: Vec<String> = speakers.iter().map(|s| self.audience.label(s)).collect();
+        let names = names.join(" and ");
+        if self.link.is_up() {
+            let label = format!("The last message was spoken by {names}.");
+            self.order(Order::Item(NewItem::SystemText(label)));
+        }
+        self.conversation.user_is(item, names);
     }
 }

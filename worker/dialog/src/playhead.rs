@@ -162,12 +162,33 @@ impl Playhead {
         }
     }
 
-    /// Everything that is here will be flushed; what comes later is not affected.
-    pub(crate) fn doom(&mut self) {
+    /// Everything that is here will be flushed, but for this response; what comes later is not
+    /// affected.
+    pub(crate) fn doom(&mut self, keep: Option<&ResponseId>) {
         self.is_voice_on = false;
-        for spoken in &mut self.items {
+        let is_kept = |spoken: &&mut Spoken| Some(&spoken.response) == keep;
+        for spoken in self.items.iter_mut().filter(|spoken| !is_kept(spoken)) {
             spoken.is_doomed = true;
         }
+    }
+
+    /// Takes out what the queue drops unheard.
+    pub(crate) fn drop_response(
+        &mut self,
+        response: &ResponseId,
+        publish: &mut Vec<Publish>,
+    ) -> Vec<Ended> {
+        let of_it = |spoken: &&mut Spoken| spoken.response == *response && !spoken.is_doomed;
+        let mut unheard = Vec::new();
+        for spoken in self.items.iter_mut().filter(of_it) {
+            spoken.is_doomed = true;
+            unheard.push(Heard {
+                response: response.clone(),
+                item: spoken.item.clone(),
+                heard: spoken.heard,
+            });
+        }
+        self.cut(&unheard, publish)
     }
 
     /// Takes out what the flush cut, together with the text people are still to be shown.
@@ -280,9 +301,22 @@ impl Playhead {
 
     /// Audio is queued or playing that nobody has stopped.
     pub(crate) fn is_occupied(&self) -> bool {
+        self.is_occupied_beside(None)
+    }
+
+    /// The same, not counting this response.
+    pub(crate) fn is_occupied_beside(&self, other: Option<&ResponseId>) -> bool {
+        let counts = |s: &&Spoken| !s.is_doomed && Some(&s.response) != other;
         self.items
             .iter()
-            .any(|s| !s.is_doomed && !s.received.is_zero() && !s.is_over())
+            .filter(counts)
+            .any(|s| !s.received.is_zero() && !s.is_over())
+    }
+
+    /// Something of this response is to be heard.
+    pub(crate) fn plays(&self, response: &ResponseId) -> bool {
+        let of_it = |s: &&Spoken| s.response == *response && !s.is_doomed;
+        self.items.iter().filter(of_it).any(|s| !s.is_over())
     }
 
     /// A voice can be heard right now; the seam between two items is no silence.

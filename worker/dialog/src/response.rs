@@ -130,6 +130,13 @@ impl Responses {
         before
     }
 
+    /// Nothing of a response counts any more.
+    pub(crate) fn cancel(&mut self, id: &ResponseId) {
+        if let Some(live) = self.live.as_mut().filter(|live| live.id == *id) {
+            live.is_cancelled = true;
+        }
+    }
+
     /// A response ended. `None` = it was not the one being generated.
     pub(crate) fn end(&mut self, id: &ResponseId) -> Option<Live> {
         let live = self.live.take_if(|live| live.id == *id)?;

@@ -16,6 +16,8 @@ pub(crate) enum Timer {
     Close,
     /// The outgoing queue must have reported its flush by then.
     Flush,
+    /// Whether somebody who speaks beside the agent wants the floor must be clear by then.
+    Overlap,
     /// The response that was asked for or is being generated must show a sign of life by then.
     Response,
     /// The caller must have said something by then.
@@ -24,11 +26,12 @@ pub(crate) enum Timer {
     TurnGrace,
 }
 
-const ALL: [Timer; 7] = [
+const ALL: [Timer; 8] = [
     Timer::Backoff,
     Timer::CallerGrace,
     Timer::Close,
     Timer::Flush,
+    Timer::Overlap,
     Timer::Response,
     Timer::Silence,
     Timer::TurnGrace,

@@ -45,6 +45,8 @@ pub(crate) struct UserTurn {
 pub(crate) struct Commit {
     /// How long the person spoke.
     pub(crate) speech: Duration,
+    /// When they ended.
+    pub(crate) ended: Instant,
 }
 
 impl UserTurn {
@@ -78,7 +80,10 @@ impl UserTurn {
         };
         self.state = State::Committed { item, at: now };
         self.unheard = Some(stopped);
-        Commit { speech }
+        Commit {
+            speech,
+            ended: stopped,
+        }
     }
 
     /// Somebody answers the committed turn. Returns how long it had waited.

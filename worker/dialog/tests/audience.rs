@@ -1,10 +1,16 @@
 //! Who is there, and who is heard.
 
+use dialog::{Config, config::Hears};
+
 use crate::scene::{empty_scene, scene};
 
 #[test]
 fn the_first_person_is_heard_and_the_next_takes_over_when_they_leave() {
-    let lanes = empty_scene(dialog::Config::default())
+    let config = Config {
+        hears: Hears::Caller,
+        ..Config::default()
+    };
+    let lanes = empty_scene(config)
         .agent_joins(0.0, "robot")
         .joins(1.0, "ann")
         .joins(2.0, "bob")
@@ -13,7 +19,7 @@ fn the_first_person_is_heard_and_the_next_takes_over_when_they_leave() {
         .link_up(2.0)
         .leaves(3.0, "cyd")
         .leaves(4.0, "ann")
-        .says(5.0, 6.0, "Now me.")
+        .person_says("bob", 5.0, 6.0, "Now me.")
         .model_will_say("Yes, Bob.", 0.6)
         .until(8.0);
     insta::assert_snapshot!(lanes, @r#"

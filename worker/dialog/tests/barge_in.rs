@@ -13,7 +13,7 @@ fn the_agent_stops_at_once_and_the_rest_is_not_generated() {
             "Once upon a time there was a very long story about nothing",
             20.0,
         )
-        .says(3.0, 4.0, "Stop!")
+        .says(3.0, 4.4, "Stop!")
         .model_will_say("Fine.", 0.5)
         .until(6.0);
     insta::assert_snapshot!(lanes, @r#"
@@ -26,26 +26,28 @@ fn the_agent_stops_at_once_and_the_rest_is_not_generated() {
     1.53                                                  is heard: a1
     1.53                                                  (answered after 0.23)
     1.53                                                  SPEAKING
-    3.00  speaks u2
-    3.00                                                  flush r1
-    3.00                          > cancel r1
+    3.00                                                  pause
     3.00                                                  LISTENING
-    3.01                          > truncate a1 at 1.47
-    3.01                                                  said a1 "Once upon a" -- cut
-    3.01                                                  (interrupted at 1.47, stopped after 0.01)
-    3.05                          < done r1 Cancelled
-    4.30  turn u2
-    4.30                                                  (turn of 1.30)
-    4.30                                                  THINKING
-    4.33                          < created r2
-    4.50  ann: "Stop!"
-    4.53                                                  is heard: a2
-    4.53                                                  (answered after 0.23)
-    4.53                                                  SPEAKING
-    4.68                          < done r2 Completed
-    5.02                                                  said a2 "Fine."
-    5.02                                                  LISTENING
-    5.03                                                  is silent
+    3.00  speaks u2
+    4.20                                                  flush r1
+    4.20                          > cancel r1
+    4.20                                                  resume
+    4.21                          > truncate a1 at 1.47
+    4.21                                                  said a1 "Once upon a" -- cut
+    4.21                                                  (interrupted at 1.47, stopped after 0.01)
+    4.25                          < done r1 Cancelled
+    4.70  turn u2
+    4.70                                                  (turn of 1.70)
+    4.70                                                  THINKING
+    4.73                          < created r2
+    4.90  ann: "Stop!"
+    4.93                                                  is heard: a2
+    4.93                                                  (answered after 0.23)
+    4.93                                                  SPEAKING
+    5.08                          < done r2 Completed
+    5.42                                                  said a2 "Fine."
+    5.42                                                  LISTENING
+    5.43                                                  is silent
     "#);
 }
 
@@ -54,9 +56,9 @@ fn what_is_generated_already_is_not_cancelled() {
     let lanes = scene()
         .says(0.0, 1.0, "Tell me a story.")
         .model_will_say("Once upon a time there was a short story", 3.0)
-        .speaks(3.0, 4.0)
+        .speaks(3.0, 4.4)
         .model_will_say("Fine.", 0.5)
-        .until(5.5);
+        .until(6.0);
     insta::assert_snapshot!(lanes, @r#"
     0.00  speaks u1
     1.30  turn u1
@@ -68,23 +70,25 @@ fn what_is_generated_already_is_not_cancelled() {
     1.53                                                  (answered after 0.23)
     1.53                                                  SPEAKING
     2.28                          < done r1 Completed
-    3.00  speaks u2
-    3.00                                                  flush all
+    3.00                                                  pause
     3.00                                                  LISTENING
-    3.01                          > truncate a1 at 1.47
-    3.01                                                  said a1 "Once upon a time" -- cut
-    3.01                                                  (interrupted at 1.47, stopped after 0.01)
-    4.30  turn u2
-    4.30                                                  (turn of 1.30)
-    4.30                                                  THINKING
-    4.33                          < created r2
-    4.53                                                  is heard: a2
-    4.53                                                  (answered after 0.23)
-    4.53                                                  SPEAKING
-    4.68                          < done r2 Completed
-    5.02                                                  said a2 "Fine."
-    5.02                                                  LISTENING
-    5.03                                                  is silent
+    3.00  speaks u2
+    4.20                                                  flush all
+    4.20                                                  resume
+    4.21                          > truncate a1 at 1.47
+    4.21                                                  said a1 "Once upon a time" -- cut
+    4.21                                                  (interrupted at 1.47, stopped after 0.01)
+    4.70  turn u2
+    4.70                                                  (turn of 1.70)
+    4.70                                                  THINKING
+    4.73                          < created r2
+    4.93                                                  is heard: a2
+    4.93                                                  (answered after 0.23)
+    4.93                                                  SPEAKING
+    5.08                          < done r2 Completed
+    5.42                                                  said a2 "Fine."
+    5.42                                                  LISTENING
+    5.43                                                  is silent
     "#);
 }
 
@@ -138,7 +142,7 @@ fn a_response_that_shows_up_while_somebody_speaks_is_stopped_unheard() {
     0.52  speaks u1
     0.52                                                  LISTENING
     0.56                          < created r1 for ask-1
-    0.56                                                  flush r1
+    0.56                                                  drop r1
     0.56                          > cancel r1
     0.61                          < done r1 Cancelled
     1.80  turn u1
@@ -175,11 +179,11 @@ fn late_audio_of_a_stopped_response_means_nothing() {
             "Once upon a time there was a very long story about nothing",
             20.0,
         )
-        .speaks(3.0, 4.0)
-        .model(3.01, late)
-        .model(3.01, text)
+        .speaks(3.0, 4.4)
+        .model(4.22, late)
+        .model(4.22, text)
         .model_will_say("Fine.", 0.5)
-        .until(5.5);
+        .until(6.0);
     insta::assert_snapshot!(lanes, @r#"
     0.00  speaks u1
     1.30  turn u1
@@ -189,26 +193,28 @@ fn late_audio_of_a_stopped_response_means_nothing() {
     1.53                                                  is heard: a1
     1.53                                                  (answered after 0.23)
     1.53                                                  SPEAKING
-    3.00  speaks u2
-    3.00                                                  flush r1
-    3.00                          > cancel r1
+    3.00                                                  pause
     3.00                                                  LISTENING
-    3.01                          > truncate a1 at 1.47
-    3.01                                                  said a1 "Once upon a" -- cut
-    3.01                                                  (interrupted at 1.47, stopped after 0.01)
-    3.05                          < done r1 Cancelled
-    3.05                          > delete a9
-    4.30  turn u2
-    4.30                                                  (turn of 1.30)
-    4.30                                                  THINKING
-    4.33                          < created r2
-    4.53                                                  is heard: a2
-    4.53                                                  (answered after 0.23)
-    4.53                                                  SPEAKING
-    4.68                          < done r2 Completed
-    5.02                                                  said a2 "Fine."
-    5.02                                                  LISTENING
-    5.03                                                  is silent
+    3.00  speaks u2
+    4.20                                                  flush r1
+    4.20                          > cancel r1
+    4.20                                                  resume
+    4.21                          > truncate a1 at 1.47
+    4.21                                                  said a1 "Once upon a" -- cut
+    4.21                                                  (interrupted at 1.47, stopped after 0.01)
+    4.25                          < done r1 Cancelled
+    4.25                          > delete a9
+    4.70  turn u2
+    4.70                                                  (turn of 1.70)
+    4.70                                                  THINKING
+    4.73                          < created r2
+    4.93                                                  is heard: a2
+    4.93                                                  (answered after 0.23)
+    4.93                                                  SPEAKING
+    5.08                          < done r2 Completed
+    5.42                                                  said a2 "Fine."
+    5.42                                                  LISTENING
+    5.43                                                  is silent
     "#);
 }
 

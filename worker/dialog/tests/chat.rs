@@ -133,6 +133,8 @@ fn guests_may_type_and_strangers_may_not() {
         .until(4.0);
     insta::assert_snapshot!(lanes, @r#"
     0.50  bob joins
+    0.50  ear of bob: open
+    0.50                          > turns: model creates = false
     0.50  robot joins
     1.00  robot types "Hello colleague"
     1.00                                                  (Unexpected { what: "chat of a stranger" })
@@ -140,7 +142,7 @@ fn guests_may_type_and_strangers_may_not() {
     1.10                                                  (Unexpected { what: "chat of a stranger" })
     1.20  ann types "  "
     2.00  bob types "Hello"
-    2.00                          > item user "Hello"
+    2.00                          > item user "\"bob\" (guest) types: Hello"
     2.00                          > create ask-1
     2.00                                                  THINKING
     2.06                          < created r1 for ask-1

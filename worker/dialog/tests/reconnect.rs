@@ -273,8 +273,8 @@ fn an_item_of_a_lost_connection_is_not_truncated_on_the_next() {
         )
         .link_down(3.0)
         .link_up(3.5)
-        .speaks(4.0, 4.5)
-        .until(4.2);
+        .speaks(4.0, 5.5)
+        .until(5.3);
     insta::assert_snapshot!(lanes, @r#"
     0.00  speaks u1
     1.30  turn u1
@@ -293,11 +293,13 @@ fn an_item_of_a_lost_connection_is_not_truncated_on_the_next() {
     3.50                          > item agent "Once upon a time there was a short story about nothing"
     3.50                                                  (Replayed { items: 3, away: 500ms })
     3.50                          > turns: model creates = true
-    4.00  speaks u2
-    4.00                                                  flush all
+    4.00                                                  pause
     4.00                                                  LISTENING
-    4.01                                                  said a1 "Once upon a time there was a" -- cut
-    4.01                                                  (interrupted at 2.47, stopped after 0.01)
+    4.00  speaks u2
+    5.20                                                  flush all
+    5.20                                                  resume
+    5.21                                                  said a1 "Once upon a time there was a" -- cut
+    5.21                                                  (interrupted at 2.47, stopped after 0.01)
     "#);
 }
 

@@ -10,9 +10,8 @@ use std::{
 
 use dialog::{
     Config, Dialog, Input, Output,
-    input::{AfterTool, Ask, Audience, ModelLink},
+    input::{AfterTool, Ask, Audience, ModelLink, SpeechEdge},
     model::{Capabilities, Event, ItemId, Order},
-    output::PlayoutOrder,
     speaker::{ParticipantId, Role},
 };
 
@@ -25,6 +24,9 @@ use sim::{Reply, Sim};
 
 /// Everything happens on this grid: one frame of audio.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
+
+/// An ear knows this much later that speech ended.
+const EDGE_LAG: Duration = Duration::from_millis(200);
 
 /// One thing that is going to happen.
 struct Cue {
@@ -127,11 +129,22 @@ impl Scene {
     /// The caller speaks; 0.3 s of silence later the model calls it a turn, and 0.2 s after that
     /// it knows the words.
     pub(crate) fn says(self, from: f64, to: f64, text: &str) -> Self {
+        self.person_says("ann", from, to, text)
+    }
+
+    pub(crate) fn person_says(self, who: &str, from: f64, to: f64, text: &str) -> Self {
         let item = self.next_user_item();
-        self.speaks(from, to).model(
-            to + 0.5,
+        self.is_heard(who, from, to)
+            .model_hears_speech(from, to)
+            .transcript(to + 0.5, item.as_str(), text)
+    }
+
+    /// The model knows the words of an item.
+    pub(crate) fn transcript(self, at: f64, item: &str, text: &str) -> Self {
+        self.model(
+            at,
             Event::UserTranscript {
-                item,
+                item: ItemId::new(item),
                 text: text.to_owned(),
                 is_final: true,
             },
@@ -139,7 +152,31 @@ impl Scene {
     }
 
     /// The same, and nobody understands the words.
-    pub(crate) fn speaks(mut self, from: f64, to: f64) -> Self {
+    pub(crate) fn speaks(self, from: f64, to: f64) -> Self {
+        self.makes_noise(from, to).model_hears_speech(from, to)
+    }
+
+    /// An ear takes it for speech; the model does not.
+    pub(crate) fn makes_noise(self, from: f64, to: f64) -> Self {
+        self.is_heard("ann", from, to)
+    }
+
+    /// The ear of this person hears speech.
+    pub(crate) fn is_heard(self, who: &str, from: f64, to: f64) -> Self {
+        let edge = |edge| Input::Speech {
+            participant: ParticipantId::new(who),
+            edge,
+        };
+        let started = SpeechEdge::Started {
+            before: Duration::ZERO,
+        };
+        let stopped = SpeechEdge::Stopped { before: EDGE_LAG };
+        self.fact(from, edge(started))
+            .fact(to + EDGE_LAG.as_secs_f64(), edge(stopped))
+    }
+
+    /// The model hears speech that no ear has noticed.
+    pub(crate) fn model_hears_speech(mut self, from: f64, to: f64) -> Self {
         let item = self.next_user_item();
         self.turns += 1;
         self.cue(to + 0.3, What::TurnDue)
@@ -380,8 +417,8 @@ impl Scene {
     fn carry_out(&mut self, output: Output) {
         match output {
             Output::Model(order) => self.schedule(self.now + 3 * TICK, What::Order(order)),
-            Output::Playout(PlayoutOrder::Flush { response }) => {
-                if let Some(fact) = self.loudspeaker.flush(response) {
+            Output::Playout(order) => {
+                if let Some(fact) = self.loudspeaker.obey(order) {
                     self.schedule(self.now + TICK, What::Fact(Input::Playout(fact)));
                 }
             }

@@ -5,6 +5,8 @@ mod barge_in;
 mod chat;
 mod close;
 mod context;
+mod false_interruption;
+mod many_voices;
 mod reconnect;
 mod scene;
 mod silence;

@@ -179,7 +179,7 @@ fn a_call_of_a_stopped_response_is_not_run() {
     let lanes = scene()
         .speaks(0.0, 1.0)
         .model_will_say("I will order your pizza now, one moment please", 6.0)
-        .speaks(2.5, 3.0)
+        .types(2.5, "ann", "Wait")
         .model(2.51, late)
         .until(3.2);
     insta::assert_snapshot!(lanes, @r#"
@@ -191,16 +191,24 @@ fn a_call_of_a_stopped_response_is_not_run() {
     1.53                                                  is heard: a1
     1.53                                                  (answered after 0.23)
     1.53                                                  SPEAKING
-    2.50  speaks u2
+    2.50  ann types "Wait"
     2.50                                                  flush r1
     2.50                          > cancel r1
-    2.50                                                  LISTENING
+    2.50                          > item user "Wait"
+    2.50                                                  THINKING
     2.51                          < call order_pizza c9
     2.51                                                  (CallDropped { why: "interrupted" })
     2.51                          > truncate a1 at 0.97
     2.51                                                  said a1 "I will" -- cut
     2.51                                                  (interrupted at 0.97, stopped after 0.01)
     2.55                          < done r1 Cancelled
+    2.55                          > create ask-1
+    2.61                          < created r2 for ask-1
+    2.81                                                  is heard: a2
+    2.81                                                  SPEAKING
+    2.91                          < done r2 Completed
+    3.20                                                  said a2 "Well."
+    3.20                                                  LISTENING
     "#);
 }
 
@@ -358,19 +366,21 @@ fn who_speaks_up_while_the_agent_hangs_up_is_heard() {
     1.78                          < call end_call c1
     1.78                                                  run end_call c1 {}
     1.78                          < done r1 Completed
-    1.90  speaks u2
-    1.90                                                  flush all
+    1.90                                                  pause
     1.90                                                  LISTENING
-    1.91                          > truncate a1 at 0.37
-    1.91                                                  (interrupted at 0.37, stopped after 0.01)
+    1.90  speaks u2
     2.28                                                  tool c1 answers
     2.28                                                  (ToolAnswered { took: 500ms })
     2.28                          > item output c1 "ok"
-    2.70                                                  THINKING
     2.70  turn u2
-    2.70                                                  (turn of 0.80)
     2.73                          < created r2
+    2.90                                                  flush all but r2
+    2.90                                                  resume
+    2.90                                                  (turn of 0.80)
     2.90  ann: "Wait!"
+    2.90                                                  THINKING
+    2.91                          > truncate a1 at 0.37
+    2.91                                                  (interrupted at 0.37, stopped after 0.01)
     2.93                                                  is heard: a2
     2.93                                                  (answered after 0.23)
     2.93                                                  SPEAKING

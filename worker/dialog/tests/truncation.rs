@@ -16,8 +16,8 @@ fn only_the_item_that_was_cut_is_truncated() {
     let lanes = scene()
         .speaks(0.0, 1.0)
         .model_will_say_items(&[("One moment.", 1.0), ("It is noon now", 2.0), ("Bye.", 1.0)])
-        .speaks(3.5, 4.0)
-        .until(4.0);
+        .speaks(3.5, 5.0)
+        .until(4.75);
     insta::assert_snapshot!(lanes, @r#"
     0.00  speaks u1
     1.30  turn u1
@@ -30,13 +30,15 @@ fn only_the_item_that_was_cut_is_truncated() {
     2.53                          < done r1 Completed
     2.53                                                  said a1 "One moment."
     2.53                                                  is heard: a2
-    3.50  speaks u2
-    3.50                                                  flush all
+    3.50                                                  pause
     3.50                                                  LISTENING
-    3.51                          > truncate a2 at 0.97
-    3.51                          > delete a3
-    3.51                                                  said a2 "It is" -- cut
-    3.51                                                  (interrupted at 0.97, stopped after 0.01)
+    3.50  speaks u2
+    4.70                                                  flush all
+    4.70                                                  resume
+    4.71                          > truncate a2 at 0.97
+    4.71                          > delete a3
+    4.71                                                  said a2 "It is" -- cut
+    4.71                                                  (interrupted at 0.97, stopped after 0.01)
     "#);
 }
 
@@ -69,28 +71,12 @@ fn heard_is_floored_to_milliseconds_and_never_exceeds_what_was_received() {
     let lanes = scene()
         .fact(0.0, created("x"))
         .fact(0.1, audio("x", "long", 1000.0))
-        .fact(
-            0.5,
-            Input::Model(Event::SpeechStarted {
-                item: ItemId::new("u1"),
-            }),
-        )
+        .types(0.5, "ann", "Stop")
         .fact(0.5, flushed(&[("x", "long", 777.9)]))
         .fact(1.0, done("x"))
-        .fact(
-            1.1,
-            Input::Model(Event::Committed {
-                item: ItemId::new("u1"),
-            }),
-        )
         .fact(1.2, created("y"))
         .fact(1.3, audio("y", "short", 300.0))
-        .fact(
-            1.7,
-            Input::Model(Event::SpeechStarted {
-                item: ItemId::new("u2"),
-            }),
-        )
+        .types(1.7, "ann", "Stop again")
         .fact(1.7, flushed(&[("y", "short", 385.0)]))
         .loudspeaker_is_silent()
         .until(1.8);
@@ -99,26 +85,24 @@ fn heard_is_floored_to_milliseconds_and_never_exceeds_what_was_received() {
     0.00                                                  THINKING
     0.10                                                  is heard: long
     0.10                                                  SPEAKING
-    0.50  speaks u1
+    0.50  ann types "Stop"
     0.50                                                  flush x
     0.50                          > cancel x
-    0.50                                                  LISTENING
+    0.50                          > item user "Stop"
+    0.50                                                  THINKING
     0.50                          > truncate long at 0.78
     0.50                                                  (interrupted at 0.78, stopped after 0.00)
     0.53                          < error response_cancel_not_active
     0.53                                                  (OrderRefused { code: "response_cancel_not_active" })
-    1.10  turn u1
-    1.10                                                  (turn of 0.60)
-    1.10                                                  THINKING
     1.20                          < created y
     1.20                                                  (Unexpected { what: "response without end" })
     1.30                                                  is heard: short
-    1.30                                                  (answered after 0.20)
     1.30                                                  SPEAKING
-    1.70  speaks u2
+    1.70  ann types "Stop again"
     1.70                                                  flush y
     1.70                          > cancel y
-    1.70                                                  LISTENING
+    1.70                          > item user "Stop again"
+    1.70                                                  THINKING
     1.70                          > truncate short at 0.30
     1.70                                                  (interrupted at 0.30, stopped after 0.00)
     1.73                          < error response_cancel_not_active
@@ -133,28 +117,24 @@ fn a_sound_that_is_heard_before_it_is_said_to_have_arrived_counts() {
         .fact(0.0, created("x"))
         .fact(0.1, started("x", "early"))
         .fact(0.11, audio("x", "early", 1000.0))
-        .fact(
-            0.5,
-            Input::Model(Event::SpeechStarted {
-                item: ItemId::new("u1"),
-            }),
-        )
+        .types(0.5, "ann", "Stop")
         .fact(0.5, flushed(&[("x", "early", 400.0)]))
         .loudspeaker_is_silent()
         .until(0.52);
-    insta::assert_snapshot!(lanes, @r"
+    insta::assert_snapshot!(lanes, @r#"
     0.00                          < created x
     0.00                                                  THINKING
     0.10                                                  is heard: early
     0.11                                                  SPEAKING
     0.11                                                  is heard: early
-    0.50  speaks u1
+    0.50  ann types "Stop"
     0.50                                                  flush x
     0.50                          > cancel x
-    0.50                                                  LISTENING
+    0.50                          > item user "Stop"
+    0.50                                                  THINKING
     0.50                          > truncate early at 0.40
     0.50                                                  (interrupted at 0.40, stopped after 0.00)
-    ");
+    "#);
 }
 
 fn created(response: &str) -> Input {

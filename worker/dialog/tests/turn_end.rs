@@ -187,7 +187,7 @@ fn who_goes_on_speaking_gets_one_answer() {
     2.32                                                  (TurnContinued)
     2.32                                                  LISTENING
     2.33                          < created r1
-    2.33                                                  flush r1
+    2.33                                                  drop r1
     2.33                          > cancel r1
     2.38                          < done r1 Cancelled
     2.50  ann: "I would like"

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::interruption::Interruption;
 use crate::{
     config::{Problem, duration},
     model::{NoiseReduction, Transcription, TurnDetection},
@@ -53,12 +54,29 @@ pub struct Definition {
     /// Provider-side filter on the users' audio. Absent = `[model] noise_reduction`.
     #[serde(default)]
     pub noise_reduction: Option<NoiseReduction>,
+    /// Which of the people in the room the agent hears. Default: `everyone`.
+    #[serde(default)]
+    pub hears: Hears,
+    /// When the agent gives way to people who speak while it does. Absent = the defaults.
+    #[serde(default)]
+    pub interruption: Interruption,
     /// What is done about a caller who says nothing. Absent = nothing, for as long as they stay.
     #[serde(default)]
     pub silence: Option<Silence>,
     /// First twelve hexadecimal digits of the file's SHA-256; made by the loader.
     #[serde(skip)]
     pub hash: String,
+}
+
+/// Which of the people in the room an agent hears: never other agents, machines or hidden participants.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hears {
+    /// Who has been there longest; when they leave, the next.
+    Caller,
+    /// Everyone, up to sixteen people. With more than one the model is told who says what.
+    #[default]
+    Everyone,
 }
 
 /// A caller who says nothing is asked whether they are still there; who stays silent is left.

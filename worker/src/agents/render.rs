@@ -7,7 +7,10 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::definition::{Definition, Silence};
+use super::{
+    definition::{Definition, Hears, Silence},
+    interruption::Interruption,
+};
 use crate::{
     config::parse::{Problem, Problems},
     model::{NoiseReduction, Transcription, TurnDetection},
@@ -38,6 +41,10 @@ pub struct Rendered {
     pub transcription: Option<Transcription>,
     /// Provider-side filter on the users' audio; `None` = the worker's.
     pub noise_reduction: Option<NoiseReduction>,
+    /// Which of the people in the room the agent hears.
+    pub hears: Hears,
+    /// When the agent gives way to people who speak while it does.
+    pub interruption: Interruption,
     /// What is done about a caller who says nothing; `None` = nothing.
     pub silence: Option<Silence>,
 }
@@ -131,6 +138,8 @@ pub(super) fn render(
         turn_detection: definition.turn_detection.clone(),
         transcription: definition.transcription.clone(),
         noise_reduction: definition.noise_reduction,
+        hears: definition.hears,
+        interruption: definition.interruption.clone(),
         silence: definition.silence.as_ref().map(|silence| Silence {
             prompt: fill(&silence.prompt),
             ..silence.clone()

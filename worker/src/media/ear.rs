@@ -1,23 +1,28 @@
-//! Core: listening to one participant: arrival → decode → gate, one packet in one pass.
+//! Core: listening to one participant: arrival → decode → speech → gate, one packet in one pass.
 //!
-//! Owns the time line and the decoder of one track. It does not know where the audio goes; behind a
+//! Owns the time line, the decoder and the speech detector of one track. It does not know where the audio goes; behind a
 //! closed gate nothing is decoded and nothing leaves.
 
 pub mod arrival;
 mod fade;
+mod vad;
 
 use std::time::{Duration, Instant};
 
-use dialog::output::Gate;
+use dialog::{input::SpeechEdge, output::Gate};
 
 use self::{
     arrival::{Action, Arrival, Counts},
     fade::{EDGE_MILLIS, Fade},
+    vad::Vad,
 };
 use super::{
     FRAME_SAMPLES, Packet, Pcm,
     opus::{DecodeError, Decoder},
 };
+
+/// An ear reports the end of speech this much later than it happens.
+pub(crate) const EDGE_LAG: Duration = vad::HANGOVER_TIME;
 
 /// A decoded frame below −60 dBFS is silence: 0.001 of full scale, as a mean square.
 const QUIET_POWER: i64 = 33 * 33;
@@ -25,14 +30,12 @@ const QUIET_POWER: i64 = 33 * 33;
 /// Ticks of the 48 kHz RTP clock in which an abrupt end is led out.
 const EDGE_TICKS: u32 = 48 * EDGE_MILLIS;
 
-/// When a track ends in mid-turn the model gets this much silence, so that it ends the turn.
-const TURN_END: Duration = Duration::from_secs(1);
-
 /// One participant's ear.
 pub(crate) struct Ear {
     arrival: Arrival,
     decoder: Decoder,
     fade: Fade,
+    vad: Vad,
     gate: Gate,
     /// The decoder missed packets.
     is_stale: bool,
@@ -48,6 +51,7 @@ impl Ear {
             arrival: Arrival::new(now),
             decoder,
             fade: Fade::default(),
+            vad: Vad::new(),
             gate,
             is_stale: false,
             held: None,
@@ -57,18 +61,30 @@ impl Ear {
     /// Whether what is heard goes on to the model.
     pub(crate) fn set_gate(&mut self, gate: Gate) {
         self.gate = gate;
+        if gate != Gate::Open {
+            self.vad.rest();
+        }
     }
 
     /// Takes in one packet; returns the audio that can go on now.
     pub(crate) fn on_packet(&mut self, now: Instant, packet: Packet) -> Option<Pcm> {
         self.arrival.on_packet(packet);
-        self.drain(now)
+        self.hear(now)
+    }
+
+    /// Takes in sound that comes decoded and paced; returns it if it can go on.
+    pub(crate) fn on_frame(&mut self, pcm: Pcm) -> Option<Pcm> {
+        if self.gate != Gate::Open {
+            return None;
+        }
+        self.vad.hear(&pcm);
+        Some(pcm)
     }
 
     /// Acts on what is due; returns the audio that can go on now.
     pub(crate) fn on_timeout(&mut self, now: Instant) -> Option<Pcm> {
         self.arrival.on_timeout(now);
-        self.drain(now)
+        self.hear(now)
     }
 
     /// When [`Self::on_timeout`] wants to be called.
@@ -76,16 +92,17 @@ impl Ear {
         self.arrival.deadline(now)
     }
 
-    /// The track is over: what still waits behind a gap, and silence when it ended in mid-turn.
+    /// The track is over: what still waits behind a gap.
     pub(crate) fn end(&mut self, now: Instant) -> Option<Pcm> {
         self.arrival.flush(now);
-        let rest = self.drain(now);
-        if self.gate != Gate::Open || !self.arrival.is_speaking() {
-            return rest;
-        }
-        let mut pcm = rest.map(Vec::from).unwrap_or_default();
-        pcm.extend(Vec::from(Pcm::silence(TURN_END)));
-        Some(Pcm::from(pcm))
+        let rest = self.hear(now);
+        self.vad.rest();
+        rest
+    }
+
+    /// The track ends in mid-turn: sound came a moment ago, and it may pass.
+    pub(crate) fn is_speaking(&self) -> bool {
+        self.gate == Gate::Open && self.arrival.is_speaking()
     }
 
     /// Counters since the last question.
@@ -97,6 +114,17 @@ impl Ear {
     /// model's queue.
     pub(crate) fn take_held(&mut self) -> Option<Duration> {
         self.held.take()
+    }
+
+    /// Where speech began or ended, oldest first.
+    pub(crate) fn poll_edge(&mut self) -> Option<SpeechEdge> {
+        self.vad.poll_edge()
+    }
+
+    fn hear(&mut self, now: Instant) -> Option<Pcm> {
+        let pcm = self.drain(now)?;
+        self.vad.hear(&pcm);
+        Some(pcm)
     }
 
     fn drain(&mut self, now: Instant) -> Option<Pcm> {
@@ -196,7 +224,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::media::opus::has_fec;
+    use crate::media::{opus::has_fec, test_voice::voice};
 
     /// Speech-like packets, 20 ms each, with or without redundancy for the one before.
     fn packets(count: usize, fec: bool) -> Vec<Bytes> {
@@ -211,15 +239,6 @@ mod tests {
         pcm.chunks(480)
             .map(|frame| encoder.encode_vec(frame, 1_000).unwrap().into())
             .collect()
-    }
-
-    /// A buzz of 140 Hz with overtones that swells and fades four times a second.
-    fn voice(n: usize) -> i16 {
-        let t = n as f64 / 24_000.0 * std::f64::consts::TAU;
-        let buzz: f64 = (1..8)
-            .map(|k| (t * 140.0 * f64::from(k)).sin() / f64::from(k))
-            .sum();
-        (buzz * 5_000.0 * (1.2 + (t * 4.0).sin())) as i16
     }
 
     fn hear(packets: &[Bytes], lost: &[usize]) -> Vec<i16> {
@@ -318,7 +337,8 @@ mod tests {
             ear.on_packet(start, packet);
         }
         let rest = ear.end(start).unwrap();
-        assert_eq!(rest.duration(), Duration::from_millis(40) + TURN_END);
+        assert_eq!(rest.duration(), Duration::from_millis(40));
+        assert!(ear.is_speaking(), "in mid-turn");
     }
 
     #[test]

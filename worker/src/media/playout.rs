@@ -5,6 +5,7 @@
 //! while a frame is encoded (about 0.2 ms) and never across an await: so when [`PlayoutHandle::flush`]
 //! returns, no sample queued before it can leave any more. Does not decide what is said or dropped.
 
+mod gain;
 mod pump;
 mod queue;
 pub mod source;
@@ -82,11 +83,32 @@ impl PlayoutHandle {
         self.shared.act(|pump, now, out| pump.open(now, out));
     }
 
-    /// Drops everything queued, at once. Later audio of `response` will be dropped too; `None` =
-    /// only what is queued. What sounds right now fades out over 5 ms in the packet at hand.
-    pub fn flush(&self, response: Option<&ResponseId>) {
+    /// Drops everything queued but audio of `keep`, at once. Later audio of `response` will be
+    /// dropped too; `None` = only what is queued. What sounds right now fades out over 5 ms in the
+    /// packet at hand.
+    pub fn flush(&self, response: Option<ResponseId>, keep: Option<&ResponseId>) {
         self.shared
-            .act(|pump, _, out| pump.flush(response.cloned(), out));
+            .act(|pump, _, out| pump.flush(response, keep, out));
+    }
+
+    /// Drops audio of this response, none of which was heard, and what comes of it later.
+    pub fn drop_response(&self, response: ResponseId) {
+        self.shared.act(|pump, _, _| pump.drop_response(response));
+    }
+
+    /// Falls silent at once, with a fade of 5 ms, and keeps what is queued.
+    pub fn pause(&self) {
+        self.shared.act(|pump, _, out| pump.pause(out));
+    }
+
+    /// Goes on at a low voice.
+    pub fn duck(&self) {
+        self.shared.act(|pump, _, _| pump.duck());
+    }
+
+    /// Goes on where it stopped, at full voice.
+    pub fn resume(&self) {
+        self.shared.act(|pump, now, out| pump.resume(now, out));
     }
 }
 
@@ -222,7 +244,7 @@ mod tests {
         let (playout, mut facts) = start(source, &clock);
         let (response, item) = ids();
         playout.push(&response, &item, Pcm::from(vec![8; 24_000]));
-        playout.flush(Some(&response));
+        playout.flush(Some(response.clone()), None);
         frames.try_iter().for_each(drop);
         playout.push(&response, &item, Pcm::from(vec![8; 24_000]));
         assert!(matches!(facts.recv().await, Some(Playout::Started { .. })));

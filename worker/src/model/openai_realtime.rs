@@ -42,7 +42,11 @@ pub(super) async fn connect(
             let model = introduction(&mut socket).await?;
             configure(&mut socket, settings, creates_responses).await?;
             let model = model.unwrap_or_else(|| settings.model.clone());
-            Ok(Connection::new(socket, model, CAPABILITIES))
+            let capabilities = Capabilities {
+                transcribes: settings.transcription.is_some(),
+                ..CAPABILITIES
+            };
+            Ok(Connection::new(socket, model, capabilities))
         }),
     )
     .await
@@ -53,6 +57,7 @@ const CAPABILITIES: Capabilities = Capabilities {
     detects_turns: true,
     creates_responses: true,
     cancels: true,
+    transcribes: true,
     truncates: true,
     longest_connection: Some(LONGEST_CONNECTION),
 };

@@ -23,7 +23,7 @@ use tokio::{
 
 use super::{SessionEnd, SessionError, Stop, effects::Hands, meter, report::Tally};
 use crate::{
-    media::tap::Tap,
+    media::{ingress::Speech, tap::Tap},
     model::{LinkEvent, Usd},
     room::{
         audience::{Act, Audience, TrackId},
@@ -76,6 +76,7 @@ pub(super) struct Inbox {
     pub(super) model: mpsc::Receiver<LinkEvent>,
     pub(super) playout: mpsc::Receiver<Playout>,
     pub(super) room: mpsc::Receiver<RoomInput>,
+    pub(super) speech: mpsc::Receiver<Speech>,
     pub(super) stop: watch::Receiver<Stop>,
     pub(super) tools: mpsc::Receiver<ToolEnded>,
 }
@@ -86,6 +87,7 @@ enum Event {
     Model(Option<LinkEvent>),
     Playout(Playout),
     Room(Option<RoomInput>),
+    Speech(Speech),
     Stop(Stop),
     Timeout,
     Tool(ToolEnded),
@@ -106,6 +108,9 @@ impl Driver<'_> {
                 Event::Model(event) => self.on_model(event),
                 Event::Playout(fact) => self.tell(Input::Playout(fact)),
                 Event::Room(input) => self.on_room(input),
+                Event::Speech((participant, edge)) => {
+                    self.tell(Input::Speech { participant, edge });
+                }
                 Event::Stop(stop) => self.on_stop(stop),
                 Event::Timeout => self.on_timeout(),
                 Event::Tool(ended) => self.tell(Input::ToolFinished {
@@ -127,6 +132,7 @@ impl Driver<'_> {
             biased;
             Ok(()) = inbox.stop.changed() => Event::Stop(inbox.stop.borrow_and_update().clone()),
             input = inbox.room.recv() => Event::Room(input),
+            Some(speech) = inbox.speech.recv() => Event::Speech(speech),
             () = until(deadline) => Event::Timeout,
             event = inbox.model.recv() => Event::Model(event),
             Some(fact) = inbox.playout.recv() => Event::Playout(fact),

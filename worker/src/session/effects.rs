@@ -43,9 +43,7 @@ impl Driver<'_> {
                 notes::emit(note, self.tally.meter().price());
                 self.on_verdict(verdict);
             }
-            Output::Playout(PlayoutOrder::Flush { response }) => {
-                self.hands.playout.flush(response.as_ref());
-            }
+            Output::Playout(order) => self.play(order),
             Output::Publish(publish) => {
                 if let Publish::AgentState(state) = &publish {
                     self.watch.state = Some(*state);
@@ -58,6 +56,18 @@ impl Driver<'_> {
             Output::Voice(Voice::Open) => self.hands.playout.open_voice(),
             Output::Voice(_) => self.hands.playout.close_voice(),
             other => tracing::error!(?other, "an output of the dialog is not carried out"),
+        }
+    }
+
+    fn play(&self, order: PlayoutOrder) {
+        let playout = &self.hands.playout;
+        match order {
+            PlayoutOrder::Drop { response } => playout.drop_response(response),
+            PlayoutOrder::Duck => playout.duck(),
+            PlayoutOrder::Flush { response, keep } => playout.flush(response, keep.as_ref()),
+            PlayoutOrder::Pause => playout.pause(),
+            PlayoutOrder::Resume => playout.resume(),
+            other => tracing::error!(?other, "an order for the voice is not carried out"),
         }
     }
 

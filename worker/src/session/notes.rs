@@ -8,8 +8,8 @@ use dialog::{model::ResponseStatus, note::Note};
 use crate::{
     model::Price,
     telemetry::event::{
-        DialogUnexpected, Interrupted, InterruptionStopped, ModelOrderRefused, TokensUsed,
-        TurnAnswered, TurnEnd, TurnEnded,
+        DialogUnexpected, FalseInterruption, Interrupted, InterruptionStopped, ModelOrderRefused,
+        SpeechSource, TokensUsed, TurnAnswered, TurnEnd, TurnEnded,
     },
 };
 
@@ -17,6 +17,19 @@ use crate::{
 pub(super) fn emit(note: Note, price: Option<&Price>) {
     match note {
         Note::CallDropped { why } => tracing::info!(why, "a tool call was not run"),
+        Note::FalseInterruption {
+            paused,
+            is_heard: true,
+        } => FalseInterruption {
+            paused,
+            source: SpeechSource::Ear,
+        }
+        .emit(),
+        Note::FalseInterruption { paused, .. } => FalseInterruption {
+            paused,
+            source: SpeechSource::Model,
+        }
+        .emit(),
         Note::Greeted { latency } => tracing::info!(?latency, "greeted"),
         Note::Interrupted {
             heard,

@@ -4,7 +4,8 @@
 //! otherwise. It reads no files and resolves no names.
 
 use crate::{
-    agents::Rendered,
+    agents::{FirstSign, Hears, Interruption, Rendered},
+    media::ear,
     model::{SessionSettings, ToolDeclaration},
 };
 
@@ -39,11 +40,31 @@ pub(super) fn model(
 pub(super) fn dialog(agent: &Rendered) -> dialog::Config {
     dialog::Config {
         greeting: agent.greeting.clone(),
+        hears: match agent.hears {
+            Hears::Caller => dialog::config::Hears::Caller,
+            Hears::Everyone => dialog::config::Hears::Everyone,
+        },
+        interruption: interruption(&agent.interruption),
         silence: agent.silence.as_ref().map(|silence| dialog::Silence {
             prompt: silence.prompt.clone(),
             prompt_after: silence.prompt_after,
             hang_up_after: silence.hang_up_after,
         }),
         ..dialog::Config::default()
+    }
+}
+
+fn interruption(agent: &Interruption) -> dialog::config::Interruption {
+    dialog::config::Interruption {
+        first_sign: match agent.first_sign {
+            FirstSign::Duck => dialog::config::FirstSign::Duck,
+            FirstSign::Pause => dialog::config::FirstSign::Pause,
+        },
+        min_speech: agent.min_speech,
+        words_wait: agent.words_wait,
+        edge_lag: ear::EDGE_LAG,
+        backchannels: agent.backchannels.clone(),
+        protect_greeting: agent.protect_greeting,
+        ..dialog::config::Interruption::default()
     }
 }

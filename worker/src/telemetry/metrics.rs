@@ -47,6 +47,7 @@ pub struct Metrics {
     pub(super) turn_stage_seconds: HistogramVec,
     pub(super) time_to_first_audio_seconds: Histogram,
     pub(super) interruption_stop_seconds: Histogram,
+    pub(super) false_interruptions_total: IntCounterVec,
     pub(super) dialog_unexpected_total: IntCounter,
 
     pub(super) room_link_total: IntCounterVec,
@@ -178,6 +179,12 @@ impl Metrics {
                 "interruption_stop_seconds",
                 "Interruption known to the last sound of the agent",
                 FAST,
+            ),
+            false_interruptions_total: counters(
+                r,
+                "false_interruptions_total",
+                "Pauses for somebody who did not want the floor",
+                &["source"],
             ),
             dialog_unexpected_total: counter(
                 r,

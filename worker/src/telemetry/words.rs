@@ -128,6 +128,14 @@ words! {
         UserTranscript = "user_transcript",
     }
 
+    /// Who noticed that somebody speaks.
+    SpeechSource {
+        /// An ear of ours.
+        Ear = "ear",
+        /// The model alone.
+        Model = "model",
+    }
+
     /// Parts of the time between the end of a user turn and the first sound of the answer.
     Stage {
         /// Packet at our socket → append written.

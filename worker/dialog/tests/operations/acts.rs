@@ -37,6 +37,9 @@ impl World {
         self.responses += 1;
         if self.is_up {
             self.live = Some(response);
+            if self.is_paused && tag.is_none() {
+                self.behind_pause = Some(response);
+            }
             self.asked.take_if(|asked| Some(&*asked) == tag.as_ref());
         }
         self.model(Event::ResponseCreated {
@@ -151,7 +154,11 @@ impl World {
         }
     }
 
+    /// A paused voice begins nothing and moves nothing.
     pub(super) fn start(&mut self, back: u8) {
+        if self.is_paused {
+            return;
+        }
         if let Some(index) = self.recent(self.items.len(), back) {
             self.items[index].is_started = true;
             let response = response_id(self.items[index].response);
@@ -163,7 +170,10 @@ impl World {
     }
 
     pub(super) fn advance(&mut self, back: u8, millis: u16) {
-        let Some(index) = self.recent(self.items.len(), back) else {
+        let Some(index) = self
+            .recent(self.items.len(), back)
+            .filter(|_| !self.is_paused)
+        else {
             return;
         };
         let item = &mut self.items[index];
@@ -176,15 +186,15 @@ impl World {
     }
 
     pub(super) fn flushed(&mut self) {
-        if self.flushes == 0 {
+        let Some(keep) = self.flushes.pop_front() else {
             return;
-        }
-        self.flushes -= 1;
+        };
+        let is_cut = |item: &Item| !item.is_settled && Some(item.response) != keep;
         let open = self
             .items
             .iter()
             .enumerate()
-            .filter(|(_, item)| !item.is_settled);
+            .filter(|(_, item)| is_cut(item));
         let cut = open.map(|(index, item)| item.heard(index)).collect();
         self.tell(Input::Playout(Playout::Flushed { cut }));
     }

@@ -32,17 +32,38 @@ impl World {
                 self.check_order(order);
             }
             Output::Note(note) => self.check_note(&note),
-            Output::Playout(PlayoutOrder::Flush { .. }) => {
-                self.flushes += 1;
-                self.items
-                    .iter_mut()
-                    .for_each(|item| item.is_flushed = true);
-            }
+            Output::Playout(order) => self.check_playout(order),
             Output::Publish(publish) => self.check_publish(publish),
             Output::RunTool(call) => {
                 assert!(self.ran.insert(call.call), "a call ran twice");
             }
             _ => {}
+        }
+    }
+
+    fn check_playout(&mut self, order: PlayoutOrder) {
+        match order {
+            PlayoutOrder::Drop { response } => {
+                let response = index(response.as_str());
+                let of_it = |item: &&mut Item| item.response == response;
+                for item in self.items.iter_mut().filter(of_it) {
+                    item.is_flushed = true;
+                }
+            }
+            PlayoutOrder::Flush { keep, .. } => {
+                let keep = keep.map(|response| index(response.as_str()));
+                let is_cut = |item: &&mut Item| Some(item.response) != keep;
+                for item in self.items.iter_mut().filter(is_cut) {
+                    item.is_flushed = true;
+                }
+                self.flushes.push_back(keep);
+            }
+            PlayoutOrder::Pause => {
+                assert!(!self.is_paused, "paused twice");
+                self.is_paused = true;
+            }
+            PlayoutOrder::Resume => self.is_paused = false,
+            other => panic!("{other:?} was not asked for"),
         }
     }
 
@@ -60,6 +81,9 @@ impl World {
                 self.asked = Some(tag);
             }
             Order::Delete { item } if self.is_shrinking => self.give_up_item(&item),
+            Order::Delete { item } if item.as_str().starts_with('u') => {
+                assert!(self.taken_back.insert(item), "taken back twice");
+            }
             Order::Delete { item } => {
                 let item = self.settle(&item);
                 let was_heard = item.advanced.min(item.counted) >= Duration::from_millis(1);
@@ -109,7 +133,10 @@ impl World {
         match note {
             Note::ResponseLost { .. } => self.give_up(),
             Note::SilencePrompted { .. } => assert!(!self.open_turn, "a turn is not silence"),
-            Note::TurnCommitted { .. } => self.open_turn = true,
+            Note::TurnCommitted { .. } => {
+                let answer = self.behind_pause;
+                self.open_turn = answer.is_none_or(|answer| self.stopped.contains(&answer));
+            }
             Note::TurnContinued | Note::TurnUnanswered => self.open_turn = false,
             _ => {}
         }

@@ -5,14 +5,14 @@
 //! events of an earlier one, and the outgoing queue does not report more than it was given.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, VecDeque},
     time::{Duration, Instant},
 };
 
 use bolero::{TypeGenerator, check, produce};
 use dialog::{
     Config, Dialog, Input, Silence,
-    input::{Ask, Audience, Heard, ModelLink, Playout},
+    input::{Ask, Audience, Heard, ModelLink, Playout, SpeechEdge},
     model::{CallId, Event, ItemId, ResponseId, Tag},
     output::{AgentState, CloseReason},
     speaker::{ParticipantId, Role},
@@ -90,6 +90,11 @@ enum Operation {
     },
     RoomReady,
     Say,
+    /// An ear hears somebody begin or end to speak.
+    Speech {
+        who: u8,
+        is_start: bool,
+    },
     SpeechStarted,
     SpeechStopped,
     Start {
@@ -104,6 +109,7 @@ enum Operation {
     },
     UserText {
         is_final: bool,
+        is_company: bool,
     },
     Wait {
         millis: u16,
@@ -149,6 +155,8 @@ struct World {
     items: Vec<Item>,
     calls: usize,
     ran: HashSet<CallId>,
+    /// User items that were no turns.
+    taken_back: HashSet<ItemId>,
     responses: usize,
     /// The first response of the current connection.
     first_response: usize,
@@ -156,7 +164,11 @@ struct World {
     stopped: HashSet<usize>,
     asked: Option<Tag>,
     last_tag: Option<Tag>,
-    flushes: u32,
+    /// Flushes that were not reported yet, with the response that each of them left alone.
+    flushes: VecDeque<Option<usize>>,
+    is_paused: bool,
+    /// What the model created by itself behind the pause.
+    behind_pause: Option<usize>,
     users: usize,
     is_up: bool,
     /// The model is told to remember less, right now.
@@ -190,13 +202,16 @@ impl World {
             items: Vec::new(),
             calls: 0,
             ran: HashSet::new(),
+            taken_back: HashSet::new(),
             responses: 0,
             first_response: 0,
             live: None,
             stopped: HashSet::new(),
             asked: None,
             last_tag: None,
-            flushes: 0,
+            flushes: VecDeque::new(),
+            is_paused: false,
+            behind_pause: None,
             users: 0,
             is_up: false,
             is_shrinking: false,
@@ -292,6 +307,16 @@ impl World {
             Operation::RoomAway { .. } => self.tell(Input::RoomBack),
             Operation::RoomReady => self.tell(Input::RoomReady),
             Operation::Say => self.tell(Input::Ask(Ask::Say("Something".to_owned()))),
+            Operation::Speech { who, is_start } => {
+                let before = Duration::from_millis(60);
+                let edge = if is_start {
+                    SpeechEdge::Started { before }
+                } else {
+                    SpeechEdge::Stopped { before }
+                };
+                let participant = person(who);
+                self.tell(Input::Speech { participant, edge });
+            }
             Operation::SpeechStarted => {
                 self.users += 1;
                 self.model(Event::SpeechStarted {
@@ -306,8 +331,12 @@ impl World {
             Operation::Start { back } => self.start(back),
             Operation::Text { back } => self.text(back),
             Operation::ToolFinished { back, ends } => self.tool_finished(back, ends),
-            Operation::UserText { is_final } => {
-                let (item, text) = (user_item(self.users), "words".to_owned());
+            Operation::UserText {
+                is_final,
+                is_company,
+            } => {
+                let text = if is_company { "mm-hm" } else { "words" };
+                let (item, text) = (user_item(self.users), text.to_owned());
                 self.model(Event::UserTranscript {
                     item,
                     text,
@@ -346,6 +375,7 @@ impl World {
             !self.open_turn || self.is_finished,
             "a committed turn was forgotten"
         );
+        assert!(!self.is_paused || self.is_finished, "paused for ever");
     }
 
     fn wait(&mut self, duration: Duration) {
@@ -380,6 +410,9 @@ impl World {
             "a timer was set to the past"
         );
         self.drain();
+        if !self.is_paused {
+            self.behind_pause = None;
+        }
     }
 
     fn drain(&mut self) {

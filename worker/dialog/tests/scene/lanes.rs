@@ -73,9 +73,7 @@ impl Scene {
             Output::Model(order) => (Lane::Model, format!("> {}", show_order(order))),
             Output::Note(Note::ResponseEnded { .. }) => return,
             Output::Note(note) => (Lane::Agent, format!("({})", show_note(note))),
-            Output::Playout(PlayoutOrder::Flush { response }) => {
-                (Lane::Agent, format!("flush {}", name(response.as_ref())))
-            }
+            Output::Playout(order) => (Lane::Agent, show_playout(order)),
             Output::Publish(publish) => match self.show_publish(publish) {
                 Some(shown) => shown,
                 None => return,
@@ -172,6 +170,23 @@ fn show_order(order: &Order) -> String {
     }
 }
 
+fn show_playout(order: &PlayoutOrder) -> String {
+    match order {
+        PlayoutOrder::Drop { response } => format!("drop {response}"),
+        PlayoutOrder::Flush {
+            response,
+            keep: None,
+        } => format!("flush {}", name(response.as_ref())),
+        PlayoutOrder::Flush {
+            response,
+            keep: Some(kept),
+        } => format!("flush {} but {kept}", name(response.as_ref())),
+        PlayoutOrder::Pause => "pause".to_owned(),
+        PlayoutOrder::Resume => "resume".to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
 fn show_note(note: &Note) -> String {
     let s = Duration::as_secs_f64;
     match note {
@@ -184,6 +199,9 @@ fn show_note(note: &Note) -> String {
                 s(heard),
                 s(stopped_after)
             )
+        }
+        Note::FalseInterruption { paused, .. } => {
+            format!("no interruption, paused {:.2}", s(paused))
         }
         Note::TurnAnswered { latency } => format!("answered after {:.2}", s(latency)),
         Note::TurnCommitted { speech } => format!("turn of {:.2}", s(speech)),

@@ -5,6 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use dialog::{
     input::{Heard, Playout},
     model::{ItemId, ResponseId},
+    output::PlayoutOrder,
 };
 
 use super::TICK;
@@ -22,6 +23,7 @@ pub(crate) struct Loudspeaker {
     clips: VecDeque<Clip>,
     refused: Vec<ResponseId>,
     is_playing: bool,
+    is_paused: bool,
     pub(crate) reports: bool,
 }
 
@@ -31,6 +33,7 @@ impl Default for Loudspeaker {
             clips: VecDeque::new(),
             refused: Vec::new(),
             is_playing: false,
+            is_paused: false,
             reports: true,
         }
     }
@@ -67,21 +70,43 @@ impl Loudspeaker {
         }
     }
 
-    pub(crate) fn flush(&mut self, response: Option<ResponseId>) -> Option<Playout> {
-        self.refused.extend(response);
-        self.is_playing = false;
-        let cut = self.clips.drain(..).map(|clip| Heard {
-            response: clip.response,
-            item: clip.item,
-            heard: clip.heard,
-        });
-        let cut = cut.collect();
-        self.reports.then_some(Playout::Flushed { cut })
+    /// Carries out an order; what it reports comes a moment later.
+    pub(crate) fn obey(&mut self, order: PlayoutOrder) -> Option<Playout> {
+        match order {
+            PlayoutOrder::Drop { response } => {
+                self.clips.retain(|clip| clip.response != response);
+                self.refused.push(response);
+                None
+            }
+            PlayoutOrder::Flush { response, keep } => {
+                self.refused.extend(response);
+                self.is_playing = false;
+                let clips = std::mem::take(&mut self.clips).into_iter();
+                let is_kept = |clip: &Clip| Some(&clip.response) == keep.as_ref();
+                let (kept, cut): (Vec<_>, Vec<_>) = clips.partition(is_kept);
+                self.clips.extend(kept);
+                let cut = cut.iter().map(Clip::report).collect();
+                self.reports.then_some(Playout::Flushed { cut })
+            }
+            PlayoutOrder::Pause => {
+                let was_playing = self.is_playing && !self.is_paused;
+                self.is_paused = true;
+                was_playing.then_some(Playout::Paused)
+            }
+            PlayoutOrder::Resume => {
+                self.is_paused = false;
+                None
+            }
+            _ => None,
+        }
     }
 
     /// Plays one frame; reports like the real queue, ten times a second and at each end.
     pub(crate) fn tick(&mut self) -> Vec<Playout> {
         let mut facts = Vec::new();
+        if self.is_paused {
+            return facts;
+        }
         while let Some(clip) = self.clips.front_mut() {
             if clip.heard < clip.queued {
                 self.is_playing = true;

@@ -9,7 +9,10 @@ use std::time::Instant;
 
 use dialog::model::{ItemId, ResponseId};
 
-use super::queue::{Pulled, Pushed, Queue};
+use super::{
+    gain::Gain,
+    queue::{Pulled, Pushed, Queue},
+};
 use crate::media::{FRAME, FRAME_SAMPLES, Frame, Pcm};
 
 /// Frames of one packet.
@@ -31,6 +34,11 @@ pub(crate) struct Pump {
     is_half: bool,
     /// Nothing may leave: what is pushed waits.
     is_closed: bool,
+    /// Somebody speaks: the voice waits where it is.
+    is_paused: bool,
+    /// It fell silent in the middle of a sound.
+    fades_in: bool,
+    gain: Gain,
     underruns: u64,
 }
 
@@ -71,19 +79,58 @@ impl Pump {
 
     /// Drops everything queued. What sounds right now fades out in the packet that leaves within
     /// this call; nothing of it leaves later.
-    pub(crate) fn flush(&mut self, response: Option<ResponseId>, out: &mut dyn FnMut(&Frame)) {
-        if self.speech.is_some_and(|speech| speech.silent == 0) {
-            let mut frame = [0; FRAME_SAMPLES];
-            self.queue.fade(&mut frame);
-            self.hand(&frame, out);
-            if self.is_half {
-                self.hand(&[0; FRAME_SAMPLES], out);
-            }
-            if let Some(speech) = &mut self.speech {
-                speech.silent = 1;
-            }
+    pub(crate) fn flush(
+        &mut self,
+        response: Option<ResponseId>,
+        keep: Option<&ResponseId>,
+        out: &mut dyn FnMut(&Frame),
+    ) {
+        self.fall_silent(out);
+        self.queue.flush(response, keep);
+    }
+
+    /// Drops audio of a response nobody has heard any of.
+    pub(crate) fn drop_response(&mut self, response: ResponseId) {
+        self.queue.drop_response(response);
+    }
+
+    /// What sounds right now fades out in the packet that leaves within this call; the rest waits.
+    pub(crate) fn pause(&mut self, out: &mut dyn FnMut(&Frame)) {
+        let was_paused = std::mem::replace(&mut self.is_paused, true);
+        if !was_paused && self.fall_silent(out) {
+            self.fades_in = true;
+            self.queue.note_paused();
         }
-        self.queue.flush(response);
+    }
+
+    /// Goes on at a low voice.
+    pub(crate) fn duck(&mut self) {
+        self.gain.low();
+    }
+
+    /// Goes on where it stopped, at full voice; a packet of it leaves within this call.
+    pub(crate) fn resume(&mut self, now: Instant, out: &mut dyn FnMut(&Frame)) {
+        self.gain.full();
+        self.is_paused = false;
+        if std::mem::take(&mut self.fades_in) {
+            self.gain.fade_in();
+        }
+        self.begin(now, out);
+    }
+
+    /// Fades out what sounds right now. Returns whether anything did.
+    fn fall_silent(&mut self, out: &mut dyn FnMut(&Frame)) -> bool {
+        let Some(speech) = self.speech.as_mut().filter(|speech| speech.silent == 0) else {
+            return false;
+        };
+        speech.silent = 1;
+        let mut frame = [0; FRAME_SAMPLES];
+        self.queue.fade(&mut frame);
+        self.hand(frame, out);
+        if self.is_half {
+            self.hand([0; FRAME_SAMPLES], out);
+        }
+        true
     }
 
     /// From now on nothing new begins to sound; what is pushed waits.
@@ -135,7 +182,11 @@ impl Pump {
     /// Starts a speech when the pump is idle or in the silence after one, and a packet is there.
     fn begin(&mut self, now: Instant, out: &mut dyn FnMut(&Frame)) {
         let is_sounding = self.speech.is_some_and(|speech| speech.silent == 0);
-        if self.is_closed || is_sounding || !self.queue.has(PACKET_FRAMES * FRAME_SAMPLES) {
+        if self.is_closed
+            || self.is_paused
+            || is_sounding
+            || !self.queue.has(PACKET_FRAMES * FRAME_SAMPLES)
+        {
             return;
         }
         // Zero, so that the frames handed over here leave the next one due one frame from now.
@@ -155,8 +206,12 @@ impl Pump {
 
     fn next_frame(&mut self, out: &mut dyn FnMut(&Frame)) {
         let mut frame = [0; FRAME_SAMPLES];
-        let pulled = self.queue.pull(&mut frame);
-        self.hand(&frame, out);
+        let pulled = if self.is_paused {
+            Pulled::Nothing
+        } else {
+            self.queue.pull(&mut frame)
+        };
+        self.hand(frame, out);
         let Some(speech) = &mut self.speech else {
             return;
         };
@@ -173,8 +228,9 @@ impl Pump {
         }
     }
 
-    fn hand(&mut self, frame: &Frame, out: &mut dyn FnMut(&Frame)) {
-        out(frame);
+    fn hand(&mut self, mut frame: Frame, out: &mut dyn FnMut(&Frame)) {
+        self.gain.apply(&mut frame);
+        out(&frame);
         self.is_half = !self.is_half;
         if let Some(speech) = &mut self.speech {
             speech.frames += 1;
@@ -185,6 +241,8 @@ impl Pump {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use dialog::input::Playout;
 
     use super::*;
 
@@ -229,7 +287,7 @@ mod tests {
         }
 
         fn flush(&mut self) {
-            self.act(|pump, _, out| pump.flush(Some(ResponseId::new("r")), out));
+            self.act(|pump, _, out| pump.flush(Some(ResponseId::new("r")), None, out));
         }
 
         /// Runs every deadline up to `millis` after the start, each exactly on time.
@@ -324,6 +382,53 @@ mod tests {
         assert!(!sent.is_empty() && sent.iter().all(|frame| *frame == (105, 6)));
         bench.run_to(115);
         assert_eq!(bench.take_sent(), [(115, 6)]);
+    }
+
+    #[test]
+    fn paused_voice_is_silent_and_goes_on_where_it_stopped() {
+        let mut bench = Bench::new();
+        let ids = (ResponseId::new("r"), ItemId::new("a"));
+        // Every frame has a value of its own.
+        let pcm: Vec<i16> = (0..100).flat_map(|n| [1_000 + n; FRAME_SAMPLES]).collect();
+        bench.act(|pump, now, out| pump.push(now, (&ids.0, &ids.1), Pcm::from(pcm), out));
+        bench.run_to(50);
+        bench.act(|pump, _, out| pump.pause(out));
+        let before = bench.take_sent();
+        let last = before.iter().map(|(_, value)| *value).filter(|v| *v > 0);
+        assert_eq!(last.max(), Some(1_007), "the eighth frame is faded");
+        bench.run_to(2_000);
+        assert!(bench.take_sent().iter().all(|(_, value)| *value == 0));
+        assert_eq!(bench.pump.deadline(), None, "asleep");
+        assert_eq!(bench.pump.queue().position(), Duration::from_millis(70));
+        bench.act(|pump, now, out| pump.resume(now, out));
+        bench.run_to(2_020);
+        let after: Vec<_> = bench.take_sent();
+        assert_eq!(after[0], (2_000, 0), "fades in");
+        assert_eq!(after[1..], [(2_000, 1_008), (2_010, 1_009), (2_020, 1_010)]);
+    }
+
+    #[test]
+    fn what_is_pushed_during_a_pause_waits_for_its_end() {
+        let mut bench = Bench::new();
+        bench.act(|pump, _, out| pump.pause(out));
+        bench.push(100, 5);
+        bench.run_to(500);
+        assert!(bench.take_sent().is_empty());
+        bench.act(|pump, now, out| pump.resume(now, out));
+        assert_eq!(bench.take_sent(), [(500, 5), (500, 5)]);
+    }
+
+    #[test]
+    fn a_pause_is_told_only_when_a_voice_fell_silent() {
+        let mut bench = Bench::new();
+        bench.act(|pump, _, out| pump.pause(out));
+        assert_eq!(bench.pump.queue().poll_fact(), None);
+        bench.act(|pump, now, out| pump.resume(now, out));
+        bench.push(100, 5);
+        bench.act(|pump, _, out| pump.pause(out));
+        bench.act(|pump, _, out| pump.pause(out));
+        let facts: Vec<_> = std::iter::from_fn(|| bench.pump.queue().poll_fact()).collect();
+        assert_eq!(facts.iter().filter(|f| **f == Playout::Paused).count(), 1);
     }
 
     #[test]

@@ -102,18 +102,25 @@ impl Queue {
         self.retire();
     }
 
-    /// Drops everything queued; later audio of `response` will be dropped too.
-    pub(crate) fn flush(&mut self, response: Option<ResponseId>) {
+    /// Drops everything queued but audio of `keep`; later audio of `response` will be dropped too.
+    pub(crate) fn flush(&mut self, response: Option<ResponseId>, keep: Option<&ResponseId>) {
         if let Some(response) = response {
             self.end(response);
         }
-        self.queued = 0;
-        let cut = self
-            .segments
-            .drain(..)
-            .map(|segment| segment.position())
-            .collect();
+        let cut = self.remove(|segment| Some(&segment.response) != keep);
+        let cut = cut.iter().map(Segment::position).collect();
         self.facts.push_back(Playout::Flushed { cut });
+    }
+
+    /// Drops audio of `response`, now and later. Not reported: nobody heard it.
+    pub(crate) fn drop_response(&mut self, response: ResponseId) {
+        self.remove(|segment| segment.response == response);
+        self.end(response);
+    }
+
+    /// A voice that could be heard was paused.
+    pub(crate) fn note_paused(&mut self) {
+        self.facts.push_back(Playout::Paused);
     }
 
     /// Fills `frame` with the next 10 ms of speech, or silence.
@@ -166,6 +173,13 @@ impl Queue {
         self.queued >= samples || (self.queued > 0 && is_complete)
     }
 
+    /// How much of the front item was played.
+    #[cfg(test)]
+    pub(crate) fn position(&self) -> Duration {
+        let front = self.segments.front();
+        front.map_or(Duration::ZERO, |segment| duration(segment.heard))
+    }
+
     /// The oldest fact not yet told.
     pub(crate) fn poll_fact(&mut self) -> Option<Playout> {
         self.facts.pop_front()
@@ -187,6 +201,14 @@ impl Queue {
             self.segments.len() - 1
         });
         &mut self.segments[index]
+    }
+
+    fn remove(&mut self, is_cut: impl Fn(&Segment) -> bool) -> Vec<Segment> {
+        let segments = std::mem::take(&mut self.segments).into_iter();
+        let (cut, kept): (Vec<_>, Vec<_>) = segments.partition(is_cut);
+        self.segments = kept.into();
+        self.queued = self.segments.iter().map(Segment::left).sum();
+        cut
     }
 
     fn end(&mut self, response: ResponseId) {
@@ -267,6 +289,12 @@ impl Segment {
         }
         self.heard += taken;
         taken
+    }
+
+    /// Samples that were not played yet.
+    fn left(&self) -> usize {
+        let all: usize = self.pieces.iter().map(|piece| piece.as_slice().len()).sum();
+        all - self.offset
     }
 
     fn upcoming(&self) -> impl Iterator<Item = i16> {
@@ -380,7 +408,7 @@ mod tests {
         queue.push(&response("r"), &item("b"), millis(50, 2));
         pull(&mut queue);
         pull(&mut queue);
-        queue.flush(Some(response("r")));
+        queue.flush(Some(response("r")), None);
         let cut = vec![heard("r", "a", 20), heard("r", "b", 0)];
         assert_eq!(facts(&mut queue).last(), Some(&Playout::Flushed { cut }));
         assert_eq!(pull(&mut queue), (Pulled::Nothing, [0; FRAME_SAMPLES]));
@@ -389,7 +417,7 @@ mod tests {
     #[test]
     fn late_audio_of_a_flushed_response_is_dropped_and_other_audio_is_not() {
         let mut queue = Queue::default();
-        queue.flush(Some(response("old")));
+        queue.flush(Some(response("old")), None);
         assert_eq!(
             queue.push(&response("old"), &item("a"), millis(10, 1)),
             Pushed::Late
@@ -405,12 +433,40 @@ mod tests {
     fn flush_without_a_response_lets_later_audio_pass() {
         let mut queue = Queue::default();
         queue.push(&response("r"), &item("a"), millis(10, 1));
-        queue.flush(None);
+        queue.flush(None, None);
         assert_eq!(
             queue.push(&response("r"), &item("a"), millis(10, 2)),
             Pushed::Queued
         );
         assert_eq!(pull(&mut queue), (Pulled::Audio, [2; FRAME_SAMPLES]));
+    }
+
+    #[test]
+    fn flush_leaves_the_response_alone_that_is_the_answer() {
+        let mut queue = Queue::default();
+        queue.push(&response("old"), &item("a"), millis(50, 1));
+        queue.push(&response("new"), &item("b"), millis(50, 2));
+        pull(&mut queue);
+        queue.flush(Some(response("old")), Some(&response("new")));
+        let cut = vec![heard("old", "a", 10)];
+        assert_eq!(facts(&mut queue).last(), Some(&Playout::Flushed { cut }));
+        for _ in 0..5 {
+            assert_eq!(pull(&mut queue), (Pulled::Audio, [2; FRAME_SAMPLES]));
+        }
+        assert!(!queue.has(1), "its 50 ms and no more");
+    }
+
+    #[test]
+    fn a_dropped_response_leaves_the_one_before_it_alone() {
+        let mut queue = Queue::default();
+        queue.push(&response("old"), &item("a"), millis(20, 1));
+        queue.push(&response("new"), &item("b"), millis(50, 2));
+        pull(&mut queue);
+        queue.drop_response(response("new"));
+        let late = queue.push(&response("new"), &item("b"), millis(10, 2));
+        assert_eq!(late, Pushed::Late);
+        assert_eq!(pull(&mut queue), (Pulled::Audio, [1; FRAME_SAMPLES]));
+        assert!(!queue.has(1));
     }
 
     #[test]

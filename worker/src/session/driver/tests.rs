@@ -58,8 +58,10 @@ async fn play_metered<F: Future<Output = World>>(
     let mut tally = Tally::of(meter);
     let (tools, tool_ends) =
         tooling::start(&mut tasks, &tooling::Plane::default(), &Rendered::default());
+    let (ingress, _) = Ingress::start(&mut tasks, handle.uplink());
+    let (_speech, speech_edges) = mpsc::channel(8);
     let hands = Hands {
-        ingress: Ingress::start(&mut tasks, handle.uplink()),
+        ingress,
         model: handle,
         playout,
         room: link,
@@ -77,6 +79,7 @@ async fn play_metered<F: Future<Output = World>>(
             model: model_events,
             playout: playout_facts,
             room: inputs,
+            speech: speech_edges,
             stop: stop_seen,
             tools: tool_ends,
         },

@@ -6,7 +6,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::telemetry::{
     metrics::{metrics, observe},
-    words::{Stage, TurnEnd},
+    words::{SpeechSource, Stage, TurnEnd},
 };
 
 /// Slots were taken or freed.
@@ -320,6 +320,25 @@ impl InterruptionStopped {
     pub fn emit(self) {
         observe(&metrics().interruption_stop_seconds, self.took);
         debug!(took = ?self.took, "silent after an interruption");
+    }
+}
+
+/// The agent paused for somebody who did not want the floor, and went on.
+#[derive(Debug)]
+pub struct FalseInterruption {
+    /// How long it was silent, or low.
+    pub paused: Duration,
+    /// What had raised the doubt.
+    pub source: SpeechSource,
+}
+
+impl FalseInterruption {
+    /// Logs and counts.
+    pub fn emit(self) {
+        let source = self.source.as_str();
+        let counter = &metrics().false_interruptions_total;
+        counter.with_label_values(&[source]).inc();
+        info!(paused = ?self.paused, source, "no interruption");
     }
 }
 

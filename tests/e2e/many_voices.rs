@@ -1,0 +1,83 @@
+//! Several people and one agent: each of them is heard, answered and told apart.
+
+use tests::{clips, ears, sim_model::Side, stack::Stack};
+
+use crate::story::{QUIET, SOON, greeted};
+
+/// The labels that the model was given, in order.
+fn labels(stack: &Stack) -> Vec<String> {
+    let items = stack.model.events(Side::Client, "conversation.item.create");
+    let text = |event: &serde_json::Value| {
+        let text = event["item"]["content"][0]["text"].as_str()?;
+        text.contains("was spoken by").then(|| text.to_owned())
+    };
+    items.iter().filter_map(|item| text(&item.event)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_of_two_people_is_heard_answered_and_named() {
+    let stack = Stack::start().await;
+    let (ann, _) = greeted(&stack, "ann", "kitchen").await;
+    let bob = stack.caller("bob", "kitchen").await;
+    bob.meets_agent(SOON).await;
+    for (speaker, name, clip) in [
+        (&bob, "bob", "caller-train"),
+        (&ann, "ann", "caller-apples"),
+        (&bob, "bob", "caller-mountains"),
+    ] {
+        let said = speaker.say(clip).await;
+        // Repeated word for word: not a syllable was lost when the lead changed.
+        ann.hears(clip, said.ended, SOON).await;
+        bob.hears(clip, said.ended, SOON).await;
+        ann.hears_silence(QUIET, SOON).await;
+        let words = clips::clip(clip).words;
+        ann.reads(name, words, SOON).await;
+    }
+    let labels = labels(&stack);
+    let roles: Vec<_> = labels
+        .iter()
+        .map(|label| label.contains("caller"))
+        .collect();
+    assert_eq!(roles, [false, true, false], "{labels:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_may_interrupt_and_the_caller_hears_silence() {
+    let stack = Stack::start().await;
+    let (ann, _) = greeted(&stack, "ann", "kitchen").await;
+    let bob = stack.caller("bob", "kitchen").await;
+    bob.meets_agent(SOON).await;
+    let asked = ann.say("caller-count").await;
+    let third = ann.hears("agent-three", asked.ended, SOON).await;
+    let wait = bob.say("caller-wait").await;
+    ann.hears("caller-wait", wait.ended, SOON).await;
+    ann.hears_silence(QUIET, SOON).await;
+    let heard = ann.recording().since(third.started);
+    for number in ["agent-fifteen", "agent-twenty"] {
+        let found = ears::find(&heard.pcm, clips::clip(number));
+        assert_eq!(found, None, "{number} was heard");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_for_one_caller_does_not_hear_the_second_person() {
+    let discreet = "name = \"discreet\"\ninstructions = \"Be brief.\"\ngreeting = \"Greet.\"\n\
+                    hears = \"caller\"\n";
+    let stack = Stack::with(Default::default(), |mut settings| {
+        settings.agents = vec![("discreet.toml".to_owned(), discreet.to_owned())];
+        settings.with("ROOM_AGENT__AGENTS__DEFAULT", "discreet")
+    })
+    .await;
+    let (ann, _) = greeted(&stack, "ann", "kitchen").await;
+    let bob = stack.caller("bob", "kitchen").await;
+    bob.say("caller-train").await;
+    let said = ann.say("caller-apples").await;
+    let answer = ann.hears("agent-you-said", said.ended, SOON).await;
+    ann.hears("caller-apples", answer.ended, SOON).await;
+    bob.hears("agent-you-said", said.ended, SOON).await;
+    let turns = stack
+        .model
+        .events(Side::Server, "input_audio_buffer.committed");
+    assert_eq!(turns.len(), 1, "only the first person is heard");
+    ann.hears_silence(QUIET, SOON).await;
+}

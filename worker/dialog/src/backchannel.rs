@@ -1,0 +1,144 @@
+//! Core: words that keep somebody company and ask for nothing: "mm-hm", "yeah", "I see".
+//!
+//! Judges the transcript of a short piece of speech against a list of phrases. Spelling is the
+//! transcriber's taste, so letter case, punctuation and repeated letters do not count. It does not
+//! decide what follows.
+
+/// The longest transcript that can be company only; more words are a turn, whatever they are.
+const MOST_WORDS: usize = 8;
+
+/// What a transcript is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// Nothing, or backchannels only.
+    None,
+    /// The text is not complete and may still become either.
+    Open,
+    /// Words that want an answer.
+    Words,
+}
+
+/// Judges `text`; more may follow while it is not final.
+pub(crate) fn meaning(text: &str, is_final: bool, phrases: &[String]) -> Meaning {
+    let words = words(text);
+    let is_open = !is_final;
+    if words.len() > MOST_WORDS || !fits(&words, is_open, phrases) {
+        return Meaning::Words;
+    }
+    if is_open {
+        Meaning::Open
+    } else {
+        Meaning::None
+    }
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(plain)
+        .collect()
+}
+
+/// Lower case, each letter once: "Mmm" and "mm" are one word.
+fn plain(word: &str) -> String {
+    let mut plain = String::new();
+    for letter in word.chars().flat_map(char::to_lowercase) {
+        if !plain.ends_with(letter) {
+            plain.push(letter);
+        }
+    }
+    plain
+}
+
+/// Whether the words are a row of phrases; of an open text, the beginning of one.
+fn fits(said: &[String], is_open: bool, phrases: &[String]) -> bool {
+    if said.is_empty() {
+        return true;
+    }
+    phrases.iter().any(|phrase| {
+        let phrase = words(phrase);
+        match phrase.len().cmp(&said.len()) {
+            std::cmp::Ordering::Greater => is_open && begins(said, &phrase),
+            _ if phrase.is_empty() => false,
+            _ => {
+                let (head, rest) = said.split_at(phrase.len());
+                let is_last = is_open && rest.is_empty();
+                (head == phrase && fits(rest, is_open, phrases))
+                    || (is_last && begins(head, &phrase))
+            }
+        }
+    })
+}
+
+/// Whether the words are the beginning of the phrase; the last one may be half a word.
+fn begins(said: &[String], phrase: &[String]) -> bool {
+    let Some((last, whole)) = said.split_last() else {
+        return true;
+    };
+    phrase.starts_with(whole)
+        && phrase
+            .get(whole.len())
+            .is_some_and(|word| word.starts_with(last.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(text: &str, is_final: bool) -> Meaning {
+        let phrases = ["mm-hm", "uh-huh", "yeah", "I see", "ok", "okay"];
+        meaning(text, is_final, &phrases.map(str::to_owned))
+    }
+
+    #[test]
+    fn company_in_any_spelling_is_no_turn() {
+        let said = [
+            "",
+            " ... ",
+            "Mm-hmm.",
+            "MM HM",
+            "Yeah, yeah.",
+            "Okay, I see.",
+            "Ok! Uh-huh…",
+        ];
+        for text in said {
+            assert_eq!(judge(text, true), Meaning::None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_not_on_the_list_is_a_turn() {
+        for text in [
+            "Stop.",
+            "Yeah, but wait",
+            "No",
+            "I",
+            "I see a house",
+            "Okapi",
+        ] {
+            assert_eq!(judge(text, true), Meaning::Words, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_beginning_is_open_only_while_it_can_become_company() {
+        for text in ["", "m", "Ye", "Yeah", "okay, i", "I s"] {
+            assert_eq!(judge(text, false), Meaning::Open, "{text:?}");
+        }
+        for text in ["St", "yeah bu", "I saw", "wait"] {
+            assert_eq!(judge(text, false), Meaning::Words, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_row_of_company_is_a_turn() {
+        assert_eq!(judge(&"yeah ".repeat(9), true), Meaning::Words);
+    }
+
+    #[test]
+    fn without_a_list_every_word_is_a_turn() {
+        assert_eq!(meaning("mm-hm", true, &[]), Meaning::Words);
+        assert_eq!(meaning("", true, &[]), Meaning::None);
+        assert_eq!(meaning("a", true, &[String::new()]), Meaning::Words);
+    }
+}

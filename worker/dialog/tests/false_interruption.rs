@@ -1,0 +1,560 @@
+//! Ring: hermetic. People who make themselves heard beside the agent and do not want the floor, and
+//! people who do.
+
+use dialog::{
+    Config,
+    config::{FirstSign, Interruption},
+    input::Ask,
+    model::Capabilities,
+    output::CloseReason,
+};
+
+use crate::scene::{Scene, empty_scene, scene};
+
+const STORY: &str = "Once upon a time there was a very long story about nothing";
+
+/// The agent tells a story of eight seconds from 1.03 on; the model has said all of it at 3.1.
+fn a_story() -> Scene {
+    tells(scene())
+}
+
+fn tells(scene: Scene) -> Scene {
+    scene
+        .says(0.0, 0.5, "Tell me a story.")
+        .model_will_say(STORY, 8.0)
+}
+
+fn a_story_with(interruption: Interruption) -> Scene {
+    let config = Config {
+        interruption,
+        ..Config::default()
+    };
+    tells(
+        empty_scene(config)
+            .joins(0.0, "ann")
+            .room_ready(0.0)
+            .link_up(0.0),
+    )
+}
+
+/// The lanes from this time on.
+fn since(lanes: &str, time: f64) -> String {
+    let late = |line: &&str| line[..5].trim().parse::<f64>().is_ok_and(|at| at >= time);
+    let lines: Vec<&str> = lanes.lines().filter(late).collect();
+    lines.join("\n")
+}
+
+#[test]
+fn after_a_cough_the_agent_goes_on_where_it_stopped() {
+    let lanes = a_story().makes_noise(4.0, 4.3).until(10.5);
+    insta::assert_snapshot!(since(&lanes, 4.0), @r#"
+    4.00                                                  pause
+    4.00                                                  LISTENING
+    4.80                                                  resume
+    4.80                                                  (no interruption, paused 0.80)
+    4.80                                                  SPEAKING
+    9.83                                                  said a1 "Once upon a time there was a very long story about nothing"
+    9.83                                                  LISTENING
+    9.84                                                  is silent
+    "#);
+}
+
+#[test]
+fn company_is_forgotten_and_the_agent_goes_on() {
+    let lanes = a_story().says(2.0, 2.4, "Mm-hm.").until(4.0);
+    insta::assert_snapshot!(since(&lanes, 2.0), @r"
+    2.00                                                  pause
+    2.00                                                  LISTENING
+    2.00  speaks u2
+    2.70  turn u2
+    2.90                          > delete u2
+    2.90                                                  resume
+    2.90                                                  (no interruption, paused 0.90)
+    2.90                                                  SPEAKING
+    3.03                          < done r1 Completed
+    ");
+}
+
+#[test]
+fn the_answer_to_company_is_never_heard() {
+    let lanes = a_story()
+        .says(4.0, 4.4, "Yeah.")
+        .model_will_say("You are right about that", 2.0)
+        .until(11.5);
+    insta::assert_snapshot!(since(&lanes, 4.0), @r#"
+    4.00                                                  pause
+    4.00                                                  LISTENING
+    4.00  speaks u2
+    4.70  turn u2
+    4.73                          < created r2
+    4.90                                                  drop r2
+    4.90                          > cancel r2
+    4.90                          > delete u2
+    4.90                                                  resume
+    4.90                                                  (no interruption, paused 0.90)
+    4.90                                                  SPEAKING
+    4.95                          < done r2 Cancelled
+    4.95                          > delete a2
+    9.92                                                  said a1 "Once upon a time there was a very long story about nothing"
+    9.92                                                  LISTENING
+    9.93                                                  is silent
+    "#);
+}
+
+#[test]
+fn a_short_command_stops_the_agent_when_its_words_are_known() {
+    let lanes = a_story()
+        .says(2.0, 2.4, "Stop!")
+        .model_will_say("Fine.", 0.5)
+        .until(4.5);
+    insta::assert_snapshot!(since(&lanes, 2.0), @r#"
+    2.00                                                  pause
+    2.00                                                  LISTENING
+    2.00  speaks u2
+    2.70  turn u2
+    2.90                                                  flush r1
+    2.90                          > cancel r1
+    2.90                                                  resume
+    2.90                                                  (turn of 0.70)
+    2.90                                                  (TurnAsked { waited: 0ns })
+    2.90  ann: "Stop!"
+    2.90                                                  THINKING
+    2.91                          > truncate a1 at 0.97
+    2.91                                                  said a1 "Once upon a" -- cut
+    2.91                                                  (interrupted at 0.97, stopped after 0.01)
+    2.95                          < done r1 Cancelled
+    2.95                          > create ask-1
+    3.01                          < created r2 for ask-1
+    3.21                                                  is heard: a2
+    3.21                                                  (answered after 0.51)
+    3.21                                                  SPEAKING
+    3.36                          < done r2 Completed
+    3.70                                                  said a2 "Fine."
+    3.70                                                  LISTENING
+    3.71                                                  is silent
+    "#);
+}
+
+#[test]
+fn the_answer_to_a_command_waits_only_for_the_words() {
+    let lanes = a_story()
+        .says(4.0, 4.4, "What is your name?")
+        .model_will_say("My name is Robin", 1.0)
+        .until(7.0);
+    insta::assert_snapshot!(since(&lanes, 4.0), @r#"
+    4.00                                                  pause
+    4.00                                                  LISTENING
+    4.00  speaks u2
+    4.70  turn u2
+    4.73                          < created r2
+    4.90                                                  flush all but r2
+    4.90                                                  resume
+    4.90                                                  (turn of 0.70)
+    4.90  ann: "What is your name?"
+    4.90                                                  THINKING
+    4.91                          > truncate a1 at 2.97
+    4.91                                                  said a1 "Once upon a time" -- cut
+    4.91                                                  (interrupted at 2.97, stopped after 0.01)
+    4.93                                                  is heard: a2
+    4.93                                                  (answered after 0.23)
+    4.93                                                  SPEAKING
+    5.18                          < done r2 Completed
+    5.92                                                  said a2 "My name is Robin"
+    5.92                                                  LISTENING
+    5.93                                                  is silent
+    "#);
+}
+
+#[test]
+fn speech_that_goes_on_is_a_turn_before_its_words_are_known() {
+    let lanes = a_story()
+        .speaks(2.0, 4.5)
+        .model_will_say("Fine.", 0.5)
+        .until(6.0);
+    insta::assert_snapshot!(since(&lanes, 2.0), @r#"
+    2.00                                                  pause
+    2.00                                                  LISTENING
+    2.00  speaks u2
+    3.03                          < done r1 Completed
+    3.20                                                  flush all
+    3.20                                                  resume
+    3.21                          > truncate a1 at 0.97
+    3.21                                                  said a1 "Once upon a" -- cut
+    3.21                                                  (interrupted at 0.97, stopped after 0.01)
+    4.80  turn u2
+    4.80                                                  (turn of 2.80)
+    4.80                                                  THINKING
+    4.83                          < created r2
+    5.03                                                  is heard: a2
+    5.03                                                  (answered after 0.23)
+    5.03                                                  SPEAKING
+    5.18                          < done r2 Completed
+    5.52                                                  said a2 "Fine."
+    5.52                                                  LISTENING
+    5.53                                                  is silent
+    "#);
+}
+
+#[test]
+fn without_transcripts_a_committed_turn_is_one() {
+    let lanes = tells(
+        empty_scene(Config::default())
+            .joins(0.0, "ann")
+            .room_ready(0.0)
+            .link_up_with(
+                0.0,
+                Capabilities {
+                    transcribes: false,
+                    ..Capabilities::all()
+                },
+            ),
+    )
+    .speaks(4.0, 4.4)
+    .model_will_say("Fine.", 0.5)
+    .until(6.5);
+    insta::assert_snapshot!(since(&lanes, 4.0), @r#"
+    4.00                                                  pause
+    4.00                                                  LISTENING
+    4.00  speaks u2
+    4.70  turn u2
+    4.70                                                  flush all
+    4.70                                                  resume
+    4.70                                                  (turn of 0.70)
+    4.70                                                  THINKING
+    4.71                          > truncate a1 at 2.97
+    4.71                                                  said a1 "Once upon a time" -- cut
+    4.71                                                  (interrupted at 2.97, stopped after 0.01)
+    4.73                          < created r2
+    4.93                                                  is heard: a2
+    4.93                                                  (answered after 0.23)
+    4.93                                                  SPEAKING
+    5.08                          < done r2 Completed
+    5.42                                                  said a2 "Fine."
+    5.42                                                  LISTENING
+    5.43                                                  is silent
+    "#);
+}
+
+#[test]
+fn what_only_the_model_hears_is_a_turn_by_its_words_alone() {
+    let lanes = a_story()
+        .model_hears_speech(4.0, 5.0)
+        .transcript(5.5, "u2", "I have a question.")
+        .model_will_say("Ask me", 0.5)
+        .until(7.5);
+    insta::assert_snapshot!(since(&lanes, 4.0), @r#"
+    4.00  speaks u2
+    4.00                                                  pause
+    4.00                                                  LISTENING
+    5.30  turn u2
+    5.33                          < created r2
+    5.50                                                  flush all but r2
+    5.50                                                  resume
+    5.50                                                  (turn of 1.30)
+    5.50  ann: "I have a question."
+    5.50                                                  THINKING
+    5.51                          > truncate a1 at 2.97
+    5.51                                                  said a1 "Once upon a time" -- cut
+    5.51                                                  (interrupted at 2.97, stopped after 0.01)
+    5.53                                                  is heard: a2
+    5.53                                                  (answered after 0.23)
+    5.53                                                  SPEAKING
+    5.68                          < done r2 Completed
+    6.02                                                  said a2 "Ask me"
+    6.02                                                  LISTENING
+    6.03                                                  is silent
+    "#);
+}
+
+#[test]
+fn what_only_the_model_hears_for_long_does_not_keep_the_agent_silent() {
+    let lanes = a_story()
+        .model_hears_speech(2.0, 6.0)
+        .model_will_say("What was that?", 0.5)
+        .until(11.0);
+    insta::assert_snapshot!(since(&lanes, 2.0), @r#"
+     2.00  speaks u2
+     2.00                                                  pause
+     2.00                                                  LISTENING
+     3.03                          < done r1 Completed
+     3.50                                                  resume
+     3.50                                                  (no interruption, paused 1.50)
+     3.50                                                  SPEAKING
+     6.30  turn u2
+     6.30                                                  (turn of 4.30)
+     6.33                          < created r2
+     6.68                          < done r2 Completed
+    10.53                                                  said a1 "Once upon a time there was a very long story about nothing"
+    10.54                                                  is heard: a2
+    10.54                                                  (answered after 4.24)
+    "#);
+}
+
+#[test]
+fn words_that_come_too_late_are_answered_all_the_same() {
+    let lanes = a_story()
+        .speaks(4.0, 4.4)
+        .model_will_say("I did not get that", 1.0)
+        .transcript(6.5, "u2", "Stop.")
+        .model_will_say("Fine.", 0.5)
+        .until(8.5);
+    insta::assert_snapshot!(since(&lanes, 4.0), @r#"
+    4.00                                                  pause
+    4.00                                                  LISTENING
+    4.00  speaks u2
+    4.70  turn u2
+    4.73                          < created r2
+    5.18                          < done r2 Completed
+    5.90                          > delete a2
+    5.90                                                  drop r2
+    5.90                          > delete u2
+    5.90                                                  resume
+    5.90                                                  (no interruption, paused 1.90)
+    5.90                                                  SPEAKING
+    6.50                                                  flush all
+    6.50                          > item user "Stop."
+    6.50  ann: "Stop."
+    6.50                                                  THINKING
+    6.51                          > truncate a1 at 3.56
+    6.51                                                  said a1 "Once upon a time there" -- cut
+    6.51                                                  (interrupted at 3.56, stopped after 0.01)
+    6.51                          > create ask-1
+    6.57                          < created r3 for ask-1
+    6.77                                                  is heard: a3
+    6.77                                                  SPEAKING
+    6.92                          < done r3 Completed
+    7.26                                                  said a3 "Fine."
+    7.26                                                  LISTENING
+    7.27                                                  is silent
+    "#);
+}
+
+#[test]
+fn a_cough_that_ends_in_words_is_a_turn() {
+    let lanes = a_story()
+        .makes_noise(2.0, 2.3)
+        .says(2.6, 3.0, "Wait.")
+        .model_will_say("Fine.", 0.5)
+        .until(5.0);
+    insta::assert_snapshot!(since(&lanes, 2.0), @r#"
+    2.00                                                  pause
+    2.00                                                  LISTENING
+    2.60  speaks u2
+    3.03                          < done r1 Completed
+    3.30  turn u2
+    3.33                          < created r2
+    3.50                                                  flush all but r2
+    3.50                                                  resume
+    3.50                                                  (turn of 0.70)
+    3.50  ann: "Wait."
+    3.50                                                  THINKING
+    3.51                          > truncate a1 at 0.97
+    3.51                                                  said a1 "Once upon a" -- cut
+    3.51                                                  (interrupted at 0.97, stopped after 0.01)
+    3.53                                                  is heard: a2
+    3.53                                                  (answered after 0.23)
+    3.53                                                  SPEAKING
+    3.68                          < done r2 Completed
+    4.02                                                  said a2 "Fine."
+    4.02                                                  LISTENING
+    4.03                                                  is silent
+    "#);
+}
+
+#[test]
+fn a_lowered_voice_rises_again() {
+    let lanes = a_story_with(Interruption {
+        first_sign: FirstSign::Duck,
+        ..Interruption::default()
+    })
+    .makes_noise(4.0, 4.3)
+    .until(5.5);
+    insta::assert_snapshot!(since(&lanes, 4.0), @r"
+    4.00                                                  Duck
+    4.80                                                  resume
+    4.80                                                  (no interruption, paused 0.80)
+    ");
+}
+
+#[test]
+fn a_protected_greeting_is_said_to_its_end() {
+    let lanes = {
+        let config = Config {
+            greeting: Some("Greet the caller.".to_owned()),
+            interruption: Interruption {
+                protect_greeting: true,
+                ..Interruption::default()
+            },
+            ..Config::default()
+        };
+        empty_scene(config)
+            .joins(0.0, "ann")
+            .room_ready(0.0)
+            .link_up(0.0)
+            .model_will_say("You are talking to a machine. How can I help?", 3.0)
+            .says(1.0, 2.6, "What time is it?")
+            .model_will_say("Ten o'clock.", 0.5)
+            .until(5.0)
+    };
+    insta::assert_snapshot!(since(&lanes, 0.0), @r#"
+    0.00  ann joins
+    0.00  ear of ann: open
+    0.00                                                  INITIALIZING
+    0.00  room ready
+    0.00                          link up
+    0.00                          > create ask-1 "Greet the caller."
+    0.00                                                  THINKING
+    0.06                          < created r1 for ask-1
+    0.26                                                  is heard: a1
+    0.26                                                  (greeted after 0.26)
+    0.26                                                  SPEAKING
+    1.00  speaks u1
+    1.01                          < done r1 Completed
+    2.90  turn u1
+    2.90                                                  (turn of 1.90)
+    2.93                          < created r2
+    3.10  ann: "What time is it?"
+    3.25                                                  said a1 "You are talking to a machine. How can I help?"
+    3.26                                                  is heard: a2
+    3.26                                                  (answered after 0.36)
+    3.28                          < done r2 Completed
+    3.75                                                  said a2 "Ten o'clock."
+    3.75                                                  LISTENING
+    3.76                                                  is silent
+    "#);
+}
+
+#[test]
+fn what_was_in_doubt_when_the_model_went_away_is_a_turn() {
+    let lanes = a_story()
+        .speaks(4.0, 4.4)
+        .link_down(4.8)
+        .link_up(5.5)
+        .model_will_say("Where were we?", 0.5)
+        .until(7.0);
+    insta::assert_snapshot!(since(&lanes, 4.0), @r#"
+    4.00                                                  pause
+    4.00                                                  LISTENING
+    4.00  speaks u2
+    4.70  turn u2
+    4.73                          < created r2
+    4.80                          link down
+    4.80                                                  flush all but r2
+    4.80                                                  resume
+    4.80                                                  (turn of 0.70)
+    4.80                                                  INITIALIZING
+    4.81                                                  said a1 "Once upon a time" -- cut
+    4.81                                                  (interrupted at 2.97, stopped after 0.01)
+    5.50                          link up
+    5.50                          > item system "The connection was interrupted and is back. Carry on where the conversation stopped. Do not greet again."
+    5.50                          > item user "Tell me a story."
+    5.50                          > item agent "Once upon a time"
+    5.50                                                  (Replayed { items: 3, away: 700ms })
+    5.50                          > create ask-1
+    5.50                          > turns: model creates = true
+    5.50                                                  THINKING
+    5.56                          < created r3 for ask-1
+    5.76                                                  is heard: a3
+    5.76                                                  (answered after 1.06)
+    5.76                                                  SPEAKING
+    5.86                          < done r3 Completed
+    6.15                                                  said 2-a3 "Well."
+    6.15                                                  LISTENING
+    6.16                                                  is silent
+    "#);
+}
+
+#[test]
+fn a_tool_is_not_run_for_company() {
+    let lanes = a_story()
+        .says(4.0, 4.4, "Okay.")
+        .model_will_call("", &[("book", "{}")])
+        .tool("book", 0.1, "booked")
+        .until(6.0);
+    insta::assert_snapshot!(since(&lanes, 4.0), @r#"
+    4.00                                                  pause
+    4.00                                                  LISTENING
+    4.00  speaks u2
+    4.70  turn u2
+    4.73                          < created r2
+    4.90                                                  drop r2
+    4.90                          > cancel r2
+    4.90                          > delete u2
+    4.90                                                  resume
+    4.90                                                  (no interruption, paused 0.90)
+    4.90                                                  SPEAKING
+    4.93                          < call book c1
+    4.93                                                  (CallDropped { why: "interrupted" })
+    4.93                          < done r2 Completed
+    4.93                          < error response_cancel_not_active
+    4.93                                                  (OrderRefused { code: "response_cancel_not_active" })
+    "#);
+}
+
+#[test]
+fn a_tool_waits_for_the_words() {
+    let lanes = a_story()
+        .says(4.0, 4.4, "Book it.")
+        .model_will_call("", &[("book", "{}")])
+        .tool("book", 0.1, "booked")
+        .model_will_say("Done.", 0.5)
+        .until(6.5);
+    insta::assert_snapshot!(since(&lanes, 4.0), @r#"
+    4.00                                                  pause
+    4.00                                                  LISTENING
+    4.00  speaks u2
+    4.70  turn u2
+    4.73                          < created r2
+    4.90                                                  flush all but r2
+    4.90                                                  resume
+    4.90                                                  (turn of 0.70)
+    4.90  ann: "Book it."
+    4.90                                                  THINKING
+    4.91                          > truncate a1 at 2.97
+    4.91                                                  said a1 "Once upon a time" -- cut
+    4.91                                                  (interrupted at 2.97, stopped after 0.01)
+    4.93                          < call book c1
+    4.93                                                  run book c1 {}
+    4.93                          < done r2 Completed
+    5.03                                                  tool c1 answers
+    5.03                                                  (ToolAnswered { took: 100ms })
+    5.03                          > item output c1 "booked"
+    5.03                          > create ask-1
+    5.09                          < created r3 for ask-1
+    5.29                                                  is heard: a2
+    5.29                                                  (answered after 0.59)
+    5.29                                                  SPEAKING
+    5.44                          < done r3 Completed
+    5.78                                                  said a2 "Done."
+    5.78                                                  LISTENING
+    5.79                                                  is silent
+    "#);
+}
+
+#[test]
+fn a_goodbye_does_not_wait_for_the_doubt() {
+    let lanes = a_story()
+        .makes_noise(4.0, 4.6)
+        .asked(4.3, Ask::End(CloseReason::Drained))
+        .model_will_say("Goodbye.", 0.5)
+        .until(12.0);
+    insta::assert_snapshot!(since(&lanes, 4.0), @r#"
+     4.00                                                  pause
+     4.00                                                  LISTENING
+     4.30  asked: End(Drained)
+     4.30                                                  resume
+     4.30                                                  (no interruption, paused 0.30)
+     4.30  ear of ann: closed
+     4.30                          > turns: model creates = false
+     4.30                          > create ask-1 "Say goodbye in one short, friendly sentence."
+     4.30                                                  SPEAKING
+     4.36                          < created r2 for ask-1
+     4.71                          < done r2 Completed
+     9.32                                                  said a1 "Once upon a time there was a very long story about nothing"
+     9.33                                                  is heard: a2
+     9.82                                                  said a2 "Goodbye."
+     9.82                                                  LISTENING
+     9.83                                                  is silent
+    10.12                                                  FINISHED Drained
+    "#);
+}

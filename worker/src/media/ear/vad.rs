@@ -1,0 +1,185 @@
+//! Core: where one person's speech begins and ends.
+//!
+//! Owns the voice activity model of one ear and the hysteresis over its scores. Time is counted in
+//! samples: it has no clock. It does not decide what speech means: that is `dialog`.
+
+use std::{collections::VecDeque, time::Duration};
+
+use dialog::input::SpeechEdge;
+
+use crate::media::{
+    Pcm,
+    resample::Resampler,
+    vad_model::{MODEL_RATE, VadModel, WINDOW},
+};
+
+/// A score from here on is speech.
+const LOUD: f32 = 0.5;
+/// Speech goes on down to this score, so that the ends of words belong to it.
+const FAINT: f32 = 0.35;
+/// Windows of speech that make a beginning: 48 ms. Clicks and knocks are shorter.
+const ONSET: u32 = 3;
+/// Windows without speech that make an end: 192 ms. The stops inside words are shorter.
+const HANGOVER: u32 = 12;
+/// How long that is.
+pub(super) const HANGOVER_TIME: Duration = STEP.saturating_mul(HANGOVER);
+/// Edges nobody has asked for yet; more do not fit into the sound that makes them.
+const EDGES: usize = 16;
+
+/// How long one score is.
+const STEP: Duration = Duration::from_micros(WINDOW as u64 * 1_000_000 / MODEL_RATE as u64);
+
+/// The detector of one ear.
+#[derive(Debug)]
+pub(crate) struct Vad {
+    model: VadModel,
+    resampler: Resampler,
+    window: Vec<i16>,
+    /// Windows in a row that speak for a change.
+    run: u32,
+    is_speaking: bool,
+    edges: VecDeque<SpeechEdge>,
+}
+
+impl Vad {
+    pub(crate) fn new() -> Self {
+        Self {
+            model: VadModel::new(),
+            resampler: Resampler::new(),
+            window: Vec::with_capacity(WINDOW),
+            run: 0,
+            is_speaking: false,
+            edges: VecDeque::new(),
+        }
+    }
+
+    /// Listens to what came next.
+    pub(crate) fn hear(&mut self, pcm: &Pcm) {
+        let Self {
+            resampler, window, ..
+        } = self;
+        let mut full = Vec::new();
+        resampler.process(pcm.as_slice(), |sample| {
+            window.push(sample);
+            if window.len() == WINDOW {
+                full.extend_from_slice(window);
+                window.clear();
+            }
+        });
+        let (windows, _) = full.as_chunks::<WINDOW>();
+        for window in windows {
+            let score = self.model.score(window);
+            self.judge(score);
+        }
+    }
+
+    /// Nothing more is heard for now; speech that went on is over.
+    pub(crate) fn rest(&mut self) {
+        if std::mem::take(&mut self.is_speaking) {
+            self.tell(SpeechEdge::Stopped {
+                before: Duration::ZERO,
+            });
+        }
+        self.run = 0;
+        self.window.clear();
+        self.resampler.reset();
+        self.model.reset();
+    }
+
+    /// The oldest edge that was not asked for yet.
+    pub(crate) fn poll_edge(&mut self) -> Option<SpeechEdge> {
+        self.edges.pop_front()
+    }
+
+    fn judge(&mut self, score: f32) {
+        let (speaks_for_change, needed) = if self.is_speaking {
+            (score < FAINT, HANGOVER)
+        } else {
+            (score >= LOUD, ONSET)
+        };
+        if !speaks_for_change {
+            self.run = 0;
+            return;
+        }
+        self.run += 1;
+        if self.run < needed {
+            return;
+        }
+        let before = STEP * self.run;
+        self.run = 0;
+        self.is_speaking = !self.is_speaking;
+        self.tell(if self.is_speaking {
+            SpeechEdge::Started { before }
+        } else {
+            SpeechEdge::Stopped { before }
+        });
+    }
+
+    fn tell(&mut self, edge: SpeechEdge) {
+        if self.edges.len() < EDGES {
+            self.edges.push_back(edge);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::{FRAME_SAMPLES, test_voice::voice};
+
+    /// When which edge became clear, in milliseconds.
+    fn edges(seconds: usize, sound: impl Fn(usize) -> i16) -> Vec<(u64, SpeechEdge)> {
+        let mut vad = Vad::new();
+        let mut told = Vec::new();
+        let pcm: Vec<i16> = (0..seconds * 24_000).map(sound).collect();
+        for (n, frame) in pcm.chunks(FRAME_SAMPLES).enumerate() {
+            vad.hear(&Pcm::from(frame.to_vec()));
+            while let Some(edge) = vad.poll_edge() {
+                told.push((n as u64 * 10 + 10, edge));
+            }
+        }
+        told
+    }
+
+    #[test]
+    fn speech_begins_within_a_hundred_milliseconds_and_ends_soon_after_it_does() {
+        let told = edges(3, |n| match n {
+            24_000..48_000 => voice(n),
+            _ => 0,
+        });
+        let [
+            (began, SpeechEdge::Started { before }),
+            (ended, SpeechEdge::Stopped { .. }),
+        ] = told[..]
+        else {
+            panic!("{told:?}");
+        };
+        assert!((1_040..=1_100).contains(&began), "{began} ms");
+        assert_eq!(before, Duration::from_millis(48));
+        assert!((2_190..=2_300).contains(&ended), "{ended} ms");
+    }
+
+    #[test]
+    fn silence_a_hum_and_a_click_are_no_speech() {
+        assert_eq!(edges(2, |_| 0), []);
+        let hum = |n: usize| (n as f64 / 24_000.0 * 50.0 * std::f64::consts::TAU).sin();
+        assert_eq!(edges(2, |n| (300.0 * hum(n)) as i16), []);
+        let click = 24_000..24_120;
+        assert_eq!(
+            edges(2, |n| if click.contains(&n) { 20_000 } else { 0 }),
+            []
+        );
+    }
+
+    #[test]
+    fn who_stops_being_heard_stops_speaking() {
+        let mut vad = Vad::new();
+        let pcm: Vec<i16> = (0..12_000).map(voice).collect();
+        vad.hear(&Pcm::from(pcm));
+        assert!(matches!(vad.poll_edge(), Some(SpeechEdge::Started { .. })));
+        vad.rest();
+        assert!(matches!(vad.poll_edge(), Some(SpeechEdge::Stopped { .. })));
+        vad.rest();
+        assert_eq!(vad.poll_edge(), None);
+    }
+}

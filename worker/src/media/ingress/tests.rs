@@ -1,0 +1,277 @@
+//! Hermetic ring: the ears of a session under tokio's stopped clock, fed packet by packet.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::*;
+use crate::media::{Packet, duration, test_voice::voice};
+
+/// The shortest packet of silence at 20 ms: a table of contents and nothing more.
+const SILENT: &[u8] = &[0x48];
+
+struct Stage {
+    ingress: Ingress,
+    appended: mpsc::Receiver<Pcm>,
+    speech: mpsc::Receiver<Speech>,
+    tasks: JoinSet<()>,
+}
+
+fn stage() -> Stage {
+    let (append, appended) = mpsc::channel(1_000);
+    let mut tasks = JoinSet::new();
+    let (ingress, speech) = Ingress::start_with(&mut tasks, move |pcm| {
+        append.try_send(pcm).expect("room for a test's audio")
+    });
+    Stage {
+        ingress,
+        appended,
+        speech,
+        tasks,
+    }
+}
+
+fn ann() -> ParticipantId {
+    ParticipantId::new("ann")
+}
+
+fn bob() -> ParticipantId {
+    ParticipantId::new("bob")
+}
+
+/// Packets of somebody who speaks without end.
+struct Speaker {
+    encoder: opus::Encoder,
+    sequence: u64,
+}
+
+impl Speaker {
+    fn new() -> Self {
+        let mode = opus::Application::Voip;
+        let encoder = opus::Encoder::new(24_000, opus::Channels::Mono, mode);
+        Self {
+            encoder: encoder.expect("an encoder"),
+            sequence: 0,
+        }
+    }
+
+    fn next(&mut self) -> Packet {
+        let start = self.sequence as usize * 480;
+        let pcm: Vec<i16> = (start..start + 480).map(voice).collect();
+        let payload = self.encoder.encode_vec(&pcm, 1_000).expect("a packet");
+        let packet = Packet {
+            payload: payload.into(),
+            ..packet(self.sequence)
+        };
+        self.sequence += 1;
+        packet
+    }
+}
+
+impl Stage {
+    /// Everything that was appended so far.
+    fn heard(&mut self) -> Vec<i16> {
+        let pieces = std::iter::from_fn(|| self.appended.try_recv().ok());
+        pieces.flat_map(Vec::from).collect()
+    }
+}
+
+/// Whether a voice is in it.
+fn is_voice(pcm: &[i16]) -> bool {
+    pcm.iter().any(|sample| sample.unsigned_abs() > 1_000)
+}
+
+fn packet(sequence: u64) -> Packet {
+    Packet {
+        sequence,
+        timestamp: sequence as u32 * 960,
+        arrival: now(),
+        audio_level: None,
+        ticks: 960,
+        has_fec: false,
+        payload: Bytes::from_static(SILENT),
+    }
+}
+
+fn track() -> (mpsc::Sender<Packet>, Tap) {
+    let (packets, received) = mpsc::channel(64);
+    (packets, Tap::from_channel(received))
+}
+
+#[tokio::test(start_paused = true)]
+async fn packet_of_an_open_ear_is_appended_at_once() {
+    let mut stage = stage();
+    let (packets, tap) = track();
+    stage.ingress.gate(ann(), Gate::Open);
+    stage.ingress.listen(ann(), tap);
+    let sent = now();
+    packets.send(packet(0)).await.unwrap();
+    let pcm = stage.appended.recv().await.unwrap();
+    assert_eq!(pcm.duration(), Duration::from_millis(20));
+    assert_eq!(now(), sent, "no time passed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn silent_track_is_appended_in_real_time() {
+    let mut stage = stage();
+    let (_packets, tap) = track();
+    stage.ingress.gate(ann(), Gate::Open);
+    stage.ingress.listen(ann(), tap);
+    let start = now();
+    let mut total = Duration::ZERO;
+    while total < Duration::from_secs(2) {
+        total += stage.appended.recv().await.unwrap().duration();
+    }
+    let took = now() - start;
+    assert!(
+        took >= total && took - total < Duration::from_millis(25),
+        "{took:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn closed_ear_and_stopped_track_append_nothing() {
+    let mut stage = stage();
+    let (packets, tap) = track();
+    stage.ingress.listen(ann(), tap);
+    packets.send(packet(0)).await.unwrap();
+    tokio::time::advance(Duration::from_secs(1)).await;
+    stage.ingress.gate(ann(), Gate::Open);
+    stage.ingress.stop(ann());
+    drop(stage.ingress);
+    stage.tasks.join_next().await.unwrap().unwrap();
+    let heard: Duration = std::iter::from_fn(|| stage.appended.try_recv().ok())
+        .map(|pcm| pcm.duration())
+        .sum();
+    assert_eq!(heard, Duration::ZERO);
+}
+
+/// The value of a line of `/metrics` that begins like this.
+fn metric(name: &str) -> f64 {
+    let text = crate::telemetry::metrics::metrics().render();
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    line.and_then(|value| value.trim().parse().ok())
+        .unwrap_or_default()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_bad_network_does_is_counted_where_it_happens() {
+    const FAMILIES: [&str; 4] = [
+        "room_agent_audio_gap_wait_seconds_count",
+        "room_agent_audio_concealed_frames_total",
+        "room_agent_rtc_jitter_buffer_delay_seconds_count",
+        "room_agent_audio_dropped_frames_total{stage=\"ear\"}",
+    ];
+    let mut stage = stage();
+    let (packets, tap) = track();
+    stage.ingress.gate(ann(), Gate::Open);
+    stage.ingress.listen(ann(), tap);
+    let before = FAMILIES.map(metric);
+    // The third is lost, the second comes twice.
+    for sequence in [0, 1, 1, 3] {
+        packets.send(packet(sequence)).await.unwrap();
+    }
+    let mut heard = Duration::ZERO;
+    while heard < Duration::from_millis(80) {
+        heard += stage.appended.recv().await.unwrap().duration();
+    }
+    for (name, before) in FAMILIES.into_iter().zip(before) {
+        assert!(metric(name) > before, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn next_track_of_the_same_person_finds_its_gate_open() {
+    let mut stage = stage();
+    let ((first, tap), (second, next)) = (track(), track());
+    stage.ingress.gate(ann(), Gate::Open);
+    stage.ingress.listen(ann(), tap);
+    drop(first);
+    stage.ingress.listen(ann(), next);
+    second.send(packet(0)).await.unwrap();
+    assert!(stage.appended.recv().await.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_packets_is_not_ten_times_the_sound() {
+    let mut stage = stage();
+    let (packets, tap) = track();
+    stage.ingress.gate(ann(), Gate::Open);
+    stage.ingress.listen(ann(), tap);
+    let mut heard = Duration::ZERO;
+    for sequence in 0..5_000 {
+        packets.send(packet(sequence)).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        while let Ok(pcm) = stage.appended.try_recv() {
+            heard += pcm.duration();
+        }
+    }
+    // Ten seconds passed, and some seconds may be ahead.
+    assert!(heard > Duration::from_secs(8), "{heard:?}");
+    assert!(heard < Duration::from_secs(18), "{heard:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_begins_and_ends_to_speak_is_told() {
+    let mut stage = stage();
+    let (packets, tap) = track();
+    stage.ingress.gate(ann(), Gate::Open);
+    stage.ingress.listen(ann(), tap);
+    let mut speaker = Speaker::new();
+    for _ in 0..25 {
+        packets.send(speaker.next()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let (who, edge) = stage.speech.recv().await.unwrap();
+    assert_eq!(who, ann());
+    assert!(matches!(edge, SpeechEdge::Started { .. }), "{edge:?}");
+    stage.ingress.gate(ann(), Gate::Closed);
+    let (_, edge) = stage.speech.recv().await.unwrap();
+    assert!(matches!(edge, SpeechEdge::Stopped { .. }), "{edge:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_person_is_heard_from_the_first_word_on_while_the_first_is_quiet() {
+    let mut stage = stage();
+    let ((quiet, tap), (loud, other)) = (track(), track());
+    for (who, tap) in [(ann(), tap), (bob(), other)] {
+        stage.ingress.gate(who.clone(), Gate::Open);
+        stage.ingress.listen(who, tap);
+    }
+    let mut speaker = Speaker::new();
+    let mut before = 0;
+    for n in 0..50 {
+        quiet.send(packet(n)).await.unwrap();
+        loud.send(speaker.next()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        before = n;
+    }
+    assert_eq!(before, 49);
+    let heard = stage.heard();
+    let first = heard.iter().position(|s| s.unsigned_abs() > 1_000).unwrap();
+    let voiced = &heard[first..];
+    // A second was spoken; all of it is there, with nothing of the quiet one between.
+    let spoken = duration(voiced.len());
+    assert!(spoken > Duration::from_millis(900), "{spoken:?}");
+    assert!(voiced.chunks(2_400).all(is_voice), "a hole");
+    assert_eq!(stage.speech.recv().await.unwrap().0, bob());
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_people_cost_the_model_no_more_than_real_time() {
+    let mut stage = stage();
+    let ((one, tap), (two, other)) = (track(), track());
+    for (who, tap) in [(ann(), tap), (bob(), other)] {
+        stage.ingress.gate(who.clone(), Gate::Open);
+        stage.ingress.listen(who, tap);
+    }
+    let (mut first, mut second) = (Speaker::new(), Speaker::new());
+    for _ in 0..250 {
+        one.send(first.next()).await.unwrap();
+        two.send(second.next()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let heard = duration(stage.heard().len());
+    assert!(heard >= Duration::from_millis(4_900), "{heard:?}");
+    assert!(heard <= Duration::from_millis(5_400), "{heard:?}");
+}
