@@ -13,7 +13,7 @@ pub mod playout;
 mod resample;
 pub mod tap;
 #[cfg(test)]
-mod test_voice;
+pub(crate) mod test_voice;
 mod vad_model;
 
 use std::{

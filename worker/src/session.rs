@@ -44,6 +44,8 @@ use crate::{
 
 mod driver;
 mod effects;
+#[cfg(all(test, feature = "our-engine"))]
+mod interruptions;
 pub mod meter;
 mod notes;
 pub mod report;

@@ -18,10 +18,14 @@ use tokio::sync::mpsc;
 
 use crate::Result;
 
-/// Louder than this is speech; silence after Opus is far below it.
-const SPEECH_LEVEL: f32 = 0.004;
+/// Louder than this is the agent's voice: −50 dBFS.
+const SPEECH_LEVEL: f32 = 0.003_16;
 /// A pause of this length is the end of what was being said.
-const PAUSE: Duration = Duration::from_millis(150);
+const PAUSE: Duration = Duration::from_millis(200);
+/// Speech of the caller begins with the first 10 ms above this: −40 dBFS.
+const ONSET_LEVEL: f32 = 0.01;
+/// How long a packet sounds.
+pub(crate) const PACKET: Duration = Duration::from_millis(20);
 /// Speech is under way when one of its packets came this close to a moment: two packet times.
 const UNDER_WAY: Duration = Duration::from_millis(40);
 /// Packets kept for looking back: a minute.
@@ -41,6 +45,14 @@ pub(crate) struct Caller {
     sent: Tap,
     heard: Option<Tap>,
     ear: Ear,
+}
+
+/// What was said, and when.
+pub(crate) struct Said {
+    /// Its first 10 ms above −40 dBFS were spoken.
+    pub(crate) onset: Instant,
+    /// The last packet left, as the engine stamped it.
+    pub(crate) last_packet: Instant,
 }
 
 /// What was heard so far, packet by packet.
@@ -87,18 +99,25 @@ impl Caller {
         Some(Instant::now())
     }
 
-    /// Says this in real time; when the last packet left, as its engine stamped it.
-    pub(crate) async fn say(&mut self, pcm: &[i16]) -> Result<Instant> {
+    /// Says this in real time.
+    pub(crate) async fn say(&mut self, pcm: &[i16]) -> Result<Said> {
         let mut ticks = tokio::time::interval(Duration::from_millis(10));
+        let mut onset = None;
         for chunk in pcm.chunks_exact(FRAME) {
             ticks.tick().await;
+            if onset.is_none() && ears::level(chunk) > ONSET_LEVEL {
+                onset = Some(Instant::now());
+            }
             self.microphone.capture(chunk).await?;
         }
         let mut last = self.sent.recv().await.ok_or("the microphone is gone")?;
         while let Some(packet) = self.sent.try_recv() {
             last = packet;
         }
-        Ok(last.arrival)
+        Ok(Said {
+            onset: onset.ok_or("nothing to say")?,
+            last_packet: last.arrival,
+        })
     }
 
     /// The arrival of the first packet of the agent after that moment.

@@ -224,7 +224,6 @@ async fn sessions(
 const CREATE: &str = "response.create";
 const APPEND: &str = "input_audio_buffer.append";
 const AUDIO_DELTA: &str = "response.output_audio.delta";
-const SPEECH_STARTED: &str = "input_audio_buffer.speech_started";
 
 /// When the first event of this kind after that moment went over the model's wire.
 async fn next(model: &SimModel, side: Side, kind: &str, since: Instant) -> Option<Instant> {

@@ -9,8 +9,8 @@ use tests::{
 };
 
 use crate::{
-    AGENT_TALKS, APPEND, AUDIO_DELTA, MODEL_TIME, PATIENCE, Result, SILENCE, SPEECH_STARTED,
-    caller::Caller,
+    AGENT_TALKS, APPEND, AUDIO_DELTA, MODEL_TIME, PATIENCE, Result, SILENCE,
+    caller::{Caller, PACKET, Said},
     figures::{Figure, milliseconds},
 };
 
@@ -27,7 +27,7 @@ pub(crate) fn figures() -> [Figure; 4] {
     [
         Figure::new("last_packet_to_append", "ms", 5.0),
         Figure::new("first_delta_to_first_packet", "ms", 10.0),
-        Figure::new("speech_started_to_last_packet", "ms", 20.0),
+        Figure::new("onset_to_silence", "ms", 230.0),
         Figure::new(added, "ms", f64::NAN),
     ]
 }
@@ -60,8 +60,10 @@ impl Turns {
         // The answer counts to twenty, so every turn after the first one interrupts speech.
         let clip = clips::clip("caller-count");
         for _ in 0..turns {
-            let begun = Instant::now();
-            let last_sent = self.caller.say(&clip.pcm).await?;
+            let Said {
+                onset,
+                last_packet: last_sent,
+            } = self.caller.say(&clip.pcm).await?;
             let Some(delta) = self.next(model, Side::Server, AUDIO_DELTA, last_sent).await else {
                 continue;
             };
@@ -72,10 +74,10 @@ impl Turns {
             if let Some(written) = self.next(model, Side::Client, APPEND, last_sent).await {
                 append.push(milliseconds(written - last_sent));
             }
-            if let Some(started) = self.next(model, Side::Server, SPEECH_STARTED, begun).await
-                && let Some(last) = self.caller.speech_interrupted_at(started)
-            {
-                silent.push(milliseconds(last.saturating_duration_since(started)));
+            if let Some(last) = self.caller.speech_interrupted_at(onset) {
+                silent.push(milliseconds(
+                    (last + PACKET).saturating_duration_since(onset),
+                ));
             }
             added.push(milliseconds(
                 (first - last_sent).saturating_sub(MODEL_TIME + SILENCE),

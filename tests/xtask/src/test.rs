@@ -42,6 +42,7 @@ const NIGHTLY: &[Step] = &[
     ("heal", || heal::heal(&[])),
     ("churn", churn),
     ("unpatched", google),
+    ("interruptions", interruptions),
     ("impairment", impairment::check),
     ("impairment with real packets", impairment::real),
     ("fuzz", || fuzz::fuzz(&[])),
@@ -208,6 +209,22 @@ fn unit() -> Result<(), Failure> {
 fn churn() -> Result<(), Failure> {
     e2e::prepare()?;
     verdict("churn", || run(to_stderr(&mut e2e::harness("churn"))))
+}
+
+/// Hundreds of coughs, doors, "mm-hm" and commands beside the agent's voice, in virtual time.
+fn interruptions() -> Result<(), Failure> {
+    let mut command = cargo::cargo("test");
+    command
+        .args([
+            "-p",
+            "room-agent",
+            "--lib",
+            "interruptions",
+            "--",
+            "--nocapture",
+        ])
+        .env("INTERRUPTION_SOUNDS", "300");
+    verdict("interruptions", || run(to_stderr(&mut command)))
 }
 
 fn google() -> Result<(), Failure> {

@@ -3,6 +3,8 @@
 //! Owns who is here and who the caller is: the first person of those present. Does not open ears
 //! (the dialog orders that) and never counts other agents.
 
+use std::collections::VecDeque;
+
 use crate::{
     config::Hears,
     speaker::{ParticipantId, Role},
@@ -11,19 +13,20 @@ use crate::{
 /// More people than this are not heard at once: each ear costs a decoder, and a round of more is a
 /// lecture.
 const MOST_HEARD: usize = 16;
+/// People who left and whose words may still be labelled.
+const REMEMBERED: usize = 8;
 /// Characters of a name that the model is told.
 const LONGEST_NAME: usize = 40;
 
 /// Everybody present, in order of arrival.
-#[derive(Debug)]
 pub(crate) struct Audience {
     hears: Hears,
     // Bounded by the room.
     people: Vec<Person>,
     agents: Vec<ParticipantId>,
+    left: VecDeque<Person>,
 }
 
-#[derive(Debug)]
 struct Person {
     id: ParticipantId,
     /// Fit to be shown to the model; empty = they gave none.
@@ -36,6 +39,7 @@ impl Audience {
             hears,
             people: Vec::new(),
             agents: Vec::new(),
+            left: VecDeque::new(),
         }
     }
 
@@ -58,9 +62,14 @@ impl Audience {
     /// Somebody left. Returns whether that was the last person.
     pub(crate) fn leave(&mut self, participant: &ParticipantId) -> bool {
         self.agents.retain(|agent| agent != participant);
-        let before = self.people.len();
-        self.people.retain(|person| person.id != *participant);
-        self.people.is_empty() && before > 0
+        let Some(place) = self.place_of(participant) else {
+            return false;
+        };
+        if self.left.len() == REMEMBERED {
+            self.left.pop_front();
+        }
+        self.left.push_back(self.people.remove(place));
+        self.people.is_empty()
     }
 
     /// Who has been here longest; `None` = nobody is here.
@@ -83,19 +92,36 @@ impl Audience {
     }
 
     pub(crate) fn is_person(&self, participant: &ParticipantId) -> bool {
-        self.people.iter().any(|person| person.id == *participant)
+        self.place_of(participant).is_some()
+    }
+
+    fn place_of(&self, participant: &ParticipantId) -> Option<usize> {
+        self.people
+            .iter()
+            .position(|person| person.id == *participant)
     }
 
     /// What the model is told of who speaks: quoted, so that a name stays a name.
     pub(crate) fn label(&self, participant: &ParticipantId) -> String {
-        let place = self.people.iter().position(|p| p.id == *participant);
-        let role = if place == Some(0) { "caller" } else { "guest" };
-        let name = place.map_or("", |place| self.people[place].name.as_str());
-        match (name, place) {
-            ("", Some(place)) => format!("{role} {}", place + 1),
-            ("", None) => "somebody who left".to_owned(),
-            (name, _) => format!("{name:?} ({role})"),
+        let Some(place) = self.place_of(participant) else {
+            let mut left = self.left.iter().rev();
+            let name = left.find(|p| p.id == *participant).map(|p| p.name.as_str());
+            return match name {
+                None | Some("") => "somebody who left".to_owned(),
+                Some(name) => format!("{name:?} (left)"),
+            };
+        };
+        let role = if place == 0 { "caller" } else { "guest" };
+        match self.people[place].name.as_str() {
+            "" => format!("{role} {}", place + 1),
+            name => format!("{name:?} ({role})"),
         }
+    }
+}
+
+impl std::fmt::Debug for Audience {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Audience({} people)", self.people.len())
     }
 }
 

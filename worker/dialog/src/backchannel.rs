@@ -4,6 +4,8 @@
 //! transcriber's taste, so letter case, punctuation and repeated letters do not count. It does not
 //! decide what follows.
 
+use std::collections::BTreeSet;
+
 /// The longest transcript that can be company only; more words are a turn, whatever they are.
 const MOST_WORDS: usize = 8;
 
@@ -18,17 +20,43 @@ pub(crate) enum Meaning {
     Words,
 }
 
-/// Judges `text`; more may follow while it is not final.
-pub(crate) fn meaning(text: &str, is_final: bool, phrases: &[String]) -> Meaning {
-    let words = words(text);
-    let is_open = !is_final;
-    if words.len() > MOST_WORDS || !fits(&words, is_open, phrases) {
-        return Meaning::Words;
+/// Phrases that are company, as rows of plain words.
+#[derive(Debug, Default)]
+pub(crate) struct Backchannels {
+    phrases: BTreeSet<Vec<String>>,
+}
+
+impl Backchannels {
+    pub(crate) fn new(phrases: &[String]) -> Self {
+        let rows = phrases.iter().map(|phrase| words(phrase));
+        Self {
+            phrases: rows.filter(|row| !row.is_empty()).collect(),
+        }
     }
-    if is_open {
-        Meaning::Open
-    } else {
-        Meaning::None
+
+    /// Judges `text`; more may follow while it is not final.
+    pub(crate) fn meaning(&self, text: &str, is_final: bool) -> Meaning {
+        let words = words(text);
+        let is_open = !is_final;
+        if words.len() > MOST_WORDS || !self.fits(&words, is_open) {
+            return Meaning::Words;
+        }
+        if is_open {
+            Meaning::Open
+        } else {
+            Meaning::None
+        }
+    }
+
+    /// Whether the words are a row of phrases; of an open text, the beginning of one.
+    fn fits(&self, said: &[String], is_open: bool) -> bool {
+        let fits_from = |phrase: &Vec<String>| match said.split_at_checked(phrase.len()) {
+            Some((head, rest)) if head == phrase => self.fits(rest, is_open),
+            Some((head, [])) => is_open && begins(head, phrase),
+            Some(_) => false,
+            None => is_open && begins(said, phrase),
+        };
+        said.is_empty() || self.phrases.iter().any(fits_from)
     }
 }
 
@@ -50,26 +78,6 @@ fn plain(word: &str) -> String {
     plain
 }
 
-/// Whether the words are a row of phrases; of an open text, the beginning of one.
-fn fits(said: &[String], is_open: bool, phrases: &[String]) -> bool {
-    if said.is_empty() {
-        return true;
-    }
-    phrases.iter().any(|phrase| {
-        let phrase = words(phrase);
-        match phrase.len().cmp(&said.len()) {
-            std::cmp::Ordering::Greater => is_open && begins(said, &phrase),
-            _ if phrase.is_empty() => false,
-            _ => {
-                let (head, rest) = said.split_at(phrase.len());
-                let is_last = is_open && rest.is_empty();
-                (head == phrase && fits(rest, is_open, phrases))
-                    || (is_last && begins(head, &phrase))
-            }
-        }
-    })
-}
-
 /// Whether the words are the beginning of the phrase; the last one may be half a word.
 fn begins(said: &[String], phrase: &[String]) -> bool {
     let Some((last, whole)) = said.split_last() else {
@@ -87,7 +95,7 @@ mod tests {
 
     fn judge(text: &str, is_final: bool) -> Meaning {
         let phrases = ["mm-hm", "uh-huh", "yeah", "I see", "ok", "okay"];
-        meaning(text, is_final, &phrases.map(str::to_owned))
+        Backchannels::new(&phrases.map(str::to_owned)).meaning(text, is_final)
     }
 
     #[test]
@@ -137,8 +145,8 @@ mod tests {
 
     #[test]
     fn without_a_list_every_word_is_a_turn() {
-        assert_eq!(meaning("mm-hm", true, &[]), Meaning::Words);
-        assert_eq!(meaning("", true, &[]), Meaning::None);
-        assert_eq!(meaning("a", true, &[String::new()]), Meaning::Words);
+        let none = Backchannels::new(&[String::new()]);
+        assert_eq!(none.meaning("mm-hm", true), Meaning::Words);
+        assert_eq!(none.meaning("", true), Meaning::None);
     }
 }

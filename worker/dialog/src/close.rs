@@ -42,6 +42,10 @@ impl Dialog {
             return;
         }
         self.dismiss(now);
+        // A tool had ended it already, and only the doubt was in its way.
+        if self.closing.is_some() {
+            return;
+        }
         self.closing = Some(Closing {
             reason,
             ended_by,

@@ -6,7 +6,8 @@
 use std::{collections::VecDeque, time::Instant};
 
 use crate::{
-    Dialog,
+    Dialog, Output,
+    backchannel::Meaning,
     floor::Request,
     model::{ItemId, NewItem, Order},
 };
@@ -17,15 +18,22 @@ const DISMISSED: usize = 16;
 /// Items that were no turn, and the answers the model may still give to them.
 #[derive(Debug, Default)]
 pub(crate) struct Dismissed {
-    items: VecDeque<(ItemId, Deleted)>,
+    items: VecDeque<Item>,
     /// The next response that the model creates by itself answers one of them.
     is_answer_due: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Deleted {
-    Yes,
-    NotYet,
+/// One of them.
+#[derive(Debug)]
+pub(crate) struct Item {
+    pub(crate) id: ItemId,
+    /// When it was spoken.
+    pub(crate) span: (Instant, Instant),
+    pub(crate) is_committed: bool,
+    /// Its words are known; until then it stays with the model, which may not transcribe what it has
+    /// forgotten.
+    pub(crate) is_known: bool,
+    pub(crate) is_deleted: bool,
 }
 
 impl Dismissed {
@@ -43,41 +51,95 @@ impl Dismissed {
         *self = Self::default();
     }
 
-    pub(crate) fn push(&mut self, item: ItemId, deleted: Deleted) {
+    pub(crate) fn push(&mut self, item: Item) {
         if self.items.len() == DISMISSED {
             self.items.pop_front();
         }
-        self.items.push_back((item, deleted));
+        self.items.push_back(item);
     }
 
-    pub(crate) fn holds(&self, item: &ItemId) -> bool {
-        self.items.iter().any(|(known, _)| known == item)
+    pub(crate) fn find(&mut self, id: &ItemId) -> Option<&mut Item> {
+        self.items.iter_mut().find(|item| item.id == *id)
+    }
+
+    pub(crate) fn holds(&self, id: &ItemId) -> bool {
+        self.items.iter().any(|item| item.id == *id)
     }
 }
 
 impl Dialog {
-    /// The model forgets an item that was no turn.
-    pub(crate) fn take_back(&mut self, item: &ItemId) {
-        let mut entries = self.dismissed.items.iter_mut();
-        let Some((_, deleted)) = entries.find(|(known, _)| known == item) else {
-            return;
-        };
-        let is_news = std::mem::replace(deleted, Deleted::Yes) == Deleted::NotYet;
-        if is_news && self.link.is_up() {
-            self.order(Order::Delete { item: item.clone() });
+    /// The model forgets what was no turn: what it may, or all of it.
+    fn forget(&mut self, may_go: impl Fn(&Item) -> bool) {
+        let committed = self.dismissed.items.iter_mut();
+        let gone = committed.filter(|item| item.is_committed && !item.is_deleted && may_go(item));
+        let mut ids = Vec::new();
+        for item in gone {
+            item.is_deleted = true;
+            ids.push(item.id.clone());
+        }
+        for item in ids.into_iter().filter(|_| self.link.is_up()) {
+            self.outputs
+                .push_back(Output::Model(Order::Delete { item }));
         }
     }
 
-    /// Words of something that was taken for none: the model is told them as text.
-    pub(crate) fn hear_late(&mut self, now: Instant, item: &ItemId, text: &str) {
-        self.dismissed.items.retain(|(known, _)| known != item);
+    /// The model forgets the items whose words are known.
+    pub(crate) fn take_back(&mut self) {
+        self.forget(|item| item.is_known);
+    }
+
+    /// A new turn begins: nothing stays in front of it.
+    pub(crate) fn take_back_all(&mut self) {
+        self.forget(|_| true);
+    }
+
+    /// The words of a dismissed item come after all.
+    pub(crate) fn late_words(&mut self, now: Instant, id: &ItemId, text: &str, meaning: Meaning) {
+        if self.closing.is_some() {
+            return;
+        }
+        let Some(item) = self.dismissed.find(id) else {
+            return;
+        };
+        item.is_known = true;
+        if meaning != Meaning::Words {
+            return self.take_back();
+        }
+        let (is_deleted, span) = (item.is_deleted, item.span);
+        self.dismissed.items.retain(|item| item.id != *id);
+        self.hear_late(now, id, text, is_deleted, span);
+    }
+
+    /// It was a turn. What the model has forgotten it is told as text.
+    fn hear_late(
+        &mut self,
+        now: Instant,
+        id: &ItemId,
+        text: &str,
+        is_deleted: bool,
+        (from, to): (Instant, Instant),
+    ) {
         self.yield_floor(now);
         self.drop_greeting();
-        self.conversation.user_typed(text);
-        if self.link.is_up() {
-            self.order(Order::Item(NewItem::UserText(text.to_owned())));
+        let speakers = self.speakers_between(from, to);
+        if let Some(speaker) = speakers.first() {
+            self.user.set_speaker(id, speaker);
+        }
+        self.conversation.user_said(id, text);
+        let names = self.audience.is_shared().then(|| self.names(&speakers));
+        if let Some(names) = &names {
+            self.conversation.user_is(id, names.clone());
+        }
+        if self.link.is_up() && is_deleted {
+            let text = match names {
+                Some(names) => format!("{names}: {text}"),
+                None => text.to_owned(),
+            };
+            self.order(Order::Item(NewItem::UserText(text)));
+        } else if let Some(names) = names {
+            self.label(&format!("The last message was spoken by {names}."));
         }
         self.floor.want(Request::reply(self.user.next_to_end()));
-        self.publish_user_text(item.clone(), text.to_owned(), true);
+        self.publish_user_text(id.clone(), text.to_owned(), true);
     }
 }

@@ -140,9 +140,7 @@ impl Dialog {
     }
 
     fn cancel(&mut self, now: Instant, response: ResponseId) {
-        if let Some(live) = &mut self.responses.live {
-            live.is_cancelled = true;
-        }
+        self.responses.cancel(&response);
         self.timers.set(Timer::Response, now + CANCEL_LIMIT);
         if self.link.cancels() {
             self.order(Order::Cancel {

@@ -119,6 +119,7 @@ pub use silence::Silence;
 
 use agent_turn::{AgentTurn, Facts};
 use audience::Audience;
+use backchannel::Backchannels;
 use close::Closing;
 use conversation::Conversation;
 use dismissed::Dismissed;
@@ -129,7 +130,7 @@ use model::{Order, ResponseId};
 use model_link::Link;
 use note::Note;
 use output::{CloseReason, Publish, Voice};
-use overlap::Overlap;
+use overlap::{Beside, Overlap};
 use playhead::Playhead;
 use response::Responses;
 use silence::Patience;
@@ -145,6 +146,9 @@ pub struct Dialog {
     config: Config,
     agent: AgentTurn,
     audience: Audience,
+    backchannels: Backchannels,
+    /// Speech that the model heard beside the agent's voice when that went on; `None` = none.
+    beside: Option<Beside>,
     calls: ToolCalls,
     /// `None` = nobody wants to end the conversation.
     closing: Option<Closing>,
@@ -195,6 +199,8 @@ impl Dialog {
         Self {
             agent: AgentTurn::default(),
             audience: Audience::new(config.hears),
+            backchannels: Backchannels::new(&config.interruption.backchannels),
+            beside: None,
             config,
             calls: ToolCalls::default(),
             closing: None,

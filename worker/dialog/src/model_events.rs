@@ -100,6 +100,7 @@ impl Dialog {
         }
         let is_ours = tag.is_some();
         let asked = tag.and_then(|tag| self.responses.take_asked(&tag));
+        self.make_room_for_answer(now);
         let is_given_up = is_ours && asked.is_none();
         let is_unwanted = asked.as_ref().is_some_and(|asked| asked.is_unwanted);
         let request = asked.map(|asked| asked.request);
@@ -126,6 +127,9 @@ impl Dialog {
             self.timers.stop(Timer::TurnGrace);
             self.user.answer(now);
         } else if !self.doubts_answer(&response) {
+            if let Some(beside) = &mut self.beside {
+                beside.is_answered_by(&response);
+            }
             self.own_answer(now);
         }
     }
@@ -318,10 +322,9 @@ impl Dialog {
             live.last_sign = now;
         }
         let id = call.call.clone();
-        match self
-            .calls
-            .arrive(now, response, standing == Standing::Over, call)
-        {
+        let is_over = standing == Standing::Over;
+        let may_run = !self.is_doubtful(response);
+        match self.calls.arrive(now, response, is_over, may_run, call) {
             Arrival::Held => {}
             Arrival::Repeated => self.note(Note::CallDropped { why: "repeated" }),
             Arrival::Run(call) => self.outputs.push_back(Output::RunTool(call)),

@@ -82,6 +82,8 @@ impl Dialog {
             away: now.saturating_duration_since(lost),
         });
         self.ask_next(now);
+        // Said in any case: what was kept of the caller's sound waits for it.
+        self.link.creates_now = !self.model_creates();
         self.control_turns();
     }
 
@@ -118,6 +120,7 @@ impl Dialog {
         self.link.lost = Some(now);
         self.confirm_for_want_of_words(now);
         self.dismissed.disconnect();
+        self.beside = None;
         for timer in [Timer::Backoff, Timer::Response, Timer::TurnGrace] {
             self.timers.stop(timer);
         }

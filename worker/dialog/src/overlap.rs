@@ -12,7 +12,7 @@ use std::{
 
 use crate::{
     Dialog, Output,
-    backchannel::{self, Meaning},
+    backchannel::Meaning,
     config::FirstSign,
     input::SpeechEdge,
     model::{ItemId, ResponseId, ResponseStatus},
@@ -34,6 +34,10 @@ pub(crate) struct Overlap {
     speaking: BTreeSet<ParticipantId>,
     /// An ear heard it. The model's word alone is not enough to yield.
     is_heard: bool,
+    /// Since when somebody has been speaking without a pause; `None` = nobody is.
+    burst: Option<Instant>,
+    /// Speech that is over, together.
+    spoken: Duration,
     /// When the speech ended; `None` = it goes on.
     ended: Option<Instant>,
     /// What the model makes of it, which counts only if it is a turn.
@@ -55,13 +59,15 @@ struct Pending {
     is_committed: bool,
     /// The model was busy when the turn was committed, so it created no answer.
     is_unanswered: bool,
-    /// Its words are known, and they ask for nothing.
-    is_company: bool,
+    /// Its words, which ask for nothing; `None` = not known.
+    company: Option<String>,
 }
 
 #[derive(Debug)]
 struct Answer {
     response: ResponseId,
+    /// What it answers.
+    item: ItemId,
     /// It was generated to its end.
     done: Option<ResponseStatus>,
 }
@@ -74,11 +80,39 @@ impl Overlap {
     }
 
     fn is_all_company(&self) -> bool {
-        !self.turns.is_empty() && self.turns.iter().all(|turn| turn.is_company)
+        !self.turns.is_empty() && self.turns.iter().all(|turn| turn.company.is_some())
+    }
+
+    /// The model has answered, and is free to answer again.
+    fn is_answered(&self) -> bool {
+        self.answer
+            .as_ref()
+            .is_some_and(|answer| answer.done.is_some())
     }
 
     fn find(&mut self, item: &ItemId) -> Option<&mut Pending> {
         self.turns.iter_mut().find(|turn| turn.item == *item)
+    }
+}
+
+/// What the model heard beside the agent's voice and had not ended when that went on. It is a turn,
+/// answered when the agent has finished; but words in it still interrupt.
+#[derive(Debug)]
+pub(crate) struct Beside {
+    item: ItemId,
+    is_committed: bool,
+    answer: Option<ResponseId>,
+}
+
+impl Beside {
+    pub(crate) fn is_committed_as(&mut self, item: &ItemId) {
+        self.is_committed |= self.item == *item;
+    }
+
+    pub(crate) fn is_answered_by(&mut self, response: &ResponseId) {
+        if self.is_committed {
+            self.answer.get_or_insert_with(|| response.clone());
+        }
     }
 }
 
@@ -115,8 +149,16 @@ impl Dialog {
         overlap.is_heard = true;
         overlap.ended = None;
         overlap.speaking.insert(participant);
+        let since = overlap.since;
+        let burst = *overlap.burst.get_or_insert_with(|| began.max(since));
+        self.await_length(now, burst);
+    }
+
+    /// Speech goes on: when it is long enough to be a turn, counted from the doubt's beginning.
+    fn await_length(&mut self, now: Instant, burst: Instant) {
         let settings = &self.config.interruption;
-        let due = began + settings.min_speech + settings.edge_lag;
+        let spoken = self.overlap.as_ref().map_or(Duration::ZERO, |o| o.spoken);
+        let due = burst + settings.min_speech.saturating_sub(spoken) + settings.edge_lag;
         self.set_overlap(now, due);
     }
 
@@ -125,8 +167,16 @@ impl Dialog {
             return;
         };
         let was_speaking = overlap.speaking.remove(participant);
-        if was_speaking && overlap.speaking.is_empty() {
-            overlap.ended = Some(ended);
+        if !was_speaking || !overlap.speaking.is_empty() {
+            return;
+        }
+        overlap.ended = Some(ended);
+        if let Some(burst) = overlap.burst.take() {
+            overlap.spoken += ended.saturating_duration_since(burst);
+        }
+        if overlap.spoken > self.config.interruption.min_speech {
+            self.confirm(now);
+        } else {
             self.await_words(now);
         }
     }
@@ -136,6 +186,7 @@ impl Dialog {
         if self.overlap.is_none() && !self.can_overlap() {
             return false;
         }
+        self.dismissed.expect_answer(false);
         let overlap = self.doubt(now);
         overlap.turns.push(Pending {
             item: item.clone(),
@@ -143,12 +194,19 @@ impl Dialog {
             stopped: None,
             is_committed: false,
             is_unanswered: false,
-            is_company: false,
+            company: None,
         });
-        if overlap.turns.len() > TURNS {
+        let (count, is_heard) = (overlap.turns.len(), overlap.is_heard);
+        if !is_heard {
+            overlap.ended = None;
+        }
+        let has_ended = overlap.ended.is_some();
+        if count > TURNS {
             self.confirm(now);
-        } else if overlap.ended.is_some() {
+        } else if has_ended {
             self.await_words(now);
+        } else if !is_heard {
+            self.set_overlap(now, now + self.config.interruption.words_wait);
         }
         true
     }
@@ -175,13 +233,15 @@ impl Dialog {
 
     /// The speech became an item. Returns whether it is in doubt that this is a turn.
     pub(crate) fn doubts_commit(&mut self, now: Instant, item: &ItemId) -> bool {
-        if self.dismissed.holds(item) {
+        if let Some(dismissed) = self.dismissed.find(item) {
+            dismissed.is_committed = true;
             let is_answer_due = self.model_creates() && self.responses.live.is_none();
             self.dismissed.expect_answer(is_answer_due);
-            self.take_back(item);
+            self.take_back();
             return true;
         }
-        let is_busy = self.responses.live.is_some();
+        let is_free = self.overlap.as_ref().is_some_and(Overlap::is_answered);
+        let is_busy = self.responses.live.is_some() && !is_free;
         let Some(turn) = self.overlap.as_mut().and_then(|overlap| overlap.find(item)) else {
             return false;
         };
@@ -203,12 +263,15 @@ impl Dialog {
         text: &str,
         is_final: bool,
     ) -> bool {
-        let meaning = backchannel::meaning(text, is_final, &self.config.interruption.backchannels);
+        let meaning = self.backchannels.meaning(text, is_final);
         if self.dismissed.holds(item) {
-            if meaning == Meaning::Words && is_final {
-                self.hear_late(now, item, text);
+            if is_final {
+                self.late_words(now, item, text, meaning);
             }
             return true;
+        }
+        if meaning == Meaning::Words {
+            self.words_beside(now, item);
         }
         let Some(turn) = self.overlap.as_mut().and_then(|overlap| overlap.find(item)) else {
             return false;
@@ -220,11 +283,23 @@ impl Dialog {
             }
             Meaning::Open => {}
             Meaning::None => {
-                turn.is_company = true;
+                turn.company = Some(text.to_owned());
                 self.await_words(now);
             }
         }
         true
+    }
+
+    /// Words of what was heard beside the agent's voice: it yields after all.
+    fn words_beside(&mut self, now: Instant, item: &ItemId) {
+        let Some(beside) = self.beside.take_if(|beside| beside.item == *item) else {
+            return;
+        };
+        if self.overlap.is_some() {
+            self.confirm(now);
+        } else if !self.is_protected() && self.closing.is_none() {
+            self.yield_floor_to(now, None, beside.answer.as_ref());
+        }
     }
 
     /// The words of an item will never be known. Better heard than ignored.
@@ -243,13 +318,17 @@ impl Dialog {
         let Some(overlap) = &mut self.overlap else {
             return false;
         };
-        let answers = |turn: &Pending| turn.is_committed && !turn.is_unanswered;
+        let answers = |turn: &&Pending| turn.is_committed && !turn.is_unanswered;
         let is_lowered = self.config.interruption.first_sign == FirstSign::Duck;
-        if overlap.answer.is_some() || !overlap.turns.iter().any(answers) {
+        let Some(turn) = overlap.turns.iter().rev().find(answers) else {
+            return false;
+        };
+        if overlap.answer.is_some() {
             return false;
         }
         overlap.answer = Some(Answer {
             response: response.clone(),
+            item: turn.item.clone(),
             done: None,
         });
         // A voice that was only lowered would go on into this answer.
@@ -257,6 +336,23 @@ impl Dialog {
             self.outputs.push_back(Output::Playout(PlayoutOrder::Pause));
         }
         true
+    }
+
+    /// Whether it is in doubt that anybody wants this response.
+    pub(crate) fn is_doubtful(&self, response: &ResponseId) -> bool {
+        let answer = self.overlap.as_ref().and_then(|o| o.answer.as_ref());
+        answer.is_some_and(|answer| answer.response == *response)
+    }
+
+    /// The model creates the next response: an answer that was held back to its end is not the last
+    /// word any more.
+    pub(crate) fn make_room_for_answer(&mut self, now: Instant) {
+        let Some(overlap) = &mut self.overlap else {
+            return;
+        };
+        if let Some(answer) = overlap.answer.take_if(|answer| answer.done.is_some()) {
+            self.drop_answer(now, answer);
+        }
     }
 
     /// A response is done. Returns whether that has to wait: its calls must not run in doubt.
@@ -291,7 +387,7 @@ impl Dialog {
         self.playhead.is_occupied() && self.yielding.is_none() && !self.is_protected()
     }
 
-    /// The doubt, new if need be.
+    /// The doubt, new if need be. Who speaks already belongs to it.
     fn doubt(&mut self, now: Instant) -> &mut Overlap {
         if self.overlap.is_none() {
             self.outputs
@@ -299,19 +395,29 @@ impl Dialog {
                     FirstSign::Duck => PlayoutOrder::Duck,
                     FirstSign::Pause => PlayoutOrder::Pause,
                 }));
-            let due = now + self.config.interruption.words_wait;
+            let settings = &self.config.interruption;
+            let speaking: BTreeSet<_> = self.voices.speaking().cloned().collect();
+            let is_heard = !speaking.is_empty();
+            let due = if is_heard {
+                now + settings.min_speech + settings.edge_lag
+            } else {
+                now + settings.words_wait
+            };
             self.timers.set(Timer::Overlap, due);
+            self.overlap = Some(Overlap {
+                since: now,
+                speaking,
+                is_heard,
+                burst: is_heard.then_some(now),
+                spoken: Duration::ZERO,
+                ended: None,
+                turns: Vec::new(),
+                answer: None,
+                ended_by: None,
+                silent_after: None,
+            });
         }
-        self.overlap.get_or_insert_with(|| Overlap {
-            since: now,
-            speaking: BTreeSet::new(),
-            is_heard: false,
-            ended: None,
-            turns: Vec::new(),
-            answer: None,
-            ended_by: None,
-            silent_after: None,
-        })
+        self.overlap.as_mut().expect("there is a doubt now")
     }
 
     /// The speech is over: how long its words are waited for.

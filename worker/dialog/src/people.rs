@@ -77,8 +77,10 @@ impl Dialog {
             return;
         }
         self.heard_from_caller();
-        self.yield_floor(now);
-        self.drop_greeting();
+        if !self.is_protected() {
+            self.yield_floor(now);
+            self.drop_greeting();
+        }
         let text = if self.audience.is_shared() {
             format!("{} types: {text}", self.audience.label(participant))
         } else {
@@ -110,6 +112,7 @@ impl Dialog {
     /// Somebody's turn began, now or a while ago.
     pub(crate) fn begin_turn(&mut self, began: Instant) {
         self.timers.stop(Timer::TurnGrace);
+        self.take_back_all();
         self.dismissed.expect_answer(false);
         if self.user.start(began) {
             self.note(Note::TurnContinued);
@@ -129,6 +132,16 @@ impl Dialog {
         if self.doubts_commit(now, item) {
             return;
         }
+        if let Some(beside) = &mut self.beside {
+            beside.is_committed_as(item);
+        }
+        if let Some(names) = self.commit_turn(now, item) {
+            self.label(&format!("The last message was spoken by {names}."));
+        }
+    }
+
+    /// A turn is one. Returns who spoke, when the model has to be told.
+    pub(crate) fn commit_turn(&mut self, now: Instant, item: &ItemId) -> Option<String> {
         self.dismissed.expect_answer(false);
         if self.user.answer(now).is_some() {
             self.note(Note::TurnContinued);
@@ -136,7 +149,7 @@ impl Dialog {
         self.conversation.user_committed(item);
         let Commit { speech, ended } = self.user.commit(now, item.clone());
         self.note(Note::TurnCommitted { speech });
-        self.name_speakers(item, ended.checked_sub(speech).unwrap_or(ended), ended);
+        let names = self.name_speakers(item, ended.checked_sub(speech).unwrap_or(ended), ended);
         if self.model_creates() {
             self.timers
                 .set(Timer::TurnGrace, now + self.config.response_grace);
@@ -144,6 +157,7 @@ impl Dialog {
             self.user.answer(now);
             self.floor.want(Request::reply(self.user.number()));
         }
+        names
     }
 
     /// The model created nothing for the turn, or noticed nothing of what stopped the agent.
@@ -152,6 +166,9 @@ impl Dialog {
             self.note(Note::TurnAsked { waited });
         } else if self.user.holds_floor() || self.responses.is_busy() {
             return;
+        } else if self.voices.speaking().next().is_some() {
+            let patience = self.config.interruption.words_wait;
+            return self.timers.set(Timer::TurnGrace, now + patience);
         }
         self.floor.want(Request::reply(self.user.number()));
     }
@@ -200,27 +217,40 @@ impl Dialog {
         self.greeting = Greeting::Over;
     }
 
-    /// Remembers whose words an item holds; among several people the model is told, too.
-    fn name_speakers(&mut self, item: &ItemId, from: Instant, to: Instant) {
+    /// Remembers whose words an item holds. Returns their names, if several people are heard.
+    fn name_speakers(&mut self, item: &ItemId, from: Instant, to: Instant) -> Option<String> {
+        let speakers = self.speakers_between(from, to);
+        self.user.set_speaker(item, speakers.first()?);
+        if !self.audience.is_shared() {
+            return None;
+        }
+        let names = self.names(&speakers);
+        self.conversation.user_is(item, names.clone());
+        Some(names)
+    }
+
+    /// Who spoke between these moments, by the ears; who spoke most comes first.
+    pub(crate) fn speakers_between(&self, from: Instant, to: Instant) -> Vec<ParticipantId> {
         let from = from.checked_sub(NOTICED_LATE).unwrap_or(from);
         let mut speakers = self.voices.between(from, to);
-        speakers.retain(|speaker| self.ears.contains(speaker));
         if speakers.is_empty() {
-            speakers.extend(self.audience.caller().cloned());
+            let likely = self
+                .voices
+                .last_before(to)
+                .or_else(|| self.audience.caller());
+            speakers.extend(likely.cloned());
         }
-        let Some(first) = speakers.first() else {
-            return;
-        };
-        self.user.set_speaker(item, first);
-        if !self.audience.is_shared() {
-            return;
-        }
+        speakers
+    }
+
+    pub(crate) fn names(&self, speakers: &[ParticipantId]) -> String {
         let names: Vec<String> = speakers.iter().map(|s| self.audience.label(s)).collect();
-        let names = names.join(" and ");
+        names.join(" and ")
+    }
+
+    pub(crate) fn label(&mut self, words: &str) {
         if self.link.is_up() {
-            let label = format!("The last message was spoken by {names}.");
-            self.order(Order::Item(NewItem::SystemText(label)));
+            self.order(Order::Item(NewItem::SystemText(words.to_owned())));
         }
-        self.conversation.user_is(item, names);
     }
 }

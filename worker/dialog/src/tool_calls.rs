@@ -63,12 +63,13 @@ pub(crate) struct Finished {
 }
 
 impl ToolCalls {
-    /// The model made a call.
+    /// The model made a call. One that may not run yet waits for the end of its response.
     pub(crate) fn arrive(
         &mut self,
         now: Instant,
         response: &ResponseId,
         is_response_over: bool,
+        may_run: bool,
         call: ToolCall,
     ) -> Arrival {
         if self.seen.contains(&call.call) {
@@ -81,7 +82,7 @@ impl ToolCalls {
         if self.open.len() == OPEN {
             return Arrival::TooMany;
         }
-        let may_run = is_response_over || is_whole_object(&call.arguments);
+        let may_run = may_run && (is_response_over || is_whole_object(&call.arguments));
         let state = if may_run {
             State::Running { since: now }
         } else {

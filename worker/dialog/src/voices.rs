@@ -54,6 +54,20 @@ impl Voices {
         }
     }
 
+    /// Who is speaking.
+    pub(crate) fn speaking(&self) -> impl Iterator<Item = &ParticipantId> {
+        let open = self.stretches.iter().filter(|s| s.to.is_none());
+        open.map(|stretch| &stretch.who)
+    }
+
+    /// Who spoke last before this moment.
+    pub(crate) fn last_before(&self, moment: Instant) -> Option<&ParticipantId> {
+        let before = self.stretches.iter().filter(|s| s.from <= moment);
+        before
+            .max_by_key(|s| s.to.unwrap_or(moment))
+            .map(|s| &s.who)
+    }
+
     /// Who spoke between these moments: who spoke most comes first, who said next to nothing in
     /// comparison does not count.
     pub(crate) fn between(&self, from: Instant, to: Instant) -> Vec<ParticipantId> {

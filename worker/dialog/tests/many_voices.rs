@@ -72,7 +72,7 @@ fn the_model_is_told_who_said_what() {
 #[test]
 fn two_who_speak_at_once_are_both_named() {
     let lanes = two()
-        .is_heard("bob", 1.4, 2.0)
+        .ear_hears("bob", 1.4, 2.0)
         .says(1.0, 2.0, "Good morning.")
         .model_will_say("Good morning, you two.", 0.8)
         .until(4.0);
@@ -103,7 +103,7 @@ fn who_spoke_just_before_is_not_named() {
     let lanes = two()
         .says(1.0, 2.0, "Bob knows that.")
         .model_will_say("Bob?", 0.2)
-        .is_heard("ann", 3.6, 3.9)
+        .ear_hears("ann", 3.6, 3.9)
         .person_says("bob", 4.0, 5.5, "I do not.")
         .model_will_say("Well.", 0.4)
         .until(6.2);
@@ -378,6 +378,7 @@ fn a_new_connection_is_told_who_said_what() {
     8.50                          > item user "\"bob\" (guest) types: Bob with one b at each end"
     8.50                          > item agent "I see."
     8.50                                                  (Replayed { items: 7, away: 500ms })
+    8.50                          > turns: model creates = false
     8.50                                                  LISTENING
     "#);
 }
@@ -417,5 +418,41 @@ fn who_is_there_before_the_model_is_told_apart_from_the_start() {
     3.95                                                  said a1 "Hello."
     3.95                                                  LISTENING
     3.96                                                  is silent
+    "#);
+}
+
+#[test]
+fn who_leaves_before_the_turn_is_over_is_named_all_the_same() {
+    let lanes = two()
+        .person_says("bob", 1.0, 2.5, "I have to go.")
+        .leaves(2.6, "bob")
+        .joins(2.7, "cyd")
+        .model_will_say("Goodbye, Bob.", 0.4)
+        .until(4.0);
+    insta::assert_snapshot!(lanes, @r#"
+    0.00  bob joins
+    0.00  ear of bob: open
+    0.00                          > turns: model creates = false
+    1.00  speaks u1
+    2.60  bob leaves
+    2.60  ear of bob: closed
+    2.60                          > turns: model creates = true
+    2.70  cyd joins
+    2.70  ear of cyd: open
+    2.70                          > turns: model creates = false
+    2.80  turn u1
+    2.80                                                  (turn of 1.80)
+    2.80                          > item system "The last message was spoken by \"bob\" (left)."
+    2.80                          > create ask-1
+    2.80                                                  THINKING
+    2.86                          < created r1 for ask-1
+    3.00  bob: "I have to go."
+    3.06                                                  is heard: a1
+    3.06                                                  (answered after 0.26)
+    3.06                                                  SPEAKING
+    3.16                          < done r1 Completed
+    3.45                                                  said a1 "Goodbye, Bob."
+    3.45                                                  LISTENING
+    3.46                                                  is silent
     "#);
 }

@@ -134,7 +134,7 @@ impl Scene {
 
     pub(crate) fn person_says(self, who: &str, from: f64, to: f64, text: &str) -> Self {
         let item = self.next_user_item();
-        self.is_heard(who, from, to)
+        self.ear_hears(who, from, to)
             .model_hears_speech(from, to)
             .transcript(to + 0.5, item.as_str(), text)
     }
@@ -158,11 +158,11 @@ impl Scene {
 
     /// An ear takes it for speech; the model does not.
     pub(crate) fn makes_noise(self, from: f64, to: f64) -> Self {
-        self.is_heard("ann", from, to)
+        self.ear_hears("ann", from, to)
     }
 
     /// The ear of this person hears speech.
-    pub(crate) fn is_heard(self, who: &str, from: f64, to: f64) -> Self {
+    pub(crate) fn ear_hears(self, who: &str, from: f64, to: f64) -> Self {
         let edge = |edge| Input::Speech {
             participant: ParticipantId::new(who),
             edge,

@@ -55,7 +55,7 @@ impl Ingress {
         Self::start_with(tasks, move |pcm| uplink.append(pcm))
     }
 
-    fn start_with(
+    pub(crate) fn start_with(
         tasks: &mut JoinSet<()>,
         append: impl FnMut(Pcm) + Send + 'static,
     ) -> (Self, mpsc::Receiver<Speech>) {
@@ -175,7 +175,7 @@ impl<F: FnMut(Pcm) + Send> Task<F> {
     fn on_gate(&mut self, participant: ParticipantId, gate: Gate) {
         if let Some(at) = self.place_of(&participant) {
             self.listening[at].ear.set_gate(gate);
-            self.follow_edges(at);
+            self.pass_on(at, None);
         }
         if gate == Gate::Open {
             self.open.insert(participant);
@@ -251,9 +251,20 @@ impl<F: FnMut(Pcm) + Send> Task<F> {
         }
     }
 
-    /// Sound of one ear on its way to the model.
+    /// Sound of one ear on its way to the model: speech that begins in it makes a lead before, speech
+    /// that ends in it ends after.
     fn pass_on(&mut self, at: usize, pcm: Option<Pcm>) {
-        self.follow_edges(at);
+        let mut has_ended = false;
+        while let Some(edge) = self.listening[at].ear.poll_edge() {
+            match edge {
+                SpeechEdge::Started { .. } => {
+                    let first = self.mixer.begins(&self.listening[at].participant);
+                    self.append(first);
+                }
+                SpeechEdge::Stopped { .. } => has_ended = true,
+            }
+            self.tell(at, edge);
+        }
         if let Some(pcm) = pcm {
             let listening = &mut self.listening[at];
             if listening.allowance.takes(now(), pcm.duration()) {
@@ -263,22 +274,19 @@ impl<F: FnMut(Pcm) + Send> Task<F> {
                 drop_frames(pcm.as_slice().len());
             }
         }
+        if has_ended {
+            let first = self.mixer.ends(&self.listening[at].participant);
+            self.append(first);
+        }
         drop_frames(self.mixer.take_dropped());
         report(&mut self.listening[at]);
     }
 
-    /// Tells where speech begins and ends, to the conversation and to the mixer.
-    fn follow_edges(&mut self, at: usize) {
-        while let Some(edge) = self.listening[at].ear.poll_edge() {
-            let participant = self.listening[at].participant.clone();
-            let first = match edge {
-                SpeechEdge::Started { .. } => self.mixer.begins(&participant),
-                SpeechEdge::Stopped { .. } => self.mixer.ends(&participant),
-            };
-            self.append(first);
-            if self.edges.try_send((participant, edge)).is_err() {
-                tracing::error!("nobody takes note of who speaks");
-            }
+    /// Tells the conversation where speech begins and ends.
+    fn tell(&self, at: usize, edge: SpeechEdge) {
+        let participant = self.listening[at].participant.clone();
+        if self.edges.try_send((participant, edge)).is_err() {
+            tracing::error!("nobody takes note of who speaks");
         }
     }
 

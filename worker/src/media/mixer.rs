@@ -37,6 +37,8 @@ struct Voice {
     state: State,
     /// Not for the lead.
     waiting: VecDeque<i16>,
+    /// Its ear is closed: it goes when all is mixed.
+    is_gone: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,30 +46,72 @@ enum State {
     #[default]
     Quiet,
     Speaking,
-    /// It has ended, and the end still waits.
-    Ending,
+    /// It has ended, and so many samples of it still wait.
+    Ending(usize),
+}
+
+impl Voice {
+    /// Samples that are to be mixed.
+    fn due(&self) -> usize {
+        match self.state {
+            State::Quiet => 0,
+            State::Speaking => self.waiting.len(),
+            State::Ending(left) => left.min(self.waiting.len()),
+        }
+    }
+
+    /// Takes in sound; returns how much of what was to be mixed had to go.
+    fn wait(&mut self, pcm: &[i16]) -> usize {
+        self.waiting.extend(pcm);
+        let most = match self.state {
+            State::Quiet => samples(PRE_ROLL),
+            State::Speaking | State::Ending(_) => samples(MOST_WAITING),
+        };
+        let excess = self.waiting.len().saturating_sub(most);
+        self.waiting.drain(..excess);
+        match &mut self.state {
+            State::Quiet => 0,
+            State::Speaking => excess,
+            State::Ending(left) => {
+                let lost = excess.min(*left);
+                *left -= lost;
+                lost
+            }
+        }
+    }
+
+    /// Adds what waits to a sum.
+    fn add_to(&mut self, sum: &mut [i32]) {
+        let ready = self.due().min(sum.len());
+        for (sum, sample) in sum.iter_mut().zip(self.waiting.drain(..ready)) {
+            *sum += i32::from(sample);
+        }
+        if let State::Ending(left) = self.state {
+            self.state = match left - ready {
+                0 => State::Quiet,
+                left => State::Ending(left),
+            };
+        }
+    }
+
+    fn end(&mut self) {
+        self.state = match self.waiting.len() {
+            0 => State::Quiet,
+            left => State::Ending(left),
+        };
+    }
 }
 
 impl Mixer {
     /// Sound of one ear; returns what goes to the model now.
     pub(crate) fn hear(&mut self, participant: &ParticipantId, pcm: Pcm) -> Option<Pcm> {
         let voice = self.voices.entry(participant.clone()).or_default();
+        voice.is_gone = false;
         let lead = self.lead.get_or_insert_with(|| participant.clone());
         if lead == participant {
             return Some(self.add_others(pcm));
         }
-        if voice.state != State::Ending {
-            voice.waiting.extend(pcm.as_slice());
-        }
-        let most = match voice.state {
-            State::Quiet => samples(PRE_ROLL),
-            State::Speaking | State::Ending => samples(MOST_WAITING),
-        };
-        let excess = voice.waiting.len().saturating_sub(most);
-        voice.waiting.drain(..excess);
-        if voice.state != State::Quiet {
-            self.dropped += excess;
-        }
+        self.dropped += voice.wait(pcm.as_slice());
         None
     }
 
@@ -84,11 +128,7 @@ impl Mixer {
     /// Somebody ends to speak; another speaker takes the lead with what has waited.
     pub(crate) fn ends(&mut self, participant: &ParticipantId) -> Option<Pcm> {
         let is_lead = self.lead.as_ref() == Some(participant);
-        let voice = self.voices.get_mut(participant)?;
-        voice.state = match voice.waiting.is_empty() {
-            true => State::Quiet,
-            false => State::Ending,
-        };
+        self.voices.get_mut(participant)?.end();
         if !is_lead {
             return None;
         }
@@ -96,13 +136,22 @@ impl Mixer {
         self.follow(next)
     }
 
-    /// An ear is closed; another takes its place.
+    /// An ear is closed; another takes its place. What was said there before is still mixed.
     pub(crate) fn leave(&mut self, participant: &ParticipantId) -> Option<Pcm> {
-        self.voices.remove(participant);
-        self.lead.take_if(|lead| lead == participant)?;
-        let next = self
-            .speaker()
-            .or_else(|| self.voices.keys().next().cloned())?;
+        let is_lead = self.lead.as_ref() == Some(participant);
+        let voice = self.voices.get_mut(participant)?;
+        voice.end();
+        voice.is_gone = true;
+        if is_lead || voice.state == State::Quiet {
+            self.voices.remove(participant);
+        }
+        if !is_lead {
+            return None;
+        }
+        self.lead = None;
+        let present = |(_, voice): &(&ParticipantId, &Voice)| !voice.is_gone;
+        let anybody = || self.voices.iter().find(present).map(|(who, _)| who.clone());
+        let next = self.speaker().or_else(anybody)?;
         self.follow(next)
     }
 
@@ -118,31 +167,29 @@ impl Mixer {
     }
 
     fn follow(&mut self, participant: ParticipantId) -> Option<Pcm> {
-        let waiting = self
-            .voices
-            .get_mut(&participant)
-            .map(|voice| std::mem::take(&mut voice.waiting));
+        let waiting = self.voices.get_mut(&participant).map(|voice| {
+            if voice.state != State::Speaking {
+                voice.state = State::Quiet;
+            }
+            std::mem::take(&mut voice.waiting)
+        });
         self.lead = Some(participant);
         let first = Vec::from(waiting.unwrap_or_default());
         (!first.is_empty()).then(|| Pcm::from(first))
     }
 
     fn add_others(&mut self, pcm: Pcm) -> Pcm {
-        let is_heard = |voice: &Voice| voice.state != State::Quiet && !voice.waiting.is_empty();
-        if !self.voices.values().any(is_heard) {
+        let others = || self.voices.values().filter(|voice| voice.due() > 0);
+        if others().next().is_none() {
             self.limiter.rest();
             return pcm;
         }
         let mut sum: Vec<i32> = pcm.as_slice().iter().copied().map(i32::from).collect();
-        for voice in self.voices.values_mut().filter(|voice| is_heard(voice)) {
-            let ready = voice.waiting.len().min(sum.len());
-            for (sum, sample) in sum.iter_mut().zip(voice.waiting.drain(..ready)) {
-                *sum += i32::from(sample);
-            }
-            if voice.state == State::Ending && voice.waiting.is_empty() {
-                voice.state = State::Quiet;
-            }
+        for voice in self.voices.values_mut() {
+            voice.add_to(&mut sum);
         }
+        self.voices
+            .retain(|_, voice| !voice.is_gone || voice.state != State::Quiet);
         Pcm::from(self.limiter.apply(&sum))
     }
 }
@@ -246,6 +293,49 @@ mod tests {
                 .sum::<i64>();
         }
         assert_eq!(total, 60 * 24 * 40, "all of bob and nothing twice");
+    }
+
+    #[test]
+    fn who_goes_on_after_a_short_pause_loses_nothing() {
+        let mut mixer = Mixer::default();
+        mixer.hear(&who("ann"), sound(20, 100));
+        mixer.begins(&who("ann"));
+        mixer.hear(&who("bob"), sound(300, 30));
+        mixer.begins(&who("bob"));
+        mixer.ends(&who("bob"));
+        // The pause, and the beginning of the next word before it is noticed.
+        mixer.hear(&who("bob"), sound(40, 0));
+        mixer.hear(&who("bob"), sound(40, 50));
+        mixer.begins(&who("bob"));
+        let mut total: i64 = 0;
+        for _ in 0..30 {
+            let mixed = mixer.hear(&who("ann"), sound(20, 100)).unwrap();
+            total += mixed
+                .as_slice()
+                .iter()
+                .map(|s| i64::from(*s - 100))
+                .sum::<i64>();
+        }
+        assert_eq!(total, (300 * 30 + 40 * 50) * 24);
+    }
+
+    #[test]
+    fn the_last_words_of_who_leaves_are_mixed() {
+        let mut mixer = Mixer::default();
+        mixer.hear(&who("ann"), sound(20, 100));
+        mixer.begins(&who("ann"));
+        mixer.hear(&who("bob"), sound(40, 30));
+        mixer.begins(&who("bob"));
+        assert_eq!(mixer.leave(&who("bob")), None);
+        assert_eq!(
+            heard(mixer.hear(&who("ann"), sound(40, 100))),
+            Some((40, 130))
+        );
+        assert_eq!(
+            heard(mixer.hear(&who("ann"), sound(40, 100))),
+            Some((40, 100))
+        );
+        assert_eq!(mixer.leave(&who("ann")), None, "nobody is left");
     }
 
     #[test]
