@@ -53,6 +53,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
         &[
             "worker/libwebrtc/src/audio/opus.rs",
             "worker/src/media/opus.rs",
+            "worker/src/media/test_voice.rs",
             "tests/",
         ],
     ),

@@ -151,11 +151,11 @@ impl Dialog {
         overlap.speaking.insert(participant);
         let since = overlap.since;
         let burst = *overlap.burst.get_or_insert_with(|| began.max(since));
-        self.await_length(now, burst);
+        self.wait_for_length(now, burst);
     }
 
     /// Speech goes on: when it is long enough to be a turn, counted from the doubt's beginning.
-    fn await_length(&mut self, now: Instant, burst: Instant) {
+    fn wait_for_length(&mut self, now: Instant, burst: Instant) {
         let settings = &self.config.interruption;
         let spoken = self.overlap.as_ref().map_or(Duration::ZERO, |o| o.spoken);
         let due = burst + settings.min_speech.saturating_sub(spoken) + settings.edge_lag;
@@ -177,7 +177,7 @@ impl Dialog {
         if overlap.spoken > self.config.interruption.min_speech {
             self.confirm(now);
         } else {
-            self.await_words(now);
+            self.wait_for_words(now);
         }
     }
 
@@ -204,7 +204,7 @@ impl Dialog {
         if count > TURNS {
             self.confirm(now);
         } else if has_ended {
-            self.await_words(now);
+            self.wait_for_words(now);
         } else if !is_heard {
             self.set_overlap(now, now + self.config.interruption.words_wait);
         }
@@ -226,7 +226,7 @@ impl Dialog {
         turn.stopped = Some(now);
         if !is_heard {
             overlap.ended = Some(now);
-            self.await_words(now);
+            self.wait_for_words(now);
         }
         true
     }
@@ -284,7 +284,7 @@ impl Dialog {
             Meaning::Open => {}
             Meaning::None => {
                 turn.company = Some(text.to_owned());
-                self.await_words(now);
+                self.wait_for_words(now);
             }
         }
         true
@@ -421,7 +421,7 @@ impl Dialog {
     }
 
     /// The speech is over: how long its words are waited for.
-    fn await_words(&mut self, now: Instant) {
+    fn wait_for_words(&mut self, now: Instant) {
         let Some(overlap) = &self.overlap else {
             return;
         };
