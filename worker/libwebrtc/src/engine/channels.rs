@@ -195,6 +195,8 @@ pub(crate) fn check(init: &DataChannelInit) -> Result<(), RtcError> {
 #[derive(Default)]
 pub(crate) struct ChannelTable {
     rows: Vec<Row>,
+    /// The connection is over: str0m may still hold what was open on it.
+    is_over: bool,
     pub(crate) opened: u32,
     pub(crate) closed: u32,
 }
@@ -209,6 +211,9 @@ struct Row {
 impl ChannelTable {
     /// Takes a channel the application made.
     pub(crate) fn add(&mut self, channel: Arc<ChannelShared>) -> Result<(), RtcError> {
+        if self.is_over {
+            return Err(RtcError::invalid_state("the connection is closed"));
+        }
         let duplicate = |row: &Row| {
             row.channel.init.negotiated
                 && row.channel.init.id == channel.init.id
@@ -334,6 +339,7 @@ impl ChannelTable {
 
     /// The connection is over, and all channels with it.
     pub(crate) fn close_all(&mut self, events: &mut Vec<Event>) {
+        self.is_over = true;
         for row in self.rows.drain(..) {
             finish(&row.channel, events);
         }

@@ -87,6 +87,18 @@ fn a_channel_closed_before_the_offer_is_answered_never_existed() {
 }
 
 #[test]
+fn a_closed_connection_takes_no_channel() {
+    let mut pair = Pair::new();
+    pair.caller.add_channel("n", negotiated(2));
+    pair.callee.add_channel("n", negotiated(2));
+    pair.connect();
+    let now = pair.now;
+    pair.caller.connection.close(now);
+    let late = ChannelShared::new("n".into(), negotiated(2), Weak::new());
+    assert!(pair.caller.connection.add_channel(late).is_err());
+}
+
+#[test]
 fn a_negotiated_id_can_be_used_again_after_its_channel_closed() {
     let mut pair = Pair::new();
     let first = pair.caller.add_channel("n", negotiated(100));
