@@ -69,22 +69,29 @@ impl Ear {
     /// Takes in one packet; returns the audio that can go on now.
     pub(crate) fn on_packet(&mut self, now: Instant, packet: Packet) -> Option<Pcm> {
         self.arrival.on_packet(packet);
-        self.hear(now)
+        self.drain(now)
     }
 
     /// Takes in sound that comes decoded and paced; returns it if it can go on.
     pub(crate) fn on_frame(&mut self, pcm: Pcm) -> Option<Pcm> {
-        if self.gate != Gate::Open {
-            return None;
-        }
-        self.vad.hear(&pcm);
-        Some(pcm)
+        (self.gate == Gate::Open).then_some(pcm)
+    }
+
+    /// Looks for speech in what was heard and goes on; [`Self::poll_edge`] tells where it is.
+    pub(crate) fn attend(&mut self, pcm: &Pcm) {
+        self.vad.hear(pcm);
+    }
+
+    /// What was heard does not go on: speech in it would interrupt for nothing, and speech before it
+    /// is over.
+    pub(crate) fn ignore(&mut self) {
+        self.vad.rest();
     }
 
     /// Acts on what is due; returns the audio that can go on now.
     pub(crate) fn on_timeout(&mut self, now: Instant) -> Option<Pcm> {
         self.arrival.on_timeout(now);
-        self.hear(now)
+        self.drain(now)
     }
 
     /// When [`Self::on_timeout`] wants to be called.
@@ -95,9 +102,7 @@ impl Ear {
     /// The track is over: what still waits behind a gap.
     pub(crate) fn end(&mut self, now: Instant) -> Option<Pcm> {
         self.arrival.flush(now);
-        let rest = self.hear(now);
-        self.vad.rest();
-        rest
+        self.drain(now)
     }
 
     /// The track ends in mid-turn: sound came a moment ago, and it may pass.
@@ -119,12 +124,6 @@ impl Ear {
     /// Where speech began or ended, oldest first.
     pub(crate) fn poll_edge(&mut self) -> Option<SpeechEdge> {
         self.vad.poll_edge()
-    }
-
-    fn hear(&mut self, now: Instant) -> Option<Pcm> {
-        let pcm = self.drain(now)?;
-        self.vad.hear(&pcm);
-        Some(pcm)
     }
 
     fn drain(&mut self, now: Instant) -> Option<Pcm> {

@@ -243,6 +243,8 @@ impl<F: FnMut(Pcm) + Send> Task<F> {
         let rest = ear.end(now);
         let is_speaking = ear.is_speaking();
         self.pass_on(at, rest);
+        self.listening[at].ear.ignore();
+        self.pass_on(at, None);
         let Listening { participant, .. } = self.listening.swap_remove(at);
         let first = self.mixer.leave(&participant);
         self.append(first);
@@ -254,6 +256,7 @@ impl<F: FnMut(Pcm) + Send> Task<F> {
     /// Sound of one ear on its way to the model: speech that begins in it makes a lead before, speech
     /// that ends in it ends after.
     fn pass_on(&mut self, at: usize, pcm: Option<Pcm>) {
+        let pcm = pcm.and_then(|pcm| self.admit(at, pcm));
         let mut has_ended = false;
         while let Some(edge) = self.listening[at].ear.poll_edge() {
             match edge {
@@ -266,13 +269,8 @@ impl<F: FnMut(Pcm) + Send> Task<F> {
             self.tell(at, edge);
         }
         if let Some(pcm) = pcm {
-            let listening = &mut self.listening[at];
-            if listening.allowance.takes(now(), pcm.duration()) {
-                let mixed = self.mixer.hear(&listening.participant, pcm);
-                self.append(mixed);
-            } else {
-                drop_frames(pcm.as_slice().len());
-            }
+            let mixed = self.mixer.hear(&self.listening[at].participant, pcm);
+            self.append(mixed);
         }
         if has_ended {
             let first = self.mixer.ends(&self.listening[at].participant);
@@ -280,6 +278,18 @@ impl<F: FnMut(Pcm) + Send> Task<F> {
         }
         drop_frames(self.mixer.take_dropped());
         report(&mut self.listening[at]);
+    }
+
+    /// What a track sends within its allowance. The rest is neither heard nor taken for speech.
+    fn admit(&mut self, at: usize, pcm: Pcm) -> Option<Pcm> {
+        let Listening { ear, allowance, .. } = &mut self.listening[at];
+        if allowance.takes(now(), pcm.duration()) {
+            ear.attend(&pcm);
+            return Some(pcm);
+        }
+        ear.ignore();
+        drop_frames(pcm.as_slice().len());
+        None
     }
 
     /// Tells the conversation where speech begins and ends.

@@ -209,6 +209,30 @@ async fn of_a_flood_of_packets_only_the_beginning_is_heard() {
     assert_eq!(later, Duration::ZERO);
 }
 
+/// Nobody is interrupted by what nobody hears.
+#[tokio::test(start_paused = true)]
+async fn speech_in_a_flood_is_over_when_it_is_heard_no_more() {
+    let mut stage = stage();
+    let (packets, tap) = track();
+    stage.ingress.gate(ann(), Gate::Open);
+    stage.ingress.listen(ann(), tap);
+    let mut speaker = Speaker::new();
+    let mut told = [const { Vec::new() }; 2];
+    for told in &mut told {
+        for _ in 0..2_000 {
+            packets.send(speaker.next()).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            told.extend(std::iter::from_fn(|| stage.speech.try_recv().ok()));
+        }
+    }
+    let [begin, later] = told;
+    assert!(
+        matches!(begin.last(), Some((_, SpeechEdge::Stopped { .. }))),
+        "{begin:?}"
+    );
+    assert_eq!(later, []);
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_begins_and_ends_to_speak_is_told() {
     let mut stage = stage();
