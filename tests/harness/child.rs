@@ -29,7 +29,9 @@ pub struct Child {
 pub struct Lines(Arc<Mutex<Vec<String>>>);
 
 /// Lines shown when a test fails.
-const TAIL: usize = 60;
+const TAIL: usize = 30;
+/// Characters shown of each; the server writes lines of thousands.
+const WIDTH: usize = 240;
 
 impl Child {
     /// Starts a program with exactly this environment besides `PATH`.
@@ -174,10 +176,12 @@ impl Lines {
             .ok_or_else(|| format!("no line with {words:?} in:\n{}", self.tail()))
     }
 
-    /// The last lines.
+    /// The last lines, of long ones the beginning.
     pub fn tail(&self) -> String {
         let lines = self.lock();
-        lines[lines.len().saturating_sub(TAIL)..].join("\n")
+        let last = &lines[lines.len().saturating_sub(TAIL)..];
+        let short = |line: &String| line.chars().take(WIDTH).collect::<String>();
+        last.iter().map(short).collect::<Vec<_>>().join("\n")
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<String>> {
