@@ -85,7 +85,7 @@ async function talkOf(person, link, room) {
   const agent = await stand.agent(browser, room);
   await agent.set({ 'lk.agent.state': 'listening', 'agent.model': 'simulated-realtime' });
   const identity = `person-${stand.people - 1}`; // the person came just before the agent
-  await agent.text('SG_1', 'Hello, I am a simulated model. Say something, and I will repeat it.');
+  await agent.text('SG_1', 'Say something, and I will repeat it.');
   await person.reads('the greeting', (line) => line.text.startsWith('Hello, I am'));
   await agent.text('SG_2', 'Hello there, can you hear me?', { as: identity });
   await agent.text('SG_3', 'You said: hello there, can you hear me?');

@@ -10,11 +10,11 @@ use crate::story::{LATER, SOON, greeted, job_over, says};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_may_cost_no_more_ends_with_a_goodbye() {
     let stack = Stack::with(Default::default(), |settings| {
-        settings.with("ROOM_AGENT__BUDGET__SESSION_USD", "0.01")
+        settings.with("ROOM_AGENT__BUDGET__SESSION_USD", "0.006")
     })
     .await;
     let (ann, _) = greeted(&stack, "ann", "kitchen").await;
-    // The greeting is most of a cent; the answer is too much.
+    // The greeting is within it; the answer is too much.
     let said = ann.say("caller-train").await;
     ann.hears("caller-train", said.ended, SOON).await;
     ann.hears("agent-goodbye", said.ended, LATER).await;

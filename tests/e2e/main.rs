@@ -18,6 +18,7 @@ mod many_voices;
 mod metrics;
 mod reconnects;
 mod rehearsal;
+mod rotates;
 mod story;
 mod strangers;
 mod survives;

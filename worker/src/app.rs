@@ -256,6 +256,7 @@ fn session_deps(config: &Config) -> Result<SessionDeps, Exit> {
         clock: MediaClock::start().map_err(unavailable("media clock"))?,
         model: SessionSettings::new(&config.model, endpoint),
         prices: config.model.prices.clone().into(),
+        rotation: config.model.rotation,
         budget: config.budget.budget(),
         reports: Outlet::new(config.report.clone()),
         tools: Plane::builtin(),

@@ -13,13 +13,17 @@ mod openai_realtime;
 mod outbox;
 mod price;
 mod reconnect;
+pub mod rotation;
 mod uplink;
 mod usage;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use dialog::model::{Capabilities, Event, ItemId, Order, ResponseId};
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{
+    sync::{Notify, mpsc},
+    task::JoinSet,
+};
 use tracing::Instrument;
 
 use crate::media::{Pcm, playout::PlayoutHandle};
@@ -48,6 +52,7 @@ const EVENTS: usize = 256;
 pub struct ModelHandle {
     orders: mpsc::Sender<Order>,
     uplink: Uplink,
+    spare: Arc<Notify>,
 }
 
 impl ModelHandle {
@@ -61,6 +66,12 @@ impl ModelHandle {
         self.orders.try_send(order).map_err(|_| Full)
     }
 
+    /// Wishes for a spare connection beside the one that serves; [`LinkEvent::Spare`] tells when it
+    /// is there. One wish at a time: another one meanwhile is the same.
+    pub fn prepare(&self) {
+        self.spare.notify_one();
+    }
+
     /// The audio lane.
     pub fn uplink(&self) -> Uplink {
         self.uplink.clone()
@@ -72,8 +83,12 @@ impl ModelHandle {
     /// A handle without a link behind it; the receiver hears the orders.
     pub(crate) fn for_tests() -> (Self, mpsc::Receiver<Order>) {
         let (orders, queue) = mpsc::channel(ORDERS);
-        let uplink = Uplink::new();
-        (Self { orders, uplink }, queue)
+        let handle = Self {
+            orders,
+            uplink: Uplink::new(),
+            spare: Arc::default(),
+        };
+        (handle, queue)
     }
 }
 
@@ -107,6 +122,13 @@ pub enum LinkEvent {
         /// Whose fault it is.
         blame: Blame,
     },
+    /// The spare connection serves now, as `Order::Rotate` wanted; facts from here on are of it.
+    Rotated {
+        /// What it can do.
+        capabilities: Capabilities,
+    },
+    /// A configured, empty connection waits beside the one that serves. It creates no responses.
+    Spare,
     /// A configured, empty connection is there. The first one creates responses by itself; later
     /// ones do not until an `Order::TurnControl` says so, so that the conversation can be replayed.
     Up {
@@ -249,17 +271,14 @@ fn start_with(
 ) -> (ModelHandle, mpsc::Receiver<LinkEvent>) {
     let (orders, order_queue) = mpsc::channel(ORDERS);
     let (event_queue, events) = mpsc::channel(EVENTS);
-    let uplink = Uplink::new();
-    let link = link::Link::new(
-        settings,
-        order_queue,
-        event_queue,
-        uplink.clone(),
-        out,
-        timings,
-    );
+    let handle = ModelHandle {
+        orders,
+        uplink: Uplink::new(),
+        spare: Arc::default(),
+    };
+    let link = link::Link::new(settings, order_queue, event_queue, &handle, out, timings);
     tasks.spawn(link.run().in_current_span());
-    (ModelHandle { orders, uplink }, events)
+    (handle, events)
 }
 
 /// Opens a connection, waits until the model introduces itself and closes it again: does the key

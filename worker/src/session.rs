@@ -36,7 +36,7 @@ use crate::{
         ingress::Ingress,
         playout::{self, source::AgentSource},
     },
-    model::{self, Price},
+    model::{self, Price, rotation::Rotation},
     room::{self, audience::Audience, connect, door::Door},
     telemetry::Pii,
     tooling,
@@ -84,6 +84,8 @@ pub struct SessionDeps {
     pub model: model::SessionSettings,
     /// What tokens cost.
     pub prices: Arc<[Price]>,
+    /// When connections to the model are replaced.
+    pub rotation: model::rotation::Config,
     /// What each session may cost; `None` = as much as it likes.
     pub budget: Option<meter::Budget>,
     /// Where reports go.
@@ -251,6 +253,7 @@ async fn hold(
         joined: Instant::now(),
         ears: BTreeMap::new(),
         watch: Watch::default(),
+        rotation: Rotation::new(deps.rotation),
         asked: None,
         over: None,
     };

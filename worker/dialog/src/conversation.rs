@@ -27,6 +27,8 @@ const MOST_GIVEN_UP: usize = 32;
 const EARLIER: &str = "This was said earlier, in short. It has been answered:";
 const RESUMED: &str = "The connection was interrupted and is back. Carry on where the \
                        conversation stopped. Do not greet again.";
+const MOVED: &str =
+    "This conversation is under way. Carry on where it stopped. Do not greet again.";
 const LOST: &str = "The caller said something that did not reach you. Ask them to repeat it.";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,10 +122,29 @@ impl Conversation {
         }
     }
 
-    /// The items that tell a new connection what happened.
+    /// The items that tell a new connection what happened, after an interruption.
     pub(crate) fn replay(&self) -> Vec<NewItem> {
+        self.retell(RESUMED)
+    }
+
+    /// The same, when nobody noticed anything.
+    pub(crate) fn hand_over(&self) -> Vec<NewItem> {
+        self.retell(MOVED)
+    }
+
+    /// The words of the last user turn are still to come.
+    pub(crate) fn awaits_words(&self) -> bool {
+        let last = self
+            .turns
+            .iter()
+            .rev()
+            .find(|turn| turn.author == Author::User);
+        last.is_some_and(|turn| turn.text.is_empty())
+    }
+
+    fn retell(&self, beginning: &str) -> Vec<NewItem> {
         let first = self.first_replayed();
-        let mut items = vec![NewItem::SystemText(self.introduction(first))];
+        let mut items = vec![NewItem::SystemText(self.introduction(beginning, first))];
         items.extend(self.turns.iter().skip(first).filter_map(Turn::to_item));
         items
     }
@@ -164,12 +185,12 @@ impl Conversation {
         first
     }
 
-    fn introduction(&self, first: usize) -> String {
+    fn introduction(&self, beginning: &str, first: usize) -> String {
         let account = self.account(first);
         if account.is_empty() {
-            return RESUMED.to_owned();
+            return beginning.to_owned();
         }
-        format!("{RESUMED} What was said earlier:\n{account}")
+        format!("{beginning} What was said earlier:\n{account}")
     }
 
     /// The turns before this one in a line each, the newest of them as far as the budget allows.

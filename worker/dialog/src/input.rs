@@ -124,6 +124,10 @@ pub enum ModelLink {
         /// For example `invalid_api_key` or `unreachable`.
         reason: String,
     },
+    /// The connection that [`crate::model::Order::Rotate`] asked for serves now.
+    Rotated(Capabilities),
+    /// A configured, empty connection waits beside the one that serves.
+    Spare,
     /// A configured, empty connection is there.
     Up(Capabilities),
 }

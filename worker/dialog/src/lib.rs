@@ -103,6 +103,7 @@ mod overlap;
 mod people;
 mod playhead;
 mod response;
+mod rotation;
 mod silence;
 mod timers;
 mod tool_calls;
@@ -133,6 +134,7 @@ use output::{CloseReason, Publish, Voice};
 use overlap::{Beside, Overlap};
 use playhead::Playhead;
 use response::Responses;
+use rotation::Rotation;
 use silence::Patience;
 use speaker::ParticipantId;
 use timers::{Timer, TimerTable};
@@ -173,6 +175,7 @@ pub struct Dialog {
     patience: Patience,
     playhead: Playhead,
     responses: Responses,
+    rotation: Rotation,
     timers: TimerTable,
     user: UserTurn,
     voices: Voices,
@@ -220,6 +223,7 @@ impl Dialog {
             patience: Patience::default(),
             playhead: Playhead::default(),
             responses: Responses::default(),
+            rotation: Rotation::default(),
             timers: TimerTable::default(),
             user: UserTurn::default(),
             voices: Voices::default(),
@@ -260,6 +264,7 @@ impl Dialog {
                 Timer::Flush => self.on_flush_overdue(now),
                 Timer::Overlap => self.on_overlap_due(now),
                 Timer::Response => self.on_response_overdue(now),
+                Timer::Rotation => self.rotate(),
                 Timer::Silence => self.on_long_silence(now),
                 Timer::TurnGrace => self.on_turn_overdue(now),
             }
@@ -290,6 +295,7 @@ impl Dialog {
         self.publish_state();
         self.mind_silence(now);
         self.control_turns();
+        self.mind_rotation(now);
     }
 
     fn on_ask(&mut self, now: Instant, ask: Ask) {

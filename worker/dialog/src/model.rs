@@ -237,6 +237,9 @@ pub enum Order {
     },
     /// Put an item at the end of the conversation.
     Item(NewItem),
+    /// Go on over the spare connection: what is ordered after this is for that one, and so is the
+    /// sound of people from here on.
+    Rotate,
     /// Choose who creates responses and who interrupts.
     TurnControl {
         /// The model creates a response at the end of each turn.

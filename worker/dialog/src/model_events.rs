@@ -13,6 +13,7 @@ use crate::{
     note::Note,
     output::ToolCall,
     response::{Asked, Live, Standing},
+    rotation::Rotation,
     timers::Timer,
     tool_calls::Arrival,
 };
@@ -24,6 +25,9 @@ impl Dialog {
     pub(crate) fn on_model(&mut self, now: Instant, event: Event) {
         if !self.link.is_up() {
             return self.note_unexpected("event without connection");
+        }
+        if self.rotation == Rotation::Moving {
+            return self.note_unexpected("event of the connection before");
         }
         match event {
             Event::AudioDone { item, .. } => self.playhead.complete(&item),

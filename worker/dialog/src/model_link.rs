@@ -10,10 +10,11 @@ use crate::{
     Dialog, Greeting,
     floor::{Purpose, Request},
     input::ModelLink,
-    model::{Capabilities, Order},
+    model::{Capabilities, NewItem, Order},
     note::Note,
     output::CloseReason,
     response::{Asked, Live},
+    rotation::Rotation,
     timers::Timer,
 };
 
@@ -31,6 +32,10 @@ pub(crate) struct Link {
 impl Link {
     pub(crate) fn is_up(&self) -> bool {
         self.up.is_some()
+    }
+
+    pub(crate) fn replace(&mut self, capabilities: Capabilities) {
+        self.up = Some(capabilities);
     }
 
     pub(crate) fn cancels(&self) -> bool {
@@ -57,6 +62,8 @@ impl Dialog {
             ModelLink::Exhausted { reason } => {
                 self.finish(CloseReason::ModelUnavailable { reason });
             }
+            ModelLink::Rotated(capabilities) => self.on_rotated(capabilities),
+            ModelLink::Spare => self.on_spare(),
             ModelLink::Up(capabilities) => self.on_link_up(now, capabilities),
         }
     }
@@ -75,14 +82,20 @@ impl Dialog {
         let items = if self.conversation.is_empty() {
             0
         } else {
-            self.replay()
+            let items = self.conversation.replay();
+            self.tell(items)
         };
         self.note(Note::Replayed {
             items,
             away: now.saturating_duration_since(lost),
         });
         self.ask_next(now);
-        // Said in any case: what was kept of the caller's sound waits for it.
+        self.begin_turns();
+    }
+
+    /// Ends what a fresh connection is told. Said in any case: what was kept of the caller's sound
+    /// waits for it.
+    pub(crate) fn begin_turns(&mut self) {
         self.link.creates_now = !self.model_creates();
         self.control_turns();
     }
@@ -104,8 +117,7 @@ impl Dialog {
         }
     }
 
-    fn replay(&mut self) -> usize {
-        let items = self.conversation.replay();
+    pub(crate) fn tell(&mut self, items: Vec<NewItem>) -> usize {
         let count = items.len();
         for item in items {
             self.order(Order::Item(item));
@@ -121,7 +133,13 @@ impl Dialog {
         self.confirm_for_want_of_words(now);
         self.dismissed.disconnect();
         self.beside = None;
-        for timer in [Timer::Backoff, Timer::Response, Timer::TurnGrace] {
+        self.rotation = Rotation::None;
+        for timer in [
+            Timer::Backoff,
+            Timer::Response,
+            Timer::Rotation,
+            Timer::TurnGrace,
+        ] {
             self.timers.stop(timer);
         }
         self.keep_open_question();

@@ -63,6 +63,11 @@ pub enum Note {
         /// The provider's code.
         code: String,
     },
+    /// The conversation moved to a fresh connection.
+    Rotated {
+        /// How many items it was told.
+        items: usize,
+    },
     /// The model's context was made smaller: old items were given up for an account of them.
     Shrunk {
         /// How many.

@@ -20,19 +20,22 @@ pub(crate) enum Timer {
     Overlap,
     /// The response that was asked for or is being generated must show a sign of life by then.
     Response,
+    /// Everybody has been silent for long enough then, to move to a fresh connection.
+    Rotation,
     /// The caller must have said something by then.
     Silence,
     /// The model must have created a response for the committed turn by then.
     TurnGrace,
 }
 
-const ALL: [Timer; 8] = [
+const ALL: [Timer; 9] = [
     Timer::Backoff,
     Timer::CallerGrace,
     Timer::Close,
     Timer::Flush,
     Timer::Overlap,
     Timer::Response,
+    Timer::Rotation,
     Timer::Silence,
     Timer::TurnGrace,
 ];

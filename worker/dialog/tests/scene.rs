@@ -216,6 +216,10 @@ impl Scene {
         self.fact(at, Input::ModelLink(ModelLink::Down))
     }
 
+    pub(crate) fn spare(self, at: f64) -> Self {
+        self.fact(at, Input::ModelLink(ModelLink::Spare))
+    }
+
     pub(crate) fn link_exhausted(self, at: f64, reason: &str) -> Self {
         self.fact(
             at,
@@ -439,6 +443,11 @@ impl Scene {
     }
 
     fn model_hears(&mut self, order: &Order) {
+        if *order == Order::Rotate {
+            self.sim.disconnect();
+            let rotated = ModelLink::Rotated(Capabilities::all());
+            return self.schedule(self.now, What::Fact(Input::ModelLink(rotated)));
+        }
         if let Order::Cancel {
             response: Some(response),
         } = order

@@ -8,6 +8,7 @@ mod context;
 mod false_interruption;
 mod many_voices;
 mod reconnect;
+mod rotation;
 mod scene;
 mod silence;
 mod tool_flow;

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::price::Price;
+use super::{price::Price, rotation};
 use crate::config::{Problem, Secret};
 
 /// The `[model]` table: which speech model is used and how.
@@ -44,6 +44,8 @@ pub struct Config {
     #[serde(with = "crate::config::duration")]
     #[schemars(schema_with = "crate::config::duration::schema")]
     pub give_up_after: Duration,
+    /// When a fresh connection takes over from a long-lived one.
+    pub rotation: rotation::Config,
     /// HTTP proxy (`http://[user:password@]host:port`) for `wss://` addresses. Absent =
     /// `HTTPS_PROXY`, unless `NO_PROXY` names the host.
     pub proxy: Secret,
@@ -78,6 +80,7 @@ impl Default for Config {
             transcription: Transcription::default(),
             noise_reduction: None,
             give_up_after: Duration::from_secs(30),
+            rotation: rotation::Config::default(),
             proxy: Secret::default(),
             ca_file: None,
             prices: default_prices(),
@@ -242,6 +245,7 @@ impl Config {
             "transcription.model",
             "expected the name of a model, or enabled = false",
         );
+        problems.extend(self.rotation.problems());
         problems.extend(self.turn_detection.problems("turn_detection"));
         problems
     }

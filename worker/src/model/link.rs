@@ -8,16 +8,18 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use dialog::model::Order;
 use tokio::{
-    sync::mpsc,
+    sync::{Notify, mpsc},
     time::{Instant, sleep_until},
 };
 
 use super::{
-    AudioOut, LinkEvent, Provider, SessionSettings, Uplink,
+    AudioOut, LinkEvent, ModelHandle, Provider, SessionSettings, Uplink,
     openai_realtime::{self, Connection, End, Lanes},
     reconnect::{Failure, Reconnect, Step},
 };
-use crate::telemetry::event::{ModelConnectFailed, ModelLinkExhausted, ModelLinkLost, ModelLinkUp};
+use crate::telemetry::event::{
+    ModelConnectFailed, ModelLinkExhausted, ModelLinkLost, ModelLinkUp, ModelRotated,
+};
 
 /// The clocks of a link; tests turn them faster.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +53,8 @@ pub(super) struct Link {
     orders: mpsc::Receiver<Order>,
     events: mpsc::Sender<LinkEvent>,
     uplink: Uplink,
+    /// Somebody wishes for a spare connection.
+    spare_wanted: Arc<Notify>,
     out: Arc<dyn AudioOut>,
     timings: Timings,
     reconnect: Reconnect,
@@ -66,7 +70,7 @@ impl Link {
         settings: SessionSettings,
         orders: mpsc::Receiver<Order>,
         events: mpsc::Sender<LinkEvent>,
-        uplink: Uplink,
+        handle: &ModelHandle,
         out: Arc<dyn AudioOut>,
         timings: Timings,
     ) -> Self {
@@ -75,7 +79,8 @@ impl Link {
             settings,
             orders,
             events,
-            uplink,
+            uplink: handle.uplink(),
+            spare_wanted: Arc::clone(&handle.spare),
             out,
             timings,
             reconnect,
@@ -127,11 +132,7 @@ impl Link {
     async fn connect(&mut self) -> Result<Result<Connection, Failure>, Unwanted> {
         // Off until the conversation is replayed: the model would answer to half of it.
         let creates_responses = self.lost_at.is_none();
-        let attempt = match self.settings.endpoint.provider() {
-            Provider::OpenaiRealtime => {
-                openai_realtime::connect(&self.settings, creates_responses, self.timings)
-            }
-        };
+        let attempt = connect(&self.settings, creates_responses, self.timings);
         while_wanted(&mut self.orders, &self.events, attempt).await
     }
 
@@ -156,15 +157,7 @@ impl Link {
         self.reconnect.on_up(now.into_std());
         self.report_up(&connection).await?;
         self.uplink.set_up();
-        let lanes = Lanes {
-            orders: &mut self.orders,
-            uplink: &self.uplink,
-            events: &self.events,
-            out: &self.out,
-        };
-        let end = connection
-            .serve(&self.settings, lanes, is_replay, self.timings)
-            .await;
+        let end = self.serve_on(connection, is_replay).await;
         self.uplink.set_down();
         let End::Lost(reason, failure) = end else {
             return Err(Unwanted);
@@ -182,6 +175,67 @@ impl Link {
         Ok(failure)
     }
 
+    /// Runs the connection, and after it each spare that takes over, to the end of the last.
+    async fn serve_on(&mut self, connection: Connection, is_replay: bool) -> End {
+        let (mut connection, mut is_replay) = (connection, is_replay);
+        loop {
+            let (end, spare) = self.serve_beside_spare(connection, is_replay).await;
+            match (end, spare) {
+                (End::Rotate, Some(spare)) => {
+                    let capabilities = spare.capabilities().clone();
+                    let rotated = LinkEvent::Rotated { capabilities };
+                    if self.events.send(rotated).await.is_err() {
+                        return End::Unwanted;
+                    }
+                    ModelRotated.emit();
+                    (connection, is_replay) = (spare, true);
+                }
+                (End::Rotate, None) => return End::bug(),
+                (end, _) => return end,
+            }
+        }
+    }
+
+    /// Runs the connection; meanwhile a spare is opened when somebody wishes for one. A spare that
+    /// cannot be had is wished for again when the next turn asks for it.
+    async fn serve_beside_spare(
+        &mut self,
+        connection: Connection,
+        is_replay: bool,
+    ) -> (End, Option<Connection>) {
+        let lanes = Lanes {
+            orders: &mut self.orders,
+            uplink: &self.uplink,
+            events: &self.events,
+            out: &self.out,
+        };
+        let serving = connection.serve(&self.settings, lanes, is_replay, self.timings);
+        tokio::pin!(serving);
+        let mut spare = None;
+        loop {
+            tokio::select! {
+                biased;
+                end = &mut serving => return (end, spare),
+                () = self.spare_wanted.notified(), if spare.is_none() => {}
+            }
+            let opening = Box::pin(connect(&self.settings, false, self.timings));
+            let opened = tokio::select! {
+                biased;
+                end = &mut serving => return (end, None),
+                opened = opening => opened,
+            };
+            match opened {
+                Ok(opened) => {
+                    spare = Some(opened);
+                    if self.events.send(LinkEvent::Spare).await.is_err() {
+                        return (End::Unwanted, None);
+                    }
+                }
+                Err(failure) => tracing::warn!(reason = failure.reason, "no spare connection"),
+            }
+        }
+    }
+
     /// Orders that were given before this moment meant the connection before.
     async fn report_up(&mut self, connection: &Connection) -> Result<(), Unwanted> {
         let permit = self.events.reserve().await.map_err(|_| Unwanted)?;
@@ -191,6 +245,18 @@ impl Link {
             model: connection.model().to_owned(),
         });
         Ok(())
+    }
+}
+
+async fn connect(
+    settings: &SessionSettings,
+    creates_responses: bool,
+    timings: Timings,
+) -> Result<Connection, Failure> {
+    match settings.endpoint.provider() {
+        Provider::OpenaiRealtime => {
+            openai_realtime::connect(settings, creates_responses, timings).await
+        }
     }
 }
 

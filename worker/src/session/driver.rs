@@ -24,7 +24,7 @@ use tokio::{
 use super::{SessionEnd, SessionError, Stop, effects::Hands, meter, report::Tally};
 use crate::{
     media::{ingress::Speech, tap::Tap},
-    model::{LinkEvent, Usd},
+    model::{LinkEvent, Usd, rotation::Rotation},
     room::{
         audience::{Act, Audience, TrackId},
         events::RoomInput,
@@ -65,6 +65,8 @@ pub(super) struct Driver<'a> {
     pub(super) ears: BTreeMap<ParticipantId, TrackId>,
     /// Facts for the watchdog.
     pub(super) watch: Watch,
+    /// When the connection to the model is to be replaced.
+    pub(super) rotation: Rotation,
     /// What the budget asks of the conversation, which does not know yet; the latest counts.
     pub(super) asked: Option<Ask>,
     /// Set by whatever ends the session.
@@ -161,14 +163,23 @@ impl Driver<'_> {
         self.watch.model_events += 1;
         match event {
             Some(LinkEvent::Event(event)) => self.tell(Input::Model(event)),
+            Some(LinkEvent::Rotated { capabilities }) => {
+                self.rotation.on_up(now());
+                self.tell(Input::ModelLink(ModelLink::Rotated(capabilities)));
+            }
+            Some(LinkEvent::Spare) => self.tell(Input::ModelLink(ModelLink::Spare)),
             Some(LinkEvent::Up {
                 capabilities,
                 model,
             }) => {
                 self.hands.room.model(model);
+                self.rotation.on_up(now());
                 self.tell(Input::ModelLink(ModelLink::Up(capabilities)));
             }
-            Some(LinkEvent::Down { .. }) => self.tell(Input::ModelLink(ModelLink::Down)),
+            Some(LinkEvent::Down { .. }) => {
+                self.rotation.on_down();
+                self.tell(Input::ModelLink(ModelLink::Down));
+            }
             Some(LinkEvent::Exhausted { reason, .. }) => {
                 self.tell(Input::ModelLink(ModelLink::Exhausted { reason }));
             }
@@ -300,6 +311,10 @@ impl Driver<'_> {
     fn settle(&mut self) {
         self.drain();
         self.settle_audience();
+        if let Some(why) = self.rotation.wish(now()) {
+            tracing::info!(why = why.as_str(), "a fresh model connection is wanted");
+            self.hands.model.prepare();
+        }
         while let Some(ask) = self.asked.take() {
             self.tell(Input::Ask(ask));
             self.settle_audience();

@@ -2,6 +2,7 @@
 
 use dialog::{
     Output,
+    note::Note,
     output::{CloseReason, PlayoutOrder, Publish, Voice},
     speaker::ParticipantId,
 };
@@ -39,6 +40,9 @@ impl Driver<'_> {
                 }
             }
             Output::Note(note) => {
+                if let Note::TurnAnswered { latency } = &note {
+                    self.rotation.on_answer(*latency);
+                }
                 let verdict = self.tally.note(&note);
                 notes::emit(note, self.tally.meter().price());
                 self.on_verdict(verdict);

@@ -62,6 +62,9 @@ pub(super) fn emit(note: Note, price: Option<&Price>) {
         Note::ResponseRetried { code } => {
             tracing::warn!(code, "a response failed and is asked for once more");
         }
+        Note::Rotated { items } => {
+            tracing::info!(items, "the conversation moves to a fresh connection");
+        }
         Note::Shrunk { items } => tracing::info!(items, "the model's context was made smaller"),
         Note::SilencePrompted { after } => tracing::info!(?after, "the caller says nothing"),
         Note::ToolAnswered { took } => tracing::debug!(?took, "a tool answered"),

@@ -90,6 +90,8 @@ words! {
         Failed = "failed",
         /// A connection was lost.
         Lost = "lost",
+        /// A fresh connection took over in a silence.
+        Rotated = "rotated",
         /// A configured connection is there.
         Up = "up",
     }

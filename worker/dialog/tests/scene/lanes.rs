@@ -40,6 +40,8 @@ impl Scene {
                 None => return,
             },
             Input::ModelLink(ModelLink::Up(_)) => (Lane::Model, "link up".to_owned()),
+            Input::ModelLink(ModelLink::Rotated(_)) => (Lane::Model, "fresh link".to_owned()),
+            Input::ModelLink(ModelLink::Spare) => (Lane::Model, "spare link".to_owned()),
             Input::ModelLink(ModelLink::Down) => (Lane::Model, "link down".to_owned()),
             Input::ModelLink(_) => (Lane::Model, "link given up".to_owned()),
             Input::Playout(Playout::Started { item, .. }) => {
@@ -162,6 +164,7 @@ fn show_order(order: &Order) -> String {
         }
         Order::Item(NewItem::SystemText(text)) => format!("item system {text:?}"),
         Order::Item(NewItem::UserText(text)) => format!("item user {text:?}"),
+        Order::Rotate => "rotate".to_owned(),
         Order::TurnControl { creates_responses } => {
             format!("turns: model creates = {creates_responses}")
         }

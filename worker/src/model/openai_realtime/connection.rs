@@ -44,6 +44,8 @@ pub(in crate::model) struct Lanes<'a> {
 pub(in crate::model) enum End {
     /// It was lost.
     Lost(DownReason, Failure),
+    /// A spare takes over.
+    Rotate,
     /// Nobody on our side wants it any more.
     Unwanted,
 }
@@ -91,7 +93,7 @@ impl End {
         Self::Lost(DownReason::Protocol, failure)
     }
 
-    fn bug() -> Self {
+    pub(in crate::model) fn bug() -> Self {
         let failure = Failure::new("bug", Blame::Us, Retry::Never);
         Self::Lost(DownReason::Protocol, failure)
     }
@@ -139,6 +141,10 @@ impl Connection {
             WriterEnd::Unwanted => {
                 writer.say_goodbye().await;
                 End::Unwanted
+            }
+            WriterEnd::Rotate => {
+                writer.say_goodbye().await;
+                End::Rotate
             }
             // The reader usually knows better why: an error, a close frame.
             WriterEnd::Broken => timeout(timings.close, end_of(&mut reading))

@@ -7,6 +7,7 @@ mod garbage;
 mod loss;
 mod orders;
 mod refusal;
+mod rotation;
 
 use std::time::Duration;
 

@@ -89,6 +89,7 @@ async fn play_metered<F: Future<Output = World>>(
         joined: now(),
         ears: BTreeMap::new(),
         watch: Watch::default(),
+        rotation: Rotation::new(Default::default()),
         asked: None,
         over: None,
     };

@@ -40,6 +40,18 @@ impl ModelLinkUp<'_> {
     }
 }
 
+/// A fresh connection took over from an old one.
+#[derive(Debug)]
+pub struct ModelRotated;
+
+impl ModelRotated {
+    /// Logs and counts.
+    pub fn emit(self) {
+        link_outcome(LinkOutcome::Rotated);
+        info!("model link rotated");
+    }
+}
+
 /// A connection to the model was lost.
 #[derive(Debug)]
 pub struct ModelLinkLost<'a> {

@@ -49,6 +49,8 @@ pub(super) struct Writer<'a> {
 pub(super) enum WriterEnd {
     /// The socket takes nothing more.
     Broken,
+    /// A spare takes over: what was not written yet is for it.
+    Rotate,
     /// The driver is gone.
     Unwanted,
 }
@@ -96,6 +98,7 @@ impl<'a> Writer<'a> {
             };
             let written = match wake {
                 Wake::Audio => self.write_audio().await,
+                Wake::Order(Some(Order::Rotate)) => return WriterEnd::Rotate,
                 Wake::Order(Some(order)) => self.on_order(&order).await,
                 Wake::Order(None) => return WriterEnd::Unwanted,
                 Wake::Ping => self.write(Message::Ping(Bytes::new())).await,

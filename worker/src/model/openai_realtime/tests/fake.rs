@@ -155,6 +155,11 @@ impl Peer {
         soon(self.socket.send(message)).await.unwrap();
     }
 
+    /// Says something that nobody may hear any more.
+    pub(super) async fn send_if_open(&mut self, event: &Value) {
+        let _ = soon(self.socket.send(Message::text(event.to_string()))).await;
+    }
+
     /// The next event of the link.
     pub(super) async fn next(&mut self) -> Value {
         loop {

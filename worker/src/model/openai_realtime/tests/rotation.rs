@@ -1,0 +1,90 @@
+use dialog::model::NewItem;
+
+use super::*;
+
+/// A session, its connection, and a spare that was opened beside it.
+async fn with_spare(model: &FakeModel) -> (Session, fake::Peer, fake::Peer) {
+    let (mut session, peer) = Session::up(model).await;
+    session.handle.prepare();
+    let (spare, update) = model.accept_configured().await;
+    let detection = &update["session"]["audio"]["input"]["turn_detection"];
+    assert_eq!(detection["create_response"], false);
+    assert_eq!(session.next().await, LinkEvent::Spare);
+    (session, peer, spare)
+}
+
+fn item(words: &str) -> Order {
+    Order::Item(NewItem::UserText(words.to_owned()))
+}
+
+#[tokio::test]
+async fn the_spare_takes_over_and_no_frame_is_lost_or_doubled() {
+    let model = FakeModel::start().await;
+    let (mut session, mut old, mut fresh) = with_spare(&model).await;
+    session.handle.uplink().append(frame(1));
+    assert_eq!(appended(&old.next().await), [1], "the old one serves");
+
+    for order in [
+        Order::Rotate,
+        item("What was said."),
+        Order::TurnControl {
+            creates_responses: true,
+        },
+    ] {
+        session.handle.order(order).unwrap();
+    }
+    session.handle.uplink().append(frame(2));
+    assert!(matches!(session.next().await, LinkEvent::Rotated { .. }));
+    assert_eq!(fresh.next().await["type"], "conversation.item.create");
+    // The frame that was said meanwhile comes once, after what happened and before what follows.
+    let mut frames = Vec::new();
+    let mut control = false;
+    while frames.len() < 2 || !control {
+        let message = fresh.next().await;
+        if message["type"] == "session.update" {
+            control = true;
+            session.handle.uplink().append(frame(3));
+        } else {
+            frames.extend(appended(&message));
+        }
+    }
+    assert_eq!(frames, [2, 3]);
+}
+
+#[tokio::test]
+async fn what_the_old_connection_says_after_the_move_is_not_told() {
+    let model = FakeModel::start().await;
+    let (mut session, mut old, mut fresh) = with_spare(&model).await;
+    session.handle.order(Order::Rotate).unwrap();
+    assert!(matches!(session.next().await, LinkEvent::Rotated { .. }));
+    old.send_if_open(&fake::speech_started("old")).await;
+    fresh.send(&fake::speech_started("fresh")).await;
+    let Event::SpeechStarted { item } = session.next_fact().await else {
+        panic!("the fresh one is heard");
+    };
+    assert_eq!(item.as_str(), "fresh");
+}
+
+#[tokio::test]
+async fn a_spare_that_died_is_a_loss_and_the_link_comes_back() {
+    let model = FakeModel::start().await;
+    let (mut session, _old, fresh) = with_spare(&model).await;
+    drop(fresh);
+    session.handle.order(Order::Rotate).unwrap();
+    assert!(matches!(session.next().await, LinkEvent::Rotated { .. }));
+    assert!(matches!(session.next().await, LinkEvent::Down { .. }));
+    let (_peer, _) = model.accept_configured().await;
+    assert!(matches!(session.next().await, LinkEvent::Up { .. }));
+}
+
+#[tokio::test]
+async fn a_spare_that_cannot_be_had_disturbs_nobody() {
+    let model = FakeModel::start().await;
+    let (session, mut old) = Session::up(&model).await;
+    session.handle.prepare();
+    model.refuse(503, "{}").await;
+    session.handle.uplink().append(frame(1));
+    assert_eq!(appended(&old.next().await), [1]);
+    session.handle.prepare();
+    let (_spare, _) = model.accept_configured().await;
+}
