@@ -73,7 +73,7 @@ impl Ear {
     }
 
     /// Takes in sound that comes decoded and paced; returns it if it can go on.
-    pub(crate) fn on_frame(&mut self, pcm: Pcm) -> Option<Pcm> {
+    pub(crate) fn on_frame(&self, pcm: Pcm) -> Option<Pcm> {
         (self.gate == Gate::Open).then_some(pcm)
     }
 
