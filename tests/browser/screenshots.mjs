@@ -86,7 +86,7 @@ async function talkOf(person, link, room) {
   await agent.set({ 'lk.agent.state': 'listening', 'agent.model': 'simulated-realtime' });
   const identity = `person-${stand.people - 1}`; // the person came just before the agent
   await agent.text('SG_1', 'Say something, and I will repeat it.');
-  await person.reads('the greeting', (line) => line.text.startsWith('Hello, I am'));
+  await person.reads('the greeting', (line) => line.text.startsWith('Say something'));
   await agent.text('SG_2', 'Hello there, can you hear me?', { as: identity });
   await agent.text('SG_3', 'You said: hello there, can you hear me?');
   await agent.text('SG_4', 'The mountains are covered with fresh snow.', { as: identity });

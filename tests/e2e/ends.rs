@@ -1,5 +1,7 @@
 //! Conversations that the agent ends by itself: what they may cost is spent, or nobody says anything.
 
+use std::time::Instant;
+
 use tests::{
     stack::Stack,
     worker::{Settings, Worker},
@@ -10,14 +12,17 @@ use crate::story::{LATER, SOON, greeted, job_over, says};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_may_cost_no_more_ends_with_a_goodbye() {
     let stack = Stack::with(Default::default(), |settings| {
-        settings.with("ROOM_AGENT__BUDGET__SESSION_USD", "0.006")
+        settings.with("ROOM_AGENT__BUDGET__SESSION_USD", "0.01")
     })
     .await;
     let (ann, _) = greeted(&stack, "ann", "kitchen").await;
-    // The greeting is within it; the answer is too much.
-    let said = ann.say("caller-train").await;
-    ann.hears("caller-train", said.ended, SOON).await;
-    ann.hears("agent-goodbye", said.ended, LATER).await;
+    // The greeting and an answer are within it; another answer is too much.
+    for clip in ["caller-train", "caller-mountains"] {
+        let said = ann.say(clip).await;
+        ann.hears(clip, said.ended, SOON).await;
+    }
+    let answered = Instant::now();
+    ann.hears("agent-goodbye", answered, LATER).await;
     assert!(!job_over(&stack.livekit, "kitchen").await.failed);
     says(&stack, &["session ended", "budget_spent"], SOON).await;
     says(&stack, &["session report", "cost_usd"], SOON).await;
@@ -53,7 +58,7 @@ async fn a_caller_who_says_nothing_is_asked_and_then_left_with_a_goodbye() {
     })
     .await;
     let (ann, _) = greeted(&stack, "ann", "kitchen").await;
-    let greeted = std::time::Instant::now();
+    let greeted = Instant::now();
     ann.hears("agent-goodbye", greeted, LATER).await;
     assert!(!job_over(&stack.livekit, "kitchen").await.failed);
     says(&stack, &["session ended", "caller_silent"], SOON).await;
