@@ -202,7 +202,7 @@ mod tests {
             vec![0; 9_000],
         ]
         .concat();
-        assert_eq!(words_of(&stranger), "(speech, 4.5 s)");
+        assert_eq!(words_of(&stranger), "(speech, 2.2 s)");
         assert_eq!(words_of(&[0; 48_000]), "(speech, 0.0 s)");
     }
 

@@ -133,7 +133,7 @@ impl Conversation {
     }
 
     /// The words of the last user turn are still to come.
-    pub(crate) fn awaits_words(&self) -> bool {
+    pub(crate) fn lacks_words(&self) -> bool {
         let last = self
             .turns
             .iter()

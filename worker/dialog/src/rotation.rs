@@ -84,6 +84,6 @@ impl Dialog {
             && !self.responses.is_busy()
             && !self.playhead.is_occupied()
             && !self.calls.is_running()
-            && !(self.link.transcribes() && self.conversation.awaits_words())
+            && !(self.link.transcribes() && self.conversation.lacks_words())
     }
 }
