@@ -5,6 +5,7 @@
 
 mod barge_in;
 mod chat;
+mod commands;
 mod drains;
 mod ends;
 mod engine;

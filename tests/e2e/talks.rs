@@ -10,7 +10,7 @@ use crate::story::{SOON, greeted};
 async fn a_caller_is_greeted_and_hears_own_words_repeated() {
     let stack = Stack::start().await;
     let (ann, agent) = greeted(&stack, "ann", "kitchen").await;
-    ann.reads(&agent, "simulated model", SOON).await;
+    ann.reads(&agent, "I will repeat it", SOON).await;
     ann.sees_state("listening", SOON).await;
 
     let said = ann.say("caller-apples").await;

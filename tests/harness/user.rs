@@ -195,6 +195,15 @@ impl User {
             .expect("sent");
     }
 
+    /// Calls a method of another participant.
+    ///
+    /// # Errors
+    /// What the other one says is wrong.
+    pub async fn asks(&self, whom: &str, method: &str, payload: &str) -> Result<String, RpcError> {
+        let call = PerformRpcData::new(whom.to_owned(), method).with_payload(payload);
+        self.room.local_participant().perform_rpc(call).await
+    }
+
     /// Leaves as one does who clicks on leave.
     ///
     /// # Panics

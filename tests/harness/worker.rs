@@ -58,6 +58,24 @@ pub struct Worker {
     _scratch: Scratch,
 }
 
+/// What a command of `room-agent` prints: as an operator of that server would run it.
+///
+/// # Panics
+/// When it fails.
+pub async fn print(livekit_url: &str, arguments: &[&str]) -> String {
+    let output = tokio::process::Command::new(binary())
+        .args(arguments)
+        .env("LIVEKIT_URL", livekit_url)
+        .env("LIVEKIT_API_KEY", API_KEY)
+        .env("LIVEKIT_API_SECRET", API_SECRET)
+        .output()
+        .await
+        .expect("room-agent runs");
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).expect("text");
+    text.trim().to_owned()
+}
+
 impl Worker {
     /// Starts a worker; it may not be ready yet.
     ///

@@ -20,6 +20,7 @@ use crate::{
     console::tokens::Tokens,
     exit::Exit,
     server_api,
+    supervision::{command::Verb, grant::Grants},
 };
 
 /// A worker that puts a speech-to-speech AI into LiveKit rooms.
@@ -98,6 +99,18 @@ enum Command {
         /// Identity of the person.
         #[arg(long)]
         identity: Option<String>,
+        /// Print a grant instead: what its holder may ask of the agents in the room, as a list of
+        /// end, resume, rotate, say, silence, update.
+        #[arg(
+            long,
+            value_name = "COMMANDS",
+            value_delimiter = ',',
+            conflicts_with = "identity"
+        )]
+        grant: Vec<Verb>,
+        /// How long the grant holds.
+        #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "1h")]
+        lifetime: Duration,
     },
 }
 
@@ -125,7 +138,13 @@ pub fn main() -> Exit {
         }
         Command::Run => load(&cli.settings, Purpose::Work).map(app::run),
         Command::Schema { agent, write } => schema(agent, write.as_deref()),
-        Command::Token { room, identity } => token(&cli.settings, &room, identity.as_deref()),
+        Command::Token {
+            room,
+            grant: commands,
+            lifetime,
+            ..
+        } if !commands.is_empty() => grant(&cli.settings, &room, &commands, lifetime),
+        Command::Token { room, identity, .. } => token(&cli.settings, &room, identity.as_deref()),
     };
     let exit = done.unwrap_or_else(|exit| exit);
     let words = exit.to_string();
@@ -240,6 +259,20 @@ fn token(settings: &Settings, room: &str, identity: Option<&str>) -> Result<Exit
         .caller(room, identity, "", &agent_name)
         .map_err(|_| Exit::Config("livekit.api_secret: cannot sign a token".to_owned()))?;
     say(token.expose());
+    Ok(Exit::Done)
+}
+
+fn grant(
+    settings: &Settings,
+    room: &str,
+    commands: &[Verb],
+    lifetime: Duration,
+) -> Result<Exit, Exit> {
+    let config = load(settings, Purpose::Server)?;
+    let grant = Grants::new(&config.livekit)
+        .mint(room, commands, SystemTime::now(), lifetime)
+        .map_err(|error| Exit::Config(error.to_string()))?;
+    say(grant.expose());
     Ok(Exit::Done)
 }
 

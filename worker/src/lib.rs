@@ -6,7 +6,8 @@
 //! - [`dispatch`] keeps the worker registered and answers offers from memory; [`jobs`] runs one
 //!   [`session`] per assignment, with the agent that [`agents`] made of its definition.
 //! - A session joins its [`room`], opens the [`model`] link, and lets `dialog` decide what happens;
-//!   [`media`] carries the sound both ways, [`tooling`] runs what the model calls.
+//!   [`media`] carries the sound both ways, [`tooling`] runs what the model calls, [`supervision`]
+//!   says what people may ask of the agent.
 //! - [`admin`] and [`console`] answer HTTP, [`telemetry`] writes the log and the metrics.
 
 pub mod admin;
@@ -24,5 +25,6 @@ pub mod room;
 pub mod server_api;
 pub mod session;
 pub mod shutdown;
+pub mod supervision;
 pub mod telemetry;
 pub mod tooling;

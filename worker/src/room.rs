@@ -21,7 +21,7 @@ use tokio::{
 };
 use tracing::Instrument;
 
-use crate::config::Secret;
+use crate::{config::Secret, supervision::grant::Grants};
 
 use self::{
     audience::TrackId,
@@ -29,6 +29,7 @@ use self::{
     events::{Meaning, RoomInput},
     publish::PublishError,
     rejoin::GiveUp,
+    rpc::Desk,
     state::Sign,
     transcript::Text,
 };
@@ -41,6 +42,7 @@ pub mod events;
 pub mod publish;
 pub mod pulse;
 pub mod rejoin;
+mod rpc;
 pub mod state;
 pub mod transcript;
 
@@ -174,8 +176,14 @@ pub fn start(
     let (room, rooms) = watch::channel(Arc::new(room));
     tasks.spawn(transcript::write(rooms.clone(), ends.texts).in_current_span());
     tasks.spawn(state::show(rooms.clone(), ends.sign).in_current_span());
+    let desk = Desk {
+        grants: Arc::new(Grants::new(&door.livekit)),
+        room: door.room.clone(),
+        facts: ends.facts.downgrade(),
+    };
     let reader = Reader {
         room,
+        desk,
         events,
         orders: ends.orders,
         facts: ends.facts,
@@ -244,6 +252,8 @@ pub(crate) fn link(agent_name: String) -> (RoomLink, LinkEnds) {
 /// Task: reads the room's events, carries out orders, comes back when the room was lost.
 struct Reader {
     room: watch::Sender<Arc<Room>>,
+    /// Takes commands.
+    desk: Desk,
     events: mpsc::UnboundedReceiver<RoomEvent>,
     orders: mpsc::Receiver<RoomOrder>,
     facts: mpsc::Sender<RoomInput>,
@@ -277,6 +287,7 @@ enum Step {
 
 impl Reader {
     async fn run(mut self) {
+        rpc::open(&self.room().local_participant(), &self.desk);
         self.publish();
         let mut pulse = tokio::time::interval(PULSE);
         pulse.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -468,6 +479,7 @@ impl Reader {
         self.events = events;
         // It was asked on the way in.
         self.called_off.send_replace(false);
+        rpc::open(&self.room().local_participant(), &self.desk);
         self.publish();
         self.back = Some(RoomInput::Rejoined {
             attempts: back.attempts,

@@ -5,6 +5,8 @@
 
 use serde_json::{Value, json};
 
+use crate::clips;
+
 use super::{
     items::{Item, Items},
     voice::{self, Speech},
@@ -47,6 +49,11 @@ pub(super) fn answer(question: &Question<'_>) -> Vec<Part> {
         && mentions(wanted, &["goodbye", "good-bye", "farewell"])
     {
         return say("agent-goodbye");
+    }
+    if let Some(sentence) = wanted.filter(|wanted| mentions(wanted, &["say exactly"]))
+        && let Some(clip) = clips::of_agent().find(|clip| sentence.contains(clip.words))
+    {
+        return say(clip.name);
     }
     match newest_unanswered(question.items) {
         Some(item) if item.kind() == "function_call_output" => on_outcome(item),
@@ -226,7 +233,7 @@ mod tests {
         let [Part::Say(speech)] = &parts[..] else {
             panic!("one message")
         };
-        let heard = crate::ears::transcribe(&speech.pcm, crate::clips::of_callers());
+        let heard = crate::ears::transcribe(&speech.pcm, clips::of_callers());
         assert_eq!(heard.len(), 1);
         assert_eq!(heard[0].name, "caller-apples");
     }

@@ -101,6 +101,15 @@ impl Floor {
         self.wanted.retain(|wanted| wanted.purpose != purpose);
     }
 
+    /// Wants only what an agent says that was told to be silent. Returns whether that leaves a reply
+    /// out.
+    pub(crate) fn hush(&mut self) -> bool {
+        let has_reply = self.wanted.iter().any(|r| r.purpose == Purpose::Reply);
+        let breaks_silence = |r: &Request| matches!(r.purpose, Purpose::Goodbye | Purpose::Say);
+        self.wanted.retain(breaks_silence);
+        has_reply
+    }
+
     pub(crate) fn clear(&mut self) {
         self.wanted.clear();
     }

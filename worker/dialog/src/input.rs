@@ -87,10 +87,25 @@ pub enum Ask {
     Close(crate::output::CloseReason),
     /// Finish what is being said, say goodbye, and end the conversation for this reason.
     End(crate::output::CloseReason),
+    /// The same, and this sentence is the goodbye.
+    EndSaying {
+        /// Why it ends.
+        reason: crate::output::CloseReason,
+        /// The last words.
+        words: String,
+    },
+    /// Answer again, after [`Self::Silence`].
+    GoOn,
+    /// These are the instructions from now on.
+    Instruct(String),
+    /// Stop what is being said, and say exactly this.
+    Interject(String),
     /// Say something along these lines.
     Say(String),
     /// Let the model remember less: its context is what every response pays for.
     Shrink,
+    /// Stop what is being said and answer nothing until told to go on; keep hearing.
+    Silence,
 }
 
 /// Changes among the people around the agent.

@@ -105,6 +105,7 @@ mod playhead;
 mod response;
 mod rotation;
 mod silence;
+mod silenced;
 mod timers;
 mod tool_calls;
 mod transcript;
@@ -160,10 +161,14 @@ pub struct Dialog {
     /// The response that is the greeting; `None` = it has not come.
     greeted_by: Option<ResponseId>,
     greeting: Greeting,
+    /// `Some` = these instructions replaced those of the connection's settings.
+    instructions: Option<String>,
     is_finished: bool,
     /// It was ready, and its link broke.
     is_room_away: bool,
     is_room_ready: bool,
+    /// It was told to be silent.
+    is_silenced: bool,
     link: Link,
     /// Whose ears are open; bounded by the audience.
     ears: Vec<ParticipantId>,
@@ -212,9 +217,11 @@ impl Dialog {
             floor: Floor::default(),
             greeted_by: None,
             greeting,
+            instructions: None,
             is_finished: false,
             is_room_away: false,
             is_room_ready: false,
+            is_silenced: false,
             link: Link::default(),
             ears: Vec::new(),
             open_flushes: 0,
@@ -302,10 +309,26 @@ impl Dialog {
         match ask {
             Ask::Close(reason) => self.finish(reason),
             Ask::End(reason) => self.begin_close(now, reason, None),
+            Ask::EndSaying { reason, words } => {
+                self.config.goodbye = silenced::verbatim(&words);
+                self.begin_close(now, reason, None);
+            }
+            Ask::GoOn => self.go_on(),
+            Ask::Instruct(instructions) => self.instruct(instructions),
+            Ask::Interject(words) => self.interject(now, &words),
             Ask::Say(_) if self.closing.is_some() => self.note_unexpected("say while closing"),
             Ask::Say(words) => self.floor.want(Request::saying(Purpose::Say, &words)),
             Ask::Shrink => self.shrink(),
+            Ask::Silence => self.be_silent(now),
         }
+    }
+
+    /// From now on, and on every later connection.
+    fn instruct(&mut self, instructions: String) {
+        if self.link.is_up() {
+            self.order(Order::Instruct(instructions.clone()));
+        }
+        self.instructions = Some(instructions);
     }
 
     /// A connection that is away begins small anyway when it is back.
@@ -386,6 +409,9 @@ impl Dialog {
 
     /// Asks for the next wanted response, once nothing else is in its way.
     fn ask_next(&mut self, now: Instant) {
+        if self.is_silenced && self.floor.hush() {
+            self.note(Note::TurnUnanswered);
+        }
         let user_may_go_on = self.closing.is_none() && self.user.holds_floor();
         let is_blocked = !self.link.is_up()
             || self.responses.is_busy()

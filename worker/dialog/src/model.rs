@@ -235,6 +235,8 @@ pub enum Order {
         /// The item.
         item: ItemId,
     },
+    /// These are the session's instructions from now on.
+    Instruct(String),
     /// Put an item at the end of the conversation.
     Item(NewItem),
     /// Go on over the spare connection: what is ordered after this is for that one, and so is the

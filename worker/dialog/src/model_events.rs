@@ -121,7 +121,7 @@ impl Dialog {
         }
         self.timers
             .set(Timer::Response, now + self.config.response_limit);
-        let is_too_late = !is_ours && self.closing.is_some();
+        let is_too_late = !is_ours && (self.closing.is_some() || self.is_silenced);
         let is_of_no_turn = !is_ours && self.dismissed.take_answer();
         let is_interrupted = self.user.is_speaking() && !(is_greeting && self.is_protected());
         if is_given_up || is_unwanted || is_too_late || is_of_no_turn || is_interrupted {

@@ -76,6 +76,7 @@ impl Dialog {
         self.link.up = Some(capabilities);
         // The first connection creates responses from the start, a later one only when told to.
         self.link.creates_now = self.link.lost.is_none() && self.link.creates_responses();
+        self.instruct_anew();
         let Some(lost) = self.link.lost.take() else {
             return;
         };
@@ -102,7 +103,10 @@ impl Dialog {
 
     /// The model creates responses by itself for one person; among several we say who spoke first.
     pub(crate) fn model_creates(&self) -> bool {
-        self.link.creates_responses() && self.closing.is_none() && !self.audience.is_shared()
+        self.link.creates_responses()
+            && self.closing.is_none()
+            && !self.is_silenced
+            && !self.audience.is_shared()
     }
 
     /// Tells the model who creates responses, when that changed.
@@ -114,6 +118,13 @@ impl Dialog {
         if self.link.creates_responses() && self.link.creates_now != creates_responses {
             self.link.creates_now = creates_responses;
             self.order(Order::TurnControl { creates_responses });
+        }
+    }
+
+    /// A connection begins with the instructions of its settings.
+    pub(crate) fn instruct_anew(&mut self) {
+        if let Some(instructions) = self.instructions.clone() {
+            self.order(Order::Instruct(instructions));
         }
     }
 

@@ -100,7 +100,8 @@ pub enum Note {
     },
     /// The user went on speaking before an answer came; one answer will serve both turns.
     TurnContinued,
-    /// A turn gets no answer: the conversation or the connection ended first, or asking failed.
+    /// A turn gets no answer: the conversation or the connection ended first, asking failed, or the
+    /// agent was told to be silent.
     TurnUnanswered,
     /// A fact that has no meaning in this state.
     Unexpected {

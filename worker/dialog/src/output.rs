@@ -193,6 +193,8 @@ pub enum CloseReason {
     CallerLeft,
     /// The caller stayed silent, also after being asked.
     CallerSilent,
+    /// Somebody with authority ended it.
+    Commanded,
     /// The worker is draining.
     Drained,
     /// Another agent of this name is in the room.
@@ -222,6 +224,7 @@ impl CloseReason {
             Self::BudgetSpent => "budget_spent",
             Self::CallerLeft => "caller_left",
             Self::CallerSilent => "caller_silent",
+            Self::Commanded => "commanded",
             Self::Drained => "drained",
             Self::Duplicate => "duplicate",
             Self::Failed => "failed",

@@ -65,6 +65,7 @@ impl Dialog {
         self.conversation.disconnect();
         self.dismissed.disconnect();
         self.beside = None;
+        self.instruct_anew();
         let items = self.conversation.hand_over();
         let items = self.tell(items);
         self.begin_turns();

@@ -46,6 +46,7 @@ impl Dialog {
         let is_silent = self.agent.state() == Some(AgentState::Listening)
             && self.closing.is_none()
             && !self.is_room_away
+            && !self.is_silenced
             && self.overlap.is_none()
             && !self.user.holds_floor();
         if !is_silent {

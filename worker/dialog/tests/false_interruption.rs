@@ -9,7 +9,7 @@ use dialog::{
     output::CloseReason,
 };
 
-use crate::scene::{Scene, empty_scene, scene};
+use crate::scene::{Scene, empty_scene, scene, since};
 
 const STORY: &str = "Once upon a time there was a very long story about nothing";
 
@@ -35,13 +35,6 @@ fn a_story_with(interruption: Interruption) -> Scene {
             .room_ready(0.0)
             .link_up(0.0),
     )
-}
-
-/// The lanes from this time on.
-fn since(lanes: &str, time: f64) -> String {
-    let late = |line: &&str| line[..5].trim().parse::<f64>().is_ok_and(|at| at >= time);
-    let lines: Vec<&str> = lanes.lines().filter(late).collect();
-    lines.join("\n")
 }
 
 #[test]

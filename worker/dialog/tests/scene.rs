@@ -77,6 +77,13 @@ pub(crate) fn scene() -> Scene {
     scene
 }
 
+/// The lanes from this time on.
+pub(crate) fn since(lanes: &str, time: f64) -> String {
+    let late = |line: &&str| line[..5].trim().parse::<f64>().is_ok_and(|at| at >= time);
+    let lines: Vec<&str> = lanes.lines().filter(late).collect();
+    lines.join("\n")
+}
+
 /// A scene in which nobody is there yet.
 #[expect(
     clippy::disallowed_methods,

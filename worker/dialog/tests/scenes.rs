@@ -4,6 +4,7 @@ mod audience;
 mod barge_in;
 mod chat;
 mod close;
+mod commands;
 mod context;
 mod false_interruption;
 mod many_voices;

@@ -9,7 +9,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use dialog::model::Order;
 use tokio::{
     sync::{Notify, mpsc},
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 
 use super::{
@@ -32,6 +32,8 @@ pub(super) struct Timings {
     pub(super) silence: Duration,
     /// How long kept audio waits for the driver to replay the conversation.
     pub(super) replay: Duration,
+    /// Before another spare is opened, when one could not be had.
+    pub(super) spare: Duration,
     /// For a goodbye, and for the reader to say why the writer failed.
     pub(super) close: Duration,
 }
@@ -43,6 +45,7 @@ impl Default for Timings {
             ping: Duration::from_secs(20),
             silence: Duration::from_secs(40),
             replay: Duration::from_secs(1),
+            spare: Duration::from_secs(30),
             close: Duration::from_secs(1),
         }
     }
@@ -196,8 +199,8 @@ impl Link {
         }
     }
 
-    /// Runs the connection; meanwhile a spare is opened when somebody wishes for one. A spare that
-    /// cannot be had is wished for again when the next turn asks for it.
+    /// Runs the connection; meanwhile a spare is opened when somebody wishes for one. One that cannot
+    /// be had is tried again after a while.
     async fn serve_beside_spare(
         &mut self,
         connection: Connection,
@@ -231,7 +234,14 @@ impl Link {
                         return (End::Unwanted, None);
                     }
                 }
-                Err(failure) => tracing::warn!(reason = failure.reason, "no spare connection"),
+                Err(failure) => {
+                    tracing::warn!(reason = failure.reason, "no spare connection");
+                    tokio::select! {
+                        biased;
+                        end = &mut serving => return (end, None),
+                        () = sleep(self.timings.spare) => self.spare_wanted.notify_one(),
+                    }
+                }
             }
         }
     }

@@ -60,6 +60,8 @@ pub enum Why {
     Age,
     /// Its answers take longer and longer.
     Drift,
+    /// Somebody with authority wants it.
+    Command,
     /// It has answered many turns.
     Turns,
 }
@@ -69,6 +71,7 @@ impl Why {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Age => "age",
+            Self::Command => "command",
             Self::Drift => "drift",
             Self::Turns => "turns",
         }
@@ -84,6 +87,7 @@ pub struct Rotation {
     turns: u32,
     first: Vec<Duration>,
     latest: Vec<Duration>,
+    is_commanded: bool,
     is_wanted: bool,
 }
 
@@ -96,6 +100,7 @@ impl Rotation {
             turns: 0,
             first: Vec::new(),
             latest: Vec::new(),
+            is_commanded: false,
             is_wanted: false,
         }
     }
@@ -109,6 +114,11 @@ impl Rotation {
     /// The connection is gone.
     pub fn on_down(&mut self) {
         *self = Self::new(self.config);
+    }
+
+    /// Somebody with authority wants a fresh connection.
+    pub fn on_command(&mut self) {
+        self.is_commanded = true;
     }
 
     /// A turn was answered after this long.
@@ -127,6 +137,7 @@ impl Rotation {
     pub fn wish(&mut self, now: Instant) -> Option<Why> {
         let since = self.since.filter(|_| !self.is_wanted)?;
         let why = match () {
+            () if self.is_commanded => Why::Command,
             () if now.saturating_duration_since(since) >= self.config.age => Why::Age,
             () if self.config.turns > 0 && self.turns >= self.config.turns => Why::Turns,
             () if self.drifts() => Why::Drift,
@@ -201,6 +212,17 @@ mod tests {
         answers(&mut quick, 10, 100);
         answers(&mut quick, 5, 250);
         assert_eq!(quick.wish(now), None, "nobody notices");
+    }
+
+    #[test]
+    fn a_command_is_a_reason_once() {
+        let now = Instant::now();
+        let mut rotation = rotation(0, now);
+        rotation.on_command();
+        assert_eq!(rotation.wish(now), Some(Why::Command));
+        assert_eq!(rotation.wish(now), None);
+        rotation.on_up(now);
+        assert_eq!(rotation.wish(now), None);
     }
 
     #[test]

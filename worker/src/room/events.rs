@@ -21,7 +21,7 @@ use super::{
     pulse::Pulse,
     rejoin::GiveUp,
 };
-use crate::media::tap::Tap;
+use crate::{media::tap::Tap, supervision::command::Command};
 
 /// Marks a participant that publishes for another one.
 const ON_BEHALF: &str = "lk.publish_on_behalf";
@@ -38,6 +38,8 @@ pub enum RoomInput {
         /// The line.
         text: String,
     },
+    /// Somebody whose grant was checked asks something of the agent.
+    Command(Command),
     /// The link to the room is gone for good, for this reason.
     Gone(CloseReason),
     /// The room was lost and is not joined again.

@@ -30,6 +30,7 @@ use crate::{
         events::RoomInput,
         rejoin::GiveUp,
     },
+    supervision::command::Command,
     telemetry::event,
     tooling::ToolEnded,
 };
@@ -200,6 +201,7 @@ impl Driver<'_> {
                     self.tell(Input::Chat { participant, text });
                 }
             }
+            RoomInput::Command(command) => self.on_command(command),
             RoomInput::GivenUp(why) => self.on_given_up(why),
             RoomInput::Gone(reason) => self.close(reason),
             RoomInput::Left(participant) => {
@@ -244,6 +246,20 @@ impl Driver<'_> {
                 self.deafen_track(&participant, &track);
             }
         }
+    }
+
+    fn on_command(&mut self, command: Command) {
+        let reason = CloseReason::Commanded;
+        let ask = match command {
+            Command::End(None) => Ask::End(reason),
+            Command::End(Some(words)) => Ask::EndSaying { reason, words },
+            Command::Resume => Ask::GoOn,
+            Command::Rotate => return self.rotation.on_command(),
+            Command::Say(words) => Ask::Interject(words),
+            Command::Silence => Ask::Silence,
+            Command::Update(instructions) => Ask::Instruct(instructions),
+        };
+        self.tell(Input::Ask(ask));
     }
 
     /// The room library may announce a track that was let go of meanwhile; nothing comes of it.

@@ -10,8 +10,8 @@ mod session;
 mod tool;
 
 pub use super::words::{
-    Answer, AudioStage, Fault, JoinAnswer, LinkOutcome, ModelEventKind, SpeechSource, Stage,
-    ToolEnd, TurnEnd, Way,
+    Answer, AudioStage, CommandAnswer, Fault, JoinAnswer, LinkOutcome, ModelEventKind,
+    SpeechSource, Stage, ToolEnd, TurnEnd, Way,
 };
 pub use control::*;
 pub use media::*;

@@ -75,6 +75,7 @@ pub struct Metrics {
     pub(super) media_late_ticks_total: IntCounter,
 
     pub(super) console_joins_total: IntCounterVec,
+    pub(super) commands_total: IntCounterVec,
 }
 
 impl Metrics {
@@ -322,6 +323,12 @@ impl Metrics {
                 "console_joins_total",
                 "Requests of the page for a room token",
                 &["answer"],
+            ),
+            commands_total: counters(
+                r,
+                "commands_total",
+                "Commands that came in a room, and what became of them",
+                &["command", "answer"],
             ),
         };
         #[cfg(feature = "our-engine")]

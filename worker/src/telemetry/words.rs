@@ -56,6 +56,18 @@ words! {
         Uplink = "uplink",
     }
 
+    /// What somebody who asked something of the agent was told.
+    CommandAnswer {
+        /// The conversation is over or too busy.
+        Dropped = "dropped",
+        /// The request was malformed.
+        Malformed = "malformed",
+        /// No grant, or not for this.
+        Refused = "refused",
+        /// It is carried out.
+        Taken = "taken",
+    }
+
     /// Who is to blame for a failure; the word every adapter error answers with.
     Fault {
         /// Settings of this worker.

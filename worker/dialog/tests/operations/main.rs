@@ -21,6 +21,16 @@ use dialog::{
 mod acts;
 mod checks;
 
+/// What somebody with authority asks.
+#[derive(Clone, Copy, Debug, TypeGenerator)]
+enum Command {
+    GoOn,
+    Instruct,
+    Interject,
+    Say,
+    Silence,
+}
+
 /// One thing that happens. Small numbers choose among the few newest ids.
 #[derive(Clone, Debug, TypeGenerator)]
 enum Operation {
@@ -89,7 +99,7 @@ enum Operation {
         is_away: bool,
     },
     RoomReady,
-    Say,
+    Command(Command),
     /// An ear hears somebody begin or end to speak.
     Speech {
         who: u8,
@@ -306,7 +316,13 @@ impl World {
             Operation::RoomAway { is_away: true } => self.tell(Input::RoomAway),
             Operation::RoomAway { .. } => self.tell(Input::RoomBack),
             Operation::RoomReady => self.tell(Input::RoomReady),
-            Operation::Say => self.tell(Input::Ask(Ask::Say("Something".to_owned()))),
+            Operation::Command(command) => self.tell(Input::Ask(match command {
+                Command::GoOn => Ask::GoOn,
+                Command::Instruct => Ask::Instruct("Be brief".to_owned()),
+                Command::Interject => Ask::Interject("Something".to_owned()),
+                Command::Say => Ask::Say("Something".to_owned()),
+                Command::Silence => Ask::Silence,
+            })),
             Operation::Speech { who, is_start } => {
                 let before = Duration::from_millis(60);
                 let edge = if is_start {

@@ -24,6 +24,9 @@ pub(super) const CONFIGURE: &str = "configure";
 /// `event_id` of later changes.
 const TURN_CONTROL: &str = "turn-control";
 
+/// `event_id` of new instructions.
+const INSTRUCT: &str = "instruct";
+
 /// The whole session, sent once per connection before anything else.
 pub(super) fn configure(settings: &SessionSettings, creates_responses: bool) -> ClientEvent<'_> {
     let input = InputPatch {
@@ -56,13 +59,13 @@ pub(super) fn configure(settings: &SessionSettings, creates_responses: bool) -> 
             kind: "realtime",
             output_modalities: Some(["audio"]),
             instructions: Some(&settings.instructions),
-            audio: AudioPatch {
+            audio: Some(AudioPatch {
                 input,
                 output: Some(OutputPatch {
                     format: pcm(),
                     voice: &settings.voice,
                 }),
-            },
+            }),
             tools: Some(tools),
             tool_choice: Some("auto"),
         }),
@@ -80,7 +83,7 @@ pub(super) fn turn_control(
             kind: "realtime",
             output_modalities: None,
             instructions: None,
-            audio: AudioPatch {
+            audio: Some(AudioPatch {
                 input: InputPatch {
                     format: None,
                     noise_reduction: None,
@@ -88,7 +91,22 @@ pub(super) fn turn_control(
                     turn_detection: turn_detection(detection, creates_responses),
                 },
                 output: None,
-            },
+            }),
+            tools: None,
+            tool_choice: None,
+        }),
+    }
+}
+
+/// Only the instructions; everything else stays as it is.
+pub(super) fn instruct(instructions: &str) -> ClientEvent<'_> {
+    ClientEvent::SessionUpdate {
+        event_id: INSTRUCT,
+        session: Box::new(SessionPatch {
+            kind: "realtime",
+            output_modalities: None,
+            instructions: Some(instructions),
+            audio: None,
             tools: None,
             tool_choice: None,
         }),

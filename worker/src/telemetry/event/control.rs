@@ -4,10 +4,13 @@ use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
-use crate::telemetry::{
-    metrics::{metrics, observe},
-    throttle::Throttle,
-    words::{Answer, Fault, JoinAnswer},
+use crate::{
+    supervision::command::Verb,
+    telemetry::{
+        metrics::{metrics, observe},
+        throttle::Throttle,
+        words::{Answer, CommandAnswer, Fault, JoinAnswer},
+    },
 };
 
 /// An agent name is registered at the LiveKit server.
@@ -198,5 +201,29 @@ impl ConsoleJoin {
             left_out,
             "console join"
         );
+    }
+}
+
+/// Somebody asked something of an agent in its room.
+#[derive(Debug)]
+pub struct CommandAnswered {
+    /// What.
+    pub verb: Verb,
+    /// What they were told.
+    pub answer: CommandAnswer,
+}
+
+impl CommandAnswered {
+    /// Counts all and logs some: whoever is in the room decides how many there are.
+    pub fn emit(self) {
+        static LINES: Throttle = Throttle::new();
+        let (command, answer) = (self.verb.as_str(), self.answer.as_str());
+        metrics()
+            .commands_total
+            .with_label_values(&[command, answer])
+            .inc();
+        if let Some(left_out) = LINES.admit(Instant::now()) {
+            info!(command, answer, left_out, "command");
+        }
     }
 }

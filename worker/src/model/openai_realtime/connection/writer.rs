@@ -4,7 +4,7 @@
 //! uplink, so the next append carries several frames; nothing is lost before a whole second. It
 //! reads nothing and knows no deadlines of the conversation.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use dialog::model::Order;
 use futures_util::{SinkExt, stream::SplitSink};
@@ -32,7 +32,8 @@ const LONGEST_APPEND: Duration = Duration::from_secs(1);
 
 pub(super) struct Writer<'a> {
     sink: SplitSink<Socket, Message>,
-    settings: &'a SessionSettings,
+    /// With the instructions that are in force.
+    settings: Cow<'a, SessionSettings>,
     uplink: &'a Uplink,
     encoder: AudioEncoder,
     /// Scratch of one append.
@@ -72,7 +73,7 @@ impl<'a> Writer<'a> {
     ) -> Self {
         Self {
             sink,
-            settings,
+            settings: Cow::Borrowed(settings),
             uplink,
             encoder: AudioEncoder::default(),
             frames: Vec::new(),
@@ -118,15 +119,19 @@ impl<'a> Writer<'a> {
         let _ = timeout(self.timings.close, self.sink.send(Message::Close(None))).await;
     }
 
-    /// The first order that is not a replayed item ends the replay: what people said while the
-    /// link was down belongs between the two.
+    /// The first order that tells nothing of before ends the replay: what people said while the link
+    /// was down belongs between the two.
     async fn on_order(&mut self, order: &Order) -> Result<(), Broken> {
-        if self.holds_audio && !matches!(order, Order::Item(_)) {
+        let is_replay = matches!(order, Order::Instruct(_) | Order::Item(_));
+        if self.holds_audio && !is_replay {
             self.holds_audio = false;
             self.write_kept_audio().await?;
         }
+        if let Order::Instruct(instructions) = order {
+            self.settings.to_mut().instructions.clone_from(instructions);
+        }
         self.orders += 1;
-        match order_json(order, self.orders, self.settings) {
+        match order_json(order, self.orders, &self.settings) {
             Some(json) if json.len() <= LONGEST_MESSAGE => self.write(Message::text(json)).await,
             Some(json) => {
                 tracing::error!(

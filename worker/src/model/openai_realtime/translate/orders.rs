@@ -40,6 +40,7 @@ pub(in crate::model) fn order_json(
             event_id,
             item_id: item.as_str(),
         },
+        Order::Instruct(instructions) => session_config::instruct(instructions),
         Order::Item(item) => ClientEvent::ItemCreate {
             event_id,
             item: new_item(item)?,

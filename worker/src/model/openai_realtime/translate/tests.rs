@@ -280,6 +280,11 @@ fn orders_become_the_provider_s_events() {
             json!({"type": "conversation.item.delete", "event_id": "o7", "item_id": "item_2"}),
         ),
         (
+            Order::Instruct("Be brief.".to_owned()),
+            json!({"type": "session.update", "event_id": "instruct",
+                   "session": {"type": "realtime", "instructions": "Be brief."}}),
+        ),
+        (
             Order::Truncate {
                 item,
                 heard: Duration::from_micros(2_300_900),

@@ -109,7 +109,8 @@ pub(in crate::model) struct SessionPatch<'a> {
     pub(in crate::model) output_modalities: Option<[&'static str; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::model) instructions: Option<&'a str>,
-    pub(in crate::model) audio: AudioPatch<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::model) audio: Option<AudioPatch<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::model) tools: Option<Vec<Tool<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,0 +1,211 @@
+//! What somebody with authority asks of the agent: be silent, go on, say this, end it, be another.
+
+use dialog::{input::Ask, output::CloseReason};
+
+use crate::scene::{scene, since};
+
+#[test]
+fn told_to_be_silent_it_stops_in_mid_sentence_and_hears_on_without_an_answer() {
+    let lanes = scene()
+        .says(0.0, 1.0, "Tell me a story.")
+        .model_will_say("Once upon a time there was a king.", 4.0)
+        .asked(2.5, Ask::Silence)
+        .says(4.0, 5.0, "Bob, shall we take the red one?")
+        .asked(7.0, Ask::GoOn)
+        .says(8.0, 9.0, "Which one did I want?")
+        .model_will_say("The red one.", 1.0)
+        .until(11.0);
+    insta::assert_snapshot!(since(&lanes, 2.0), @r#"
+     2.50  asked: Silence
+     2.50                                                  flush r1
+     2.50                          > cancel r1
+     2.50                                                  LISTENING
+     2.50                          > turns: model creates = false
+     2.51                          > truncate a1 at 0.97
+     2.51                                                  said a1 "Once" -- cut
+     2.51                                                  (interrupted at 0.97, stopped after 0.01)
+     2.53                          < done r1 Completed
+     2.53                          < error response_cancel_not_active
+     2.53                                                  (OrderRefused { code: "response_cancel_not_active" })
+     4.00  speaks u2
+     5.30  turn u2
+     5.30                                                  (turn of 1.30)
+     5.30                                                  (TurnUnanswered)
+     5.50  ann: "Bob, shall we take the red one?"
+     7.00  asked: GoOn
+     7.00                          > turns: model creates = true
+     8.00  speaks u3
+     9.30  turn u3
+     9.30                                                  (turn of 1.30)
+     9.30                                                  THINKING
+     9.33                          < created r2
+     9.50  ann: "Which one did I want?"
+     9.53                                                  is heard: a2
+     9.53                                                  (answered after 0.23)
+     9.53                                                  SPEAKING
+     9.78                          < done r2 Completed
+    10.52                                                  said a2 "The red one."
+    10.52                                                  LISTENING
+    10.53                                                  is silent
+    "#);
+}
+
+#[test]
+fn an_answer_that_comes_in_spite_of_silence_is_not_heard() {
+    let lanes = scene()
+        .says(0.0, 1.0, "What time is it?")
+        .model_will_say("It is noon.", 1.0)
+        .asked(1.31, Ask::Silence)
+        .until(4.0);
+    insta::assert_snapshot!(lanes, @r#"
+    0.00  speaks u1
+    1.30  turn u1
+    1.30                                                  (turn of 1.30)
+    1.30                                                  THINKING
+    1.31  asked: Silence
+    1.31                                                  (TurnUnanswered)
+    1.31                                                  LISTENING
+    1.31                          > turns: model creates = false
+    1.33                          < created r1
+    1.33                                                  drop r1
+    1.33                          > cancel r1
+    1.38                          < done r1 Cancelled
+    1.50  ann: "What time is it?"
+    "#);
+}
+
+#[test]
+fn a_silent_agent_says_what_it_is_told_to_say() {
+    let lanes = scene()
+        .asked(0.0, Ask::Silence)
+        .types(0.5, "ann", "Are you there?")
+        .asked(1.0, Ask::Interject("A colleague is on the way.".to_owned()))
+        .model_will_say("A colleague is on the way.", 1.0)
+        .until(4.0);
+    insta::assert_snapshot!(lanes, @r#"
+    0.00  asked: Silence
+    0.00                          > turns: model creates = false
+    0.50  ann types "Are you there?"
+    0.50                          > item user "Are you there?"
+    0.50                                                  (TurnUnanswered)
+    1.00  asked: Interject("A colleague is on the way.")
+    1.00                          > create ask-1 "Say exactly this sentence, word for word, and nothing else: \"A colleague is on the way.\""
+    1.00                                                  THINKING
+    1.06                          < created r1 for ask-1
+    1.26                                                  is heard: a1
+    1.26                                                  SPEAKING
+    1.51                          < done r1 Completed
+    2.25                                                  said a1 "A colleague is on the way."
+    2.25                                                  LISTENING
+    2.26                                                  is silent
+    "#);
+}
+
+#[test]
+fn a_sentence_to_be_said_now_stops_what_is_being_said() {
+    let lanes = scene()
+        .says(0.0, 1.0, "Tell me a story.")
+        .model_will_say("Once upon a time there was a king.", 4.0)
+        .asked(2.5, Ask::Interject("The building is closing.".to_owned()))
+        .model_will_say("The building is closing.", 1.0)
+        .until(5.0);
+    insta::assert_snapshot!(since(&lanes, 2.0), @r#"
+    2.50  asked: Interject("The building is closing.")
+    2.50                                                  flush r1
+    2.50                          > cancel r1
+    2.50                                                  THINKING
+    2.51                          > truncate a1 at 0.97
+    2.51                                                  said a1 "Once" -- cut
+    2.51                                                  (interrupted at 0.97, stopped after 0.01)
+    2.53                          < done r1 Completed
+    2.53                          > create ask-1 "Say exactly this sentence, word for word, and nothing else: \"The building is closing.\""
+    2.53                          < error response_cancel_not_active
+    2.53                                                  (OrderRefused { code: "response_cancel_not_active" })
+    2.59                          < created r2 for ask-1
+    2.79                                                  is heard: a2
+    2.79                                                  SPEAKING
+    3.04                          < done r2 Completed
+    3.78                                                  said a2 "The building is closing."
+    3.78                                                  LISTENING
+    3.79                                                  is silent
+    "#);
+}
+
+#[test]
+fn it_ends_with_the_sentence_it_was_given() {
+    let lanes = scene()
+        .asked(
+            0.5,
+            Ask::EndSaying {
+                reason: CloseReason::Commanded,
+                words: "Your taxi is here.".to_owned(),
+            },
+        )
+        .model_will_say("Your taxi is here.", 1.0)
+        .until(4.0);
+    insta::assert_snapshot!(lanes, @r#"
+    0.50  asked: EndSaying { reason: Commanded, words: "Your taxi is here." }
+    0.50  ear of ann: closed
+    0.50                          > turns: model creates = false
+    0.50                          > create ask-1 "Say exactly this sentence, word for word, and nothing else: \"Your taxi is here.\""
+    0.50                                                  THINKING
+    0.56                          < created r1 for ask-1
+    0.76                                                  is heard: a1
+    0.76                                                  SPEAKING
+    1.01                          < done r1 Completed
+    1.75                                                  said a1 "Your taxi is here."
+    1.75                                                  LISTENING
+    1.76                                                  is silent
+    2.05                                                  FINISHED Commanded
+    "#);
+}
+
+#[test]
+fn new_instructions_are_in_force_at_once_and_on_every_later_connection() {
+    let lanes = scene()
+        .asked(0.5, Ask::Instruct("Speak of fish only.".to_owned()))
+        .link_down(1.0)
+        .link_up(2.0)
+        .spare(3.0)
+        .until(5.0);
+    insta::assert_snapshot!(lanes, @r#"
+    0.50  asked: Instruct("Speak of fish only.")
+    0.50                          > Instruct("Speak of fish only.")
+    1.00                          link down
+    1.00                                                  INITIALIZING
+    2.00                          link up
+    2.00                          > Instruct("Speak of fish only.")
+    2.00                                                  (Replayed { items: 0, away: 1s })
+    2.00                          > turns: model creates = true
+    2.00                                                  LISTENING
+    3.00                          spare link
+    3.40                          > rotate
+    3.40                          > Instruct("Speak of fish only.")
+    3.40                          > item system "This conversation is under way. Carry on where it stopped. Do not greet again."
+    3.40                          > turns: model creates = true
+    3.40                                                  (Rotated { items: 1 })
+    3.43                          fresh link
+    "#);
+}
+
+#[test]
+fn a_silent_caller_is_not_asked_by_an_agent_that_was_told_to_be_silent() {
+    let config = dialog::Config {
+        silence: Some(dialog::Silence {
+            prompt: "Ask whether they are still there.".to_owned(),
+            prompt_after: std::time::Duration::from_secs(5),
+            hang_up_after: std::time::Duration::from_secs(5),
+        }),
+        ..Default::default()
+    };
+    let lanes = crate::scene::empty_scene(config)
+        .joins(0.0, "ann")
+        .room_ready(0.0)
+        .link_up(0.0)
+        .asked(1.0, Ask::Silence)
+        .until(30.0);
+    insta::assert_snapshot!(since(&lanes, 0.5), @r"
+    1.00  asked: Silence
+    1.00                          > turns: model creates = false
+    ");
+}

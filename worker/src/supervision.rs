@@ -1,0 +1,7 @@
+//! Supervision: what people may ask of an agent in its room, and who may.
+//!
+//! A command travels as an RPC of the room and carries a signed grant; no name, attribute or kind of a
+//! participant gives authority. [`command`] reads what is asked, [`grant`] whether it may be.
+
+pub mod command;
+pub mod grant;

@@ -1,0 +1,300 @@
+//! Core: what can be asked of an agent, and how it is read.
+//!
+//! A command is an RPC `room_agent.<verb>` whose payload is a JSON object with the grant and what the
+//! verb needs. Owns the limits of that. It does not know who asks.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// Characters of a sentence that is to be said; more is a speech.
+const LONGEST_SENTENCE: usize = 1_000;
+/// Characters of new instructions; an RPC of the room carries 15 KiB.
+const LONGEST_INSTRUCTIONS: usize = 12_000;
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verb {
+    /// End the conversation, with a goodbye.
+    End,
+    /// Answer again.
+    Resume,
+    /// Move to a fresh connection to the model at the next silence.
+    Rotate,
+    /// Say a sentence now.
+    Say,
+    /// Say nothing more, and keep hearing.
+    Silence,
+    /// Replace the instructions.
+    Update,
+}
+
+impl Verb {
+    /// Every verb.
+    pub const ALL: [Self; 6] = [
+        Self::End,
+        Self::Resume,
+        Self::Rotate,
+        Self::Say,
+        Self::Silence,
+        Self::Update,
+    ];
+
+    /// The word in grants, logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::End => "end",
+            Self::Resume => "resume",
+            Self::Rotate => "rotate",
+            Self::Say => "say",
+            Self::Silence => "silence",
+            Self::Update => "update",
+        }
+    }
+
+    /// The name of its RPC method.
+    pub fn method(self) -> String {
+        format!("room_agent.{}", self.as_str())
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Verb {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let verb = Self::ALL.into_iter().find(|verb| verb.as_str() == word);
+        verb.ok_or_else(|| {
+            let all = Self::ALL.map(Self::as_str).join(", ");
+            format!("`{word}` is no command; there are: {all}")
+        })
+    }
+}
+
+/// A command with everything it needs. Text is personal data: `Debug` hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Command {
+    /// End the conversation with this sentence; `None` = with the agent's own goodbye.
+    End(Option<String>),
+    /// Answer again.
+    Resume,
+    /// Move to a fresh connection.
+    Rotate,
+    /// Say this sentence now.
+    Say(String),
+    /// Say nothing more.
+    Silence,
+    /// These are the instructions from now on.
+    Update(String),
+}
+
+impl Command {
+    /// The verb alone.
+    pub fn verb(&self) -> Verb {
+        match self {
+            Self::End(_) => Verb::End,
+            Self::Resume => Verb::Resume,
+            Self::Rotate => Verb::Rotate,
+            Self::Say(_) => Verb::Say,
+            Self::Silence => Verb::Silence,
+            Self::Update(_) => Verb::Update,
+        }
+    }
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Command({})", self.verb())
+    }
+}
+
+/// A command as it came, with the grant that is to be checked.
+#[derive(Debug)]
+pub struct Petition {
+    /// What is asked.
+    pub command: Command,
+    /// Who may, signed.
+    pub grant: String,
+}
+
+/// What is wrong with a payload, with the path to it. Names no value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Malformed(String);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Bare {
+    grant: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ending {
+    grant: String,
+    text: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Saying {
+    grant: String,
+    text: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Updating {
+    grant: String,
+    instructions: String,
+}
+
+impl Petition {
+    /// Reads the payload of an RPC.
+    ///
+    /// # Errors
+    /// When it is no JSON object with exactly what the verb needs, or a text is empty or too long.
+    pub fn read(verb: Verb, payload: &str) -> Result<Self, Malformed> {
+        let bare = |command: Command| {
+            let Bare { grant } = object(payload)?;
+            Ok(Self { command, grant })
+        };
+        match verb {
+            Verb::End => {
+                let Ending { grant, text } = object(payload)?;
+                let text = text.map(|text| sentence(&text)).transpose()?;
+                let command = Command::End(text);
+                Ok(Self { command, grant })
+            }
+            Verb::Resume => bare(Command::Resume),
+            Verb::Rotate => bare(Command::Rotate),
+            Verb::Say => {
+                let Saying { grant, text } = object(payload)?;
+                let command = Command::Say(sentence(&text)?);
+                Ok(Self { command, grant })
+            }
+            Verb::Silence => bare(Command::Silence),
+            Verb::Update => {
+                let Updating {
+                    grant,
+                    instructions,
+                } = object(payload)?;
+                let words = text("instructions", &instructions, LONGEST_INSTRUCTIONS)?;
+                let command = Command::Update(words);
+                Ok(Self { command, grant })
+            }
+        }
+    }
+}
+
+fn object<T: DeserializeOwned>(payload: &str) -> Result<T, Malformed> {
+    serde_json::from_str(payload).map_err(|error| {
+        // The provider of the words is a stranger: their values are not repeated.
+        let place = format!("line {} column {}", error.line(), error.column());
+        Malformed(match error.classify() {
+            serde_json::error::Category::Data if !error.to_string().contains("invalid") => {
+                format!("payload: {error}")
+            }
+            serde_json::error::Category::Data => format!("payload: a wrong type at {place}"),
+            _ => format!("payload: no JSON object at {place}"),
+        })
+    })
+}
+
+/// One line to be said.
+fn sentence(words: &str) -> Result<String, Malformed> {
+    let plain: String = words
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    text("text", &plain, LONGEST_SENTENCE)
+}
+
+fn text(field: &str, words: &str, longest: usize) -> Result<String, Malformed> {
+    let words = words.trim();
+    if words.is_empty() {
+        return Err(Malformed(format!("{field}: empty")));
+    }
+    if words.chars().count() > longest {
+        return Err(Malformed(format!(
+            "{field}: more than {longest} characters"
+        )));
+    }
+    Ok(words.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(verb: Verb, payload: &str) -> Result<Command, String> {
+        let petition = Petition::read(verb, payload);
+        petition.map(|p| p.command).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn each_verb_is_read_with_what_it_needs() {
+        let bare = r#"{"grant":"g"}"#;
+        for (verb, payload, command) in [
+            (Verb::End, bare, Command::End(None)),
+            (
+                Verb::End,
+                r#"{"grant":"g","text":"Bye."}"#,
+                Command::End(Some("Bye.".to_owned())),
+            ),
+            (Verb::Resume, bare, Command::Resume),
+            (Verb::Rotate, bare, Command::Rotate),
+            (
+                Verb::Say,
+                "{\"grant\":\"g\",\"text\":\" One\\nline. \"}",
+                Command::Say("One line.".to_owned()),
+            ),
+            (Verb::Silence, bare, Command::Silence),
+            (
+                Verb::Update,
+                "{\"grant\":\"g\",\"instructions\":\"Be\\nbrief.\"}",
+                Command::Update("Be\nbrief.".to_owned()),
+            ),
+        ] {
+            assert_eq!(read(verb, payload), Ok(command));
+            assert_eq!(verb.as_str().parse(), Ok(verb));
+        }
+    }
+
+    #[test]
+    fn a_wrong_payload_is_named_by_its_path_and_never_repeated() {
+        let long = format!(r#"{{"grant":"g","text":"{}"}}"#, "a".repeat(1_001));
+        for (verb, payload, wrong) in [
+            (Verb::Say, "", "payload: no JSON object at line 1 column 0"),
+            (Verb::Say, "[7", "payload: a wrong type at line 1 column 2"),
+            (
+                Verb::Say,
+                r#"{"grant":"g"}"#,
+                "payload: missing field `text` at line 1 column 13",
+            ),
+            (
+                Verb::Say,
+                r#"{"grant":7,"text":"a"}"#,
+                "payload: a wrong type at line 1 column 10",
+            ),
+            (Verb::Say, r#"{"grant":"g","text":" "}"#, "text: empty"),
+            (Verb::Say, &long, "text: more than 1000 characters"),
+        ] {
+            assert_eq!(read(verb, payload), Err(wrong.to_owned()), "{payload:.40}");
+        }
+        let unknown = read(Verb::Silence, r#"{"grant":"g","force":true}"#).unwrap_err();
+        assert!(unknown.contains("unknown field `force`"), "{unknown}");
+    }
+
+    #[test]
+    fn a_command_does_not_print_its_words() {
+        let said = Command::Say("secret".to_owned());
+        assert_eq!(format!("{said:?}"), "Command(say)");
+    }
+}
