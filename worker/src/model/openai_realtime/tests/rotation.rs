@@ -1,6 +1,7 @@
 use dialog::model::NewItem;
 
 use super::*;
+use crate::model::link::Timings;
 
 /// A session, its connection, and a spare that was opened beside it.
 async fn with_spare(model: &FakeModel) -> (Session, fake::Peer, fake::Peer) {
@@ -78,13 +79,19 @@ async fn a_spare_that_died_is_a_loss_and_the_link_comes_back() {
 }
 
 #[tokio::test]
-async fn a_spare_that_cannot_be_had_disturbs_nobody() {
+async fn a_spare_that_cannot_be_had_disturbs_nobody_and_is_tried_again() {
     let model = FakeModel::start().await;
-    let (session, mut old) = Session::up(&model).await;
+    let timings = Timings {
+        spare: Duration::from_millis(20),
+        ..Timings::default()
+    };
+    let mut session = Session::start_with(fake::settings(&model.config()), timings);
+    let (mut old, _) = model.accept_configured().await;
+    assert!(matches!(session.next().await, LinkEvent::Up { .. }));
     session.handle.prepare();
     model.refuse(503, "{}").await;
     session.handle.uplink().append(frame(1));
     assert_eq!(appended(&old.next().await), [1]);
-    session.handle.prepare();
     let (_spare, _) = model.accept_configured().await;
+    assert!(matches!(session.next().await, LinkEvent::Spare));
 }
