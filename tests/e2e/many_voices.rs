@@ -1,5 +1,7 @@
 //! Several people and one agent: each of them is heard, answered and told apart.
 
+use std::time::Instant;
+
 use tests::{clips, ears, sim_model::Side, stack::Stack};
 
 use crate::story::{QUIET, SOON, greeted};
@@ -80,4 +82,32 @@ async fn an_agent_for_one_caller_does_not_hear_the_second_person() {
         .events(Side::Server, "input_audio_buffer.committed");
     assert_eq!(turns.len(), 1, "only the first person is heard");
     ann.hears_silence(QUIET, SOON).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_answers_to_its_name_lets_people_talk_and_knows_what_they_said() {
+    let named = "name = \"robin\"\ninstructions = \"Be brief.\"\ngreeting = \"Greet.\"\n\
+                 answers = \"named\"\nnames = [\"green apples\"]\n";
+    let stack = Stack::with(Default::default(), |mut settings| {
+        settings.agents = vec![("robin.toml".to_owned(), named.to_owned())];
+        settings.with("ROOM_AGENT__AGENTS__DEFAULT", "robin")
+    })
+    .await;
+    let (ann, _) = greeted(&stack, "ann", "kitchen").await;
+    let silent = Instant::now();
+    let said = ann.say("caller-train").await;
+    ann.reads("ann", clips::clip("caller-train").words, SOON)
+        .await;
+    ann.hears_silence(QUIET, SOON).await;
+    let heard = ann.recording().between(silent, said.ended + QUIET);
+    assert_eq!(ears::transcribe(&heard.pcm, clips::of_agent()), []);
+
+    let said = ann.say("caller-apples").await;
+    let answer = ann.hears("agent-you-said", said.ended, SOON).await;
+    ann.hears("caller-apples", answer.ended, SOON).await;
+    // One response beside the greeting was ever asked for.
+    let asked = stack.model.events(Side::Client, "response.create");
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    let waits = "room_agent_name_wait_seconds_count";
+    assert_eq!(stack.worker.metric(waits).await, Some(2.0));
 }

@@ -3,6 +3,7 @@
 //! Owns the definitions from start to end; they never change while the worker runs. It does not
 //! know rooms or models: what leaves here is a [`Rendered`] agent, ready for a session.
 
+mod addressing;
 pub mod definition;
 mod interruption;
 pub mod render;
@@ -11,6 +12,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use serde_json::Value;
 
+pub use addressing::Answers;
 pub use definition::{Definition, Hears, Variable};
 pub use interruption::{FirstSign, Interruption};
 pub use render::Rendered;
@@ -109,6 +111,12 @@ fn definition(schema: &Value, text: &str) -> Result<Definition, Problems> {
     if let Some(turns) = &definition.turn_detection {
         problems.extend(turns.problems("turn_detection"));
     }
+    let transcription = definition.transcription.as_ref();
+    problems.extend(addressing::problems(
+        definition.answers,
+        &definition.names,
+        transcription.is_none_or(|wanted| wanted.enabled),
+    ));
     problems.extend(definition.interruption.problems());
     if let Some(silence) = &definition.silence {
         problems.extend(silence.problems());
@@ -229,6 +237,28 @@ mod tests {
              three.toml.instructions: `{{who}}` is not among the variables\n\
              two.toml.instructions: missing"
         );
+    }
+
+    #[test]
+    fn names_are_for_an_agent_that_answers_to_them() {
+        let load = |lines: &str| {
+            let text = format!("name = \"robin\"\ninstructions = \"Be brief.\"\n{lines}\n");
+            definition(&parse::schema::<Definition>(), &text)
+                .map_err(|problems| problems.to_string())
+        };
+        let named = load("answers = \"named\"\nnames = [\"Robin\", \"you there\"]").unwrap();
+        assert_eq!(named.answers, Answers::Named);
+        for (lines, wrong) in [
+            ("names = [\"Robin\"]", "names: only with"),
+            ("answers = \"named\"\nnames = [\"?\"]", "names[0]"),
+            (
+                "answers = \"named\"\n[transcription]\nenabled = false",
+                "answers: `named` needs a transcription",
+            ),
+        ] {
+            let problems = load(lines).unwrap_err();
+            assert!(problems.contains(wrong), "{problems}");
+        }
     }
 
     #[test]

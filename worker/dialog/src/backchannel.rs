@@ -1,10 +1,11 @@
 //! Core: words that keep somebody company and ask for nothing: "mm-hm", "yeah", "I see".
 //!
-//! Judges the transcript of a short piece of speech against a list of phrases. Spelling is the
-//! transcriber's taste, so letter case, punctuation and repeated letters do not count. It does not
-//! decide what follows.
+//! Judges the transcript of a short piece of speech against a list of phrases. It does not decide what
+//! follows.
 
 use std::collections::BTreeSet;
+
+use crate::plain_words::words;
 
 /// The longest transcript that can be company only; more words are a turn, whatever they are.
 const MOST_WORDS: usize = 8;
@@ -58,24 +59,6 @@ impl Backchannels {
         };
         said.is_empty() || self.phrases.iter().any(fits_from)
     }
-}
-
-fn words(text: &str) -> Vec<String> {
-    text.split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(plain)
-        .collect()
-}
-
-/// Lower case, each letter once: "Mmm" and "mm" are one word.
-fn plain(word: &str) -> String {
-    let mut plain = String::new();
-    for letter in word.chars().flat_map(char::to_lowercase) {
-        if !plain.ends_with(letter) {
-            plain.push(letter);
-        }
-    }
-    plain
 }
 
 /// Whether the words are the beginning of the phrase; the last one may be half a word.

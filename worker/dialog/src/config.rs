@@ -7,6 +7,8 @@ use crate::silence::Silence;
 /// Settings of one conversation.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// Which turns the agent answers.
+    pub answers: Answers,
     /// How long the conversation goes on after the last caller left: people reload pages. 5 s.
     pub caller_grace: Duration,
     /// The longest a goodbye may take before the conversation ends anyway. 20 s: longer than any
@@ -21,6 +23,9 @@ pub struct Config {
     pub hears: Hears,
     /// How the agent gives way to people who speak while it does.
     pub interruption: Interruption,
+    /// How long the words of a turn are waited for, to know whether they name the agent. 600 ms: most
+    /// transcripts have come by then.
+    pub name_wait: Duration,
     /// A committed turn without a response after this long is answered on our request. 700 ms:
     /// longer than a provider needs to create one, shorter than a pause people notice.
     pub response_grace: Duration,
@@ -36,18 +41,31 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            answers: Answers::default(),
             caller_grace: Duration::from_secs(5),
             close_limit: Duration::from_secs(20),
             goodbye: "Say goodbye in one short, friendly sentence.".to_owned(),
             greeting: None,
             hears: Hears::default(),
             interruption: Interruption::default(),
+            name_wait: Duration::from_millis(600),
             response_grace: Duration::from_millis(700),
             response_limit: Duration::from_secs(15),
             retry_delay: Duration::from_secs(1),
             silence: None,
         }
     }
+}
+
+/// Which turns the agent answers. It hears all of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Answers {
+    /// Every turn.
+    #[default]
+    Everything,
+    /// Those whose words hold one of these names. Needs a model that transcribes; with another one
+    /// every turn is answered.
+    Named(Vec<String>),
 }
 
 /// Which of the people around the agent it hears. Other agents and hidden participants are none.

@@ -139,7 +139,9 @@ impl Dialog {
         } else if let Some(names) = names {
             self.label(&format!("The last message was spoken by {names}."));
         }
-        self.floor.want(Request::reply(self.user.next_to_end()));
+        if self.addressing.is_meant(text) {
+            self.floor.want(Request::reply(self.user.next_to_end()));
+        }
         self.publish_user_text(id.clone(), text.to_owned(), true);
     }
 }

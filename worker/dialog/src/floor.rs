@@ -104,7 +104,7 @@ impl Floor {
     /// Wants only what an agent says that was told to be silent. Returns whether that leaves a reply
     /// out.
     pub(crate) fn hush(&mut self) -> bool {
-        let has_reply = self.wanted.iter().any(|r| r.purpose == Purpose::Reply);
+        let has_reply = self.wants_reply();
         let breaks_silence = |r: &Request| matches!(r.purpose, Purpose::Goodbye | Purpose::Say);
         self.wanted.retain(breaks_silence);
         has_reply
@@ -112,6 +112,11 @@ impl Floor {
 
     pub(crate) fn clear(&mut self) {
         self.wanted.clear();
+    }
+
+    /// An answer is wanted.
+    pub(crate) fn wants_reply(&self) -> bool {
+        self.wanted.iter().any(|r| r.purpose == Purpose::Reply)
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -89,6 +89,7 @@ pub mod note;
 pub mod output;
 pub mod speaker;
 
+mod addressing;
 mod agent_turn;
 mod audience;
 mod backchannel;
@@ -101,6 +102,7 @@ mod model_events;
 mod model_link;
 mod overlap;
 mod people;
+mod plain_words;
 mod playhead;
 mod response;
 mod rotation;
@@ -119,6 +121,7 @@ pub use input::Input;
 pub use output::Output;
 pub use silence::Silence;
 
+use addressing::Addressing;
 use agent_turn::{AgentTurn, Facts};
 use audience::Audience;
 use backchannel::Backchannels;
@@ -147,6 +150,7 @@ use voices::Voices;
 #[derive(Debug)]
 pub struct Dialog {
     config: Config,
+    addressing: Addressing,
     agent: AgentTurn,
     audience: Audience,
     backchannels: Backchannels,
@@ -205,6 +209,7 @@ impl Dialog {
             Greeting::Over
         };
         Self {
+            addressing: Addressing::new(&config.answers),
             agent: AgentTurn::default(),
             audience: Audience::new(config.hears),
             backchannels: Backchannels::new(&config.interruption.backchannels),
@@ -269,6 +274,7 @@ impl Dialog {
                 Timer::CallerGrace => self.finish(CloseReason::CallerLeft),
                 Timer::Close => self.finish_closing(),
                 Timer::Flush => self.on_flush_overdue(now),
+                Timer::Name => self.on_name_overdue(now),
                 Timer::Overlap => self.on_overlap_due(now),
                 Timer::Response => self.on_response_overdue(now),
                 Timer::Rotation => self.rotate(),
@@ -369,6 +375,7 @@ impl Dialog {
 
     pub(crate) fn on_first_sound(&mut self, now: Instant, item: &model::ItemId) {
         self.conversation.agent_started(item);
+        self.addressing.is_heard();
         if let Greeting::Wanted { since } = self.greeting {
             self.greeting = Greeting::Over;
             self.note(Note::Greeted {

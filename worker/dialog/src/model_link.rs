@@ -106,6 +106,7 @@ impl Dialog {
         self.link.creates_responses()
             && self.closing.is_none()
             && !self.is_silenced
+            && !self.answers_by_name()
             && !self.audience.is_shared()
     }
 
@@ -147,6 +148,7 @@ impl Dialog {
         self.rotation = Rotation::None;
         for timer in [
             Timer::Backoff,
+            Timer::Name,
             Timer::Response,
             Timer::Rotation,
             Timer::TurnGrace,
@@ -176,6 +178,9 @@ impl Dialog {
         let Some(item) = self.user.disconnect() else {
             return;
         };
+        if self.addressing.disconnect() {
+            return self.note(Note::TurnUnanswered);
+        }
         self.conversation.user_unanswered(item.as_ref());
         self.floor.want(Request::reply(self.user.number()));
     }

@@ -32,6 +32,13 @@ pub enum Note {
         /// From the sign that somebody wants to speak to the agent's silence.
         stopped_after: Duration,
     },
+    /// It became clear whether a turn is meant for the agent, or was taken for clear.
+    NameAwaited {
+        /// Since the end of the turn.
+        waited: Duration,
+        /// It was named.
+        is_named: bool,
+    },
     /// The model refused an order; `code` is the provider's.
     OrderRefused {
         /// The provider's code.

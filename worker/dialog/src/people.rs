@@ -77,7 +77,8 @@ impl Dialog {
             return;
         }
         self.heard_from_caller();
-        if !self.is_protected() {
+        let is_meant = self.addressing.is_meant(&text);
+        if is_meant && !self.is_protected() {
             self.yield_floor(now);
             self.drop_greeting();
         }
@@ -90,7 +91,9 @@ impl Dialog {
         if self.link.is_up() {
             self.order(Order::Item(NewItem::UserText(text)));
         }
-        self.floor.want(Request::reply(self.user.next_to_end()));
+        if is_meant {
+            self.floor.want(Request::reply(self.user.next_to_end()));
+        }
     }
 
     /// The model hears somebody speak. While the goodbye is said nobody is heard.
@@ -153,6 +156,8 @@ impl Dialog {
         if self.model_creates() {
             self.timers
                 .set(Timer::TurnGrace, now + self.config.response_grace);
+        } else if self.answers_by_name() {
+            self.wait_for_name(now, item);
         } else {
             self.user.answer(now);
             self.floor.want(Request::reply(self.user.number()));
@@ -162,6 +167,9 @@ impl Dialog {
 
     /// The model created nothing for the turn, or noticed nothing of what stopped the agent.
     pub(crate) fn on_turn_overdue(&mut self, now: Instant) {
+        if self.answers_by_name() {
+            return;
+        }
         if let Some(waited) = self.user.answer(now) {
             self.note(Note::TurnAsked { waited });
         } else if self.user.holds_floor() || self.responses.is_busy() {
@@ -184,6 +192,7 @@ impl Dialog {
             return;
         }
         self.conversation.user_said(&item, &text);
+        self.hear_name(now, &item, &text, is_final);
         self.publish_user_text(item, text, is_final);
     }
 
@@ -205,10 +214,16 @@ impl Dialog {
     pub(crate) fn on_user_transcript_failed(&mut self, now: Instant, item: ItemId) {
         self.doubts_lack_of_words(now, &item);
         let text = self.conversation.user_text(&item).to_owned();
+        self.hear_name(now, &item, &text, true);
         if !text.is_empty() {
             self.publish_user_text(item, text, true);
         }
         self.note_unexpected("turn without transcript");
+    }
+
+    /// The agent waits to be named, and there will be words to tell.
+    pub(crate) fn answers_by_name(&self) -> bool {
+        self.addressing.is_by_name() && self.link.transcribes()
     }
 
     /// Who has spoken first needs no greeting.

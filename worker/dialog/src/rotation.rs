@@ -64,6 +64,8 @@ impl Dialog {
         self.calls.disconnect();
         self.conversation.disconnect();
         self.dismissed.disconnect();
+        self.addressing.disconnect();
+        self.timers.stop(Timer::Name);
         self.beside = None;
         self.instruct_anew();
         let items = self.conversation.hand_over();

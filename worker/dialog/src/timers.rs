@@ -16,6 +16,8 @@ pub(crate) enum Timer {
     Close,
     /// The outgoing queue must have reported its flush by then.
     Flush,
+    /// The words of a turn must have come by then, to know whom it is meant for.
+    Name,
     /// Whether somebody who speaks beside the agent wants the floor must be clear by then.
     Overlap,
     /// The response that was asked for or is being generated must show a sign of life by then.
@@ -28,11 +30,12 @@ pub(crate) enum Timer {
     TurnGrace,
 }
 
-const ALL: [Timer; 9] = [
+const ALL: [Timer; 10] = [
     Timer::Backoff,
     Timer::CallerGrace,
     Timer::Close,
     Timer::Flush,
+    Timer::Name,
     Timer::Overlap,
     Timer::Response,
     Timer::Rotation,

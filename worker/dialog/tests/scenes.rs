@@ -1,5 +1,6 @@
 //! Ring: hermetic. Conversations in virtual time, told as scenes; each file is one subject.
 
+mod addressing;
 mod audience;
 mod barge_in;
 mod chat;

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::interruption::Interruption;
+use super::{addressing::Answers, interruption::Interruption};
 use crate::{
     config::{Problem, duration},
     model::{NoiseReduction, Transcription, TurnDetection},
@@ -57,6 +57,13 @@ pub struct Definition {
     /// Which of the people in the room the agent hears. Default: `everyone`.
     #[serde(default)]
     pub hears: Hears,
+    /// Which turns the agent answers. Default: `everything`.
+    #[serde(default)]
+    pub answers: Answers,
+    /// What people call the agent, for `answers = "named"`; may hold variables. Letter case and punctuation
+    /// do not count. Default: the name of this definition.
+    #[serde(default)]
+    pub names: Vec<String>,
     /// When the agent gives way to people who speak while it does. Absent = the defaults.
     #[serde(default)]
     pub interruption: Interruption,

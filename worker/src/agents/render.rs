@@ -8,6 +8,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::{
+    addressing::Answers,
     definition::{Definition, Hears, Silence},
     interruption::Interruption,
 };
@@ -43,6 +44,10 @@ pub struct Rendered {
     pub noise_reduction: Option<NoiseReduction>,
     /// Which of the people in the room the agent hears.
     pub hears: Hears,
+    /// Which turns the agent answers.
+    pub answers: Answers,
+    /// What people call it.
+    pub names: Vec<String>,
     /// When the agent gives way to people who speak while it does.
     pub interruption: Interruption,
     /// What is done about a caller who says nothing; `None` = nothing.
@@ -139,6 +144,8 @@ pub(super) fn render(
         transcription: definition.transcription.clone(),
         noise_reduction: definition.noise_reduction,
         hears: definition.hears,
+        answers: definition.answers,
+        names: names(definition).iter().map(|name| fill(name)).collect(),
         interruption: definition.interruption.clone(),
         silence: definition.silence.as_ref().map(|silence| Silence {
             prompt: fill(&silence.prompt),
@@ -147,12 +154,23 @@ pub(super) fn render(
     })
 }
 
+/// What people call an agent when its definition does not say.
+fn names(definition: &Definition) -> Vec<String> {
+    if definition.names.is_empty() {
+        vec![definition.name.clone()]
+    } else {
+        definition.names.clone()
+    }
+}
+
 /// Placeholders that no variable stands behind.
 pub(super) fn undeclared(definition: &Definition) -> Vec<Problem> {
     let greeting = definition.greeting.as_deref().unwrap_or_default();
     let silence = definition.silence.as_ref();
     let prompt = silence.map_or("", |silence| silence.prompt.as_str());
+    let names = definition.names.join("\n");
     let texts = [
+        ("names", names.as_str()),
         ("instructions", definition.instructions.as_str()),
         ("greeting", greeting),
         ("silence.prompt", prompt),

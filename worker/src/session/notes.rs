@@ -9,7 +9,7 @@ use crate::{
     model::Price,
     telemetry::event::{
         DialogUnexpected, FalseInterruption, Interrupted, InterruptionStopped, ModelOrderRefused,
-        SpeechSource, TokensUsed, TurnAnswered, TurnEnd, TurnEnded,
+        NameAwaited, SpeechSource, TokensUsed, TurnAnswered, TurnEnd, TurnEnded,
     },
 };
 
@@ -41,6 +41,7 @@ pub(super) fn emit(note: Note, price: Option<&Price>) {
             }
             .emit();
         }
+        Note::NameAwaited { waited, is_named } => NameAwaited { waited, is_named }.emit(),
         Note::OrderRefused { code } => ModelOrderRefused { code: &code }.emit(),
         Note::Replayed { items, away } => {
             tracing::info!(

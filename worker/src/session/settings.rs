@@ -4,7 +4,7 @@
 //! otherwise. It reads no files and resolves no names.
 
 use crate::{
-    agents::{FirstSign, Hears, Interruption, Rendered},
+    agents::{Answers, FirstSign, Hears, Interruption, Rendered},
     media::ear,
     model::{SessionSettings, ToolDeclaration},
 };
@@ -39,6 +39,10 @@ pub(super) fn model(
 /// How the conversation is held.
 pub(super) fn dialog(agent: &Rendered) -> dialog::Config {
     dialog::Config {
+        answers: match agent.answers {
+            Answers::Everything => dialog::config::Answers::Everything,
+            Answers::Named => dialog::config::Answers::Named(agent.names.clone()),
+        },
         greeting: agent.greeting.clone(),
         hears: match agent.hears {
             Hears::Caller => dialog::config::Hears::Caller,

@@ -47,6 +47,7 @@ pub struct Metrics {
     pub(super) turn_stage_seconds: HistogramVec,
     pub(super) time_to_first_audio_seconds: Histogram,
     pub(super) interruption_stop_seconds: Histogram,
+    pub(super) name_wait_seconds: Histogram,
     pub(super) false_interruptions_total: IntCounterVec,
     pub(super) dialog_unexpected_total: IntCounter,
 
@@ -179,6 +180,12 @@ impl Metrics {
                 r,
                 "interruption_stop_seconds",
                 "Interruption known to the last sound of the agent",
+                FAST,
+            ),
+            name_wait_seconds: histogram(
+                r,
+                "name_wait_seconds",
+                "End of a turn to whether it names the agent, where it answers only then",
                 FAST,
             ),
             false_interruptions_total: counters(

@@ -91,6 +91,7 @@ impl Dialog {
             }
             if let Some(text) = turn.company.as_ref().filter(|text| !text.trim().is_empty()) {
                 self.conversation.user_said(&turn.item, text);
+                self.hear_name(now, &turn.item, text, true);
                 self.publish_user_text(turn.item.clone(), text.clone(), true);
             }
         }

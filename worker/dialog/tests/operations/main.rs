@@ -12,6 +12,7 @@ use std::{
 use bolero::{TypeGenerator, check, produce};
 use dialog::{
     Config, Dialog, Input, Silence,
+    config::Answers,
     input::{Ask, Audience, Heard, ModelLink, Playout, SpeechEdge},
     model::{CallId, Event, ItemId, ResponseId, Tag},
     output::{AgentState, CloseReason},
@@ -130,11 +131,16 @@ enum Operation {
 fn whatever_happens_the_promises_hold() {
     let operations = produce::<Vec<Operation>>().with().len(0_usize..160);
     check!()
-        .with_generator(operations)
+        .with_generator((produce::<bool>(), operations))
         .with_iterations(4_000)
         .cloned()
-        .for_each(|operations: Vec<Operation>| {
-            let mut world = World::new();
+        .for_each(|(is_by_name, operations): (bool, Vec<Operation>)| {
+            let answers = if is_by_name {
+                Answers::Named(vec!["words".to_owned()])
+            } else {
+                Answers::Everything
+            };
+            let mut world = World::new(answers);
             world.begin();
             for operation in operations {
                 world.apply(operation);
@@ -196,8 +202,9 @@ impl World {
         clippy::disallowed_methods,
         reason = "any instant will do as the zero of a test"
     )]
-    fn new() -> Self {
+    fn new(answers: Answers) -> Self {
         let config = Config {
+            answers,
             greeting: Some("Greet.".to_owned()),
             silence: Some(Silence {
                 prompt: "Ask.".to_owned(),

@@ -342,6 +342,23 @@ impl FalseInterruption {
     }
 }
 
+/// It became clear whether a turn is meant for an agent that answers when it is named.
+#[derive(Debug)]
+pub struct NameAwaited {
+    /// From the end of the turn.
+    pub waited: Duration,
+    /// The agent was named.
+    pub is_named: bool,
+}
+
+impl NameAwaited {
+    /// Logs and observes.
+    pub fn emit(self) {
+        observe(&metrics().name_wait_seconds, self.waited);
+        debug!(waited = ?self.waited, named = self.is_named, "addressed");
+    }
+}
+
 /// A fact met a state in which it has no meaning.
 #[derive(Debug)]
 pub struct DialogUnexpected {
