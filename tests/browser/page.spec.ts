@@ -57,6 +57,46 @@ test('mute by button and by key, but not while typing; the space bar is left alo
   await expect(mute).toBeVisible();
 });
 
+test('press to talk: by the space bar and by the button, but not while typing', async ({ stand, chromium_, person, room }) => {
+  const me = await person();
+  await me.join(stand.link(room));
+  const agent = await stand.agent(chromium_, room);
+  await agent.set({ ...AT_REST, 'agent.turns': 'manual' });
+  const talk = me.page.getByRole('button', { name: 'Hold to talk' });
+  const held = me.page.getByRole('button', { name: 'You are heard' });
+  await expect(talk).toBeVisible();
+
+  await me.page.getByRole('button', { name: 'Leave' }).focus(); // which the space bar would click
+  await me.page.keyboard.down('Space');
+  await expect(held).toBeVisible();
+  await me.page.keyboard.up('Space');
+  await expect(talk).toBeVisible();
+  await expect.poll(() => agent.presses()).toEqual([true, false]);
+
+  await talk.hover();
+  await me.page.mouse.down();
+  await expect(held).toBeVisible();
+  await me.page.mouse.up();
+  await expect.poll(() => agent.presses()).toEqual([true, false, true, false]);
+
+  await me.page.getByLabel('Type to the agent').fill('');
+  await me.page.keyboard.type('a b');
+  await expect(talk).toBeVisible();
+  expect(await agent.presses()).toHaveLength(4);
+
+  // An agent that goes hears nobody any more, and the next one is not told that somebody presses.
+  await me.page.locator('h1').click();
+  await me.page.keyboard.down('Space');
+  await expect(held).toBeVisible();
+  await agent.leave();
+  await me.sees('gone');
+  await me.page.keyboard.up('Space');
+  const next = await stand.agent(chromium_, room);
+  await next.set({ ...AT_REST, 'agent.turns': 'manual' });
+  await expect(talk).toBeVisible();
+  expect(await next.presses()).toEqual([]);
+});
+
 test('the whole talk works from the keyboard', async ({ stand, person, room }) => {
   const me = await person();
   await me.open(stand.link(room));
@@ -95,18 +135,19 @@ test('echo cancellation that is off is said, and when it is on nothing is', asyn
   await expect(fine.page.getByText('Echo cancellation is off')).toBeHidden();
 });
 
-test('a second tab starts muted, says who is heard, and can speak by one click', async ({ stand, person, room }) => {
+test('a second tab starts muted, says so, and can speak by one click', async ({ stand, person, room }) => {
   const first = await person();
   await first.join(stand.link(room), 'Anna');
   await expect(first.page.getByRole('button', { name: 'Mute' })).toBeVisible();
   const second = await person();
   await second.join(stand.link(room), 'Ben');
-  await expect(second.page.getByText('The agent hears Anna, who joined first')).toBeVisible();
+  await expect(second.page.getByText('You came in muted')).toBeVisible();
   await expect(second.page.getByRole('button', { name: 'Mute' })).toBeHidden();
   await expect(first.page.getByText('Ben')).toBeVisible();
 
   await second.page.getByRole('button', { name: 'Turn on' }).click();
   await expect(second.page.getByRole('button', { name: 'Mute' })).toBeVisible();
+  await expect(second.page.getByText('You came in muted')).toBeHidden();
   await first.page.waitForFunction(() => (window as any).__recordings.length > 0);
   await second.say(clip('caller-apples'));
   await first.hears(clip('caller-apples'));

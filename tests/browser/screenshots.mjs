@@ -58,6 +58,19 @@ const STATES = {
     await agent.set({ 'lk.agent.state': 'listening' });
     await person.sees('listening');
   },
+  async manual({ person, link, room }) {
+    const agent = await talkOf(person, link, room);
+    await agent.set({ 'lk.agent.state': 'listening', 'agent.turns': 'manual' });
+    await person.page.getByRole('button', { name: 'Hold to talk' }).waitFor();
+  },
+  async pressing({ person, link, room }) {
+    const agent = await talkOf(person, link, room);
+    await agent.set({ 'lk.agent.state': 'listening', 'agent.turns': 'manual' });
+    await person.page.getByRole('button', { name: 'Hold to talk' }).waitFor();
+    await person.page.keyboard.down('Space');
+    await person.say(clip('caller-mountains'));
+    await person.page.waitForTimeout(900);
+  },
   async second({ person, link, room }) {
     const first = await Person.at(browser);
     await first.join(link, 'Anna Berger');

@@ -17,6 +17,7 @@ mod leaves;
 mod limits;
 mod many_voices;
 mod metrics;
+mod press;
 mod reconnects;
 mod rehearsal;
 mod rotates;

@@ -100,7 +100,7 @@ enum Command {
         #[arg(long)]
         identity: Option<String>,
         /// Print a grant instead: what its holder may ask of the agents in the room, as a list of
-        /// end, resume, rotate, say, silence, update.
+        /// end, ptt, resume, rotate, say, silence, update.
         #[arg(
             long,
             value_name = "COMMANDS",

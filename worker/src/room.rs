@@ -152,6 +152,11 @@ impl RoomLink {
         self.sign.send_modify(|sign| sign.model = Some(model));
     }
 
+    /// People press to talk.
+    pub fn press_to_talk(&self) {
+        self.sign.send_modify(|sign| sign.press_to_talk = true);
+    }
+
     fn state(&self, state: AgentState) {
         self.sign.send_modify(|sign| sign.state = state);
     }
@@ -231,6 +236,7 @@ pub(crate) fn link(agent_name: String) -> (RoomLink, LinkEnds) {
         state: AgentState::Initializing,
         name: agent_name,
         model: None,
+        press_to_talk: false,
         health: None,
     };
     let (sign, sign_end) = watch::channel(sign);

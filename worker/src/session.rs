@@ -216,6 +216,7 @@ async fn hold(
     playout.close_voice();
     let declared = deps.tools.declare(&request.agent.tools);
     let settings = settings::model(&deps.model, &request.agent, declared);
+    let conversation = settings::dialog(&request.agent, &settings.turn_detection);
     held.tally = Tally::of(meter(&settings.model, deps));
     let (model, model_events) = model::start(&mut held.tasks, settings, playout.clone());
     let (ingress, speech) = Ingress::start(&mut held.tasks, model.uplink());
@@ -227,10 +228,13 @@ async fn hold(
     };
     let (name, door) = (request.agent_name.clone(), door(request, deps));
     let room = room::start(&mut held.tasks, joined, voice, name, door);
+    if conversation.presses_to_talk {
+        room.link.press_to_talk();
+    }
     held.rooms = Some(room.rooms);
 
     let mut driver = Driver {
-        dialog: Dialog::new(settings::dialog(&request.agent)),
+        dialog: Dialog::new(conversation),
         audience: Audience::new(),
         hands: Hands {
             ingress,

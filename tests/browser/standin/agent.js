@@ -5,10 +5,15 @@ const { Room, Track } = LivekitClient;
 let room;
 let spoken;
 let context;
+window.__presses = [];
 
 window.__join = async (url, token) => {
   room = new Room();
   await room.connect(url, token);
+  room.registerRpcMethod('room_agent.ptt', async ({ payload }) => {
+    window.__presses.push(JSON.parse(payload).pressed);
+    return '{}';
+  });
   context = new AudioContext({ sampleRate: 48_000 });
   spoken = context.createMediaStreamDestination();
   await room.localParticipant.publishTrack(spoken.stream.getAudioTracks()[0], {

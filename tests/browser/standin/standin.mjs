@@ -133,6 +133,10 @@ export class Agent {
   text(segment, text, options = {}) {
     return this.page.evaluate(([s, t, o]) => window.__text(s, t, o), [segment, text, options]);
   }
+  /** Who pressed to talk (true) and let go (false), in order. */
+  presses() {
+    return this.page.evaluate(() => window.__presses);
+  }
   async leave() {
     await this.page.evaluate(() => window.__leave());
     await this.page.context().close();

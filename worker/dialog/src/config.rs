@@ -34,6 +34,8 @@ pub struct Config {
     pub response_limit: Duration,
     /// Pause before a failed response is asked for once more. 1 s: most rate limits heal by then.
     pub retry_delay: Duration,
+    /// People mark their turns by hand: they are heard while they press, and answered when they let go.
+    pub presses_to_talk: bool,
     /// What is done about a caller who says nothing; `None` = nothing, for as long as they stay.
     pub silence: Option<Silence>,
 }
@@ -49,6 +51,7 @@ impl Default for Config {
             hears: Hears::default(),
             interruption: Interruption::default(),
             name_wait: Duration::from_millis(600),
+            presses_to_talk: false,
             response_grace: Duration::from_millis(700),
             response_limit: Duration::from_secs(15),
             retry_delay: Duration::from_secs(1),

@@ -28,6 +28,13 @@ pub enum Input {
     ModelLink(ModelLink),
     /// What people hear.
     Playout(Playout),
+    /// Somebody presses to talk, or lets go; where people mark their turns by hand.
+    Press {
+        /// Who.
+        participant: ParticipantId,
+        /// They press; otherwise they let go.
+        is_down: bool,
+    },
     /// An ear hears somebody begin or end to speak.
     Speech {
         /// Who.

@@ -104,6 +104,7 @@ mod overlap;
 mod people;
 mod plain_words;
 mod playhead;
+mod press;
 mod response;
 mod rotation;
 mod silence;
@@ -137,6 +138,7 @@ use note::Note;
 use output::{CloseReason, Publish, Voice};
 use overlap::{Beside, Overlap};
 use playhead::Playhead;
+use press::Presses;
 use response::Responses;
 use rotation::Rotation;
 use silence::Patience;
@@ -183,6 +185,7 @@ pub struct Dialog {
     overlap: Option<Overlap>,
     patience: Patience,
     playhead: Playhead,
+    presses: Presses,
     responses: Responses,
     rotation: Rotation,
     timers: TimerTable,
@@ -234,6 +237,7 @@ impl Dialog {
             overlap: None,
             patience: Patience::default(),
             playhead: Playhead::default(),
+            presses: Presses::default(),
             responses: Responses::default(),
             rotation: Rotation::default(),
             timers: TimerTable::default(),
@@ -254,6 +258,16 @@ impl Dialog {
             Input::Chat { participant, text } => self.on_chat(now, &participant, text),
             Input::Model(event) => self.on_model(now, event),
             Input::ModelLink(change) => self.on_model_link(now, change),
+            Input::Press {
+                participant,
+                is_down,
+            } => {
+                if is_down {
+                    self.on_press(now, participant);
+                } else {
+                    self.on_release(now, &participant);
+                }
+            }
             Input::Playout(fact) => self.on_playout(now, fact),
             Input::RoomAway => self.is_room_away = true,
             Input::RoomBack => self.is_room_away = false,
@@ -273,9 +287,11 @@ impl Dialog {
                 Timer::Backoff => {}
                 Timer::CallerGrace => self.finish(CloseReason::CallerLeft),
                 Timer::Close => self.finish_closing(),
+                Timer::Commit => self.on_commit_overdue(),
                 Timer::Flush => self.on_flush_overdue(now),
                 Timer::Name => self.on_name_overdue(now),
                 Timer::Overlap => self.on_overlap_due(now),
+                Timer::Release => self.on_all_released(now),
                 Timer::Response => self.on_response_overdue(now),
                 Timer::Rotation => self.rotate(),
                 Timer::Silence => self.on_long_silence(now),

@@ -223,6 +223,10 @@ pub enum Order {
         /// `None` = whatever is active in the default conversation.
         response: Option<ResponseId>,
     },
+    /// Forget the sound that is no item yet.
+    ClearInput,
+    /// The sound so far is a turn.
+    Commit,
     /// Ask for a response.
     Create {
         /// Our name for it.

@@ -78,6 +78,7 @@ impl Dialog {
         self.link.creates_now = self.link.lost.is_none() && self.link.creates_responses();
         self.instruct_anew();
         let Some(lost) = self.link.lost.take() else {
+            self.commit_what_waits(now);
             return;
         };
         let items = if self.conversation.is_empty() {
@@ -92,6 +93,7 @@ impl Dialog {
         });
         self.ask_next(now);
         self.begin_turns();
+        self.commit_what_waits(now);
     }
 
     /// Ends what a fresh connection is told. Said in any case: what was kept of the caller's sound
@@ -148,6 +150,7 @@ impl Dialog {
         self.rotation = Rotation::None;
         for timer in [
             Timer::Backoff,
+            Timer::Commit,
             Timer::Name,
             Timer::Response,
             Timer::Rotation,

@@ -142,7 +142,8 @@ impl Dialog {
             return;
         }
         self.heard_from_caller();
-        if self.overlap.is_none() && !self.can_overlap() {
+        let is_by_hand = self.config.presses_to_talk;
+        if self.overlap.is_none() && (is_by_hand || !self.can_overlap()) {
             return;
         }
         let overlap = self.doubt(now);

@@ -37,6 +37,7 @@ impl Dialog {
     fn on_left(&mut self, now: Instant, participant: &ParticipantId) {
         self.on_silent(now, participant, now);
         self.voices.end(participant, now);
+        self.on_release(now, participant);
         let nobody_is_left = self.audience.leave(participant);
         self.settle_ears();
         if nobody_is_left {
@@ -49,7 +50,7 @@ impl Dialog {
     pub(crate) fn settle_ears(&mut self) {
         let heard: Vec<ParticipantId> = match self.closing {
             Some(_) => Vec::new(),
-            None => self.audience.heard().cloned().collect(),
+            None => self.heard().cloned().collect(),
         };
         let before = std::mem::replace(&mut self.ears, heard.clone());
         for participant in before.iter().filter(|ear| !heard.contains(ear)) {
@@ -59,6 +60,13 @@ impl Dialog {
             self.heard_from_caller();
             self.order_ear(participant, Gate::Open);
         }
+    }
+
+    /// Whose ears are to be open.
+    fn heard(&self) -> impl Iterator<Item = &ParticipantId> {
+        let is_open =
+            |who: &&ParticipantId| !self.config.presses_to_talk || self.presses.is_open(who);
+        self.audience.heard().filter(is_open)
     }
 
     fn order_ear(&mut self, participant: ParticipantId, gate: Gate) {
@@ -129,6 +137,12 @@ impl Dialog {
     }
 
     pub(crate) fn on_committed(&mut self, now: Instant, item: &ItemId) {
+        self.timers.stop(Timer::Commit);
+        if self.presses.is_any_down() {
+            // They go on: one answer will serve both.
+            self.conversation.user_committed(item);
+            return self.note(Note::TurnContinued);
+        }
         if self.closing.is_some() {
             return self.note(Note::TurnUnanswered);
         }

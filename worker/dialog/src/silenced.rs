@@ -39,7 +39,7 @@ impl Dialog {
     }
 
     /// Who speaks beside the agent has the floor; nor is what they are answered said.
-    fn stop_speaking(&mut self, now: Instant) {
+    pub(crate) fn stop_speaking(&mut self, now: Instant) {
         self.yield_floor(now);
         self.yield_floor_to(now, None, None);
     }

@@ -14,12 +14,16 @@ pub(crate) enum Timer {
     CallerGrace,
     /// A goodbye must be over by then.
     Close,
+    /// What was said while somebody pressed must be an item by then.
+    Commit,
     /// The outgoing queue must have reported its flush by then.
     Flush,
     /// The words of a turn must have come by then, to know whom it is meant for.
     Name,
     /// Whether somebody who speaks beside the agent wants the floor must be clear by then.
     Overlap,
+    /// What was said when the last one let go has arrived then.
+    Release,
     /// The response that was asked for or is being generated must show a sign of life by then.
     Response,
     /// Everybody has been silent for long enough then, to move to a fresh connection.
@@ -30,13 +34,15 @@ pub(crate) enum Timer {
     TurnGrace,
 }
 
-const ALL: [Timer; 10] = [
+const ALL: [Timer; 12] = [
     Timer::Backoff,
     Timer::CallerGrace,
     Timer::Close,
+    Timer::Commit,
     Timer::Flush,
     Timer::Name,
     Timer::Overlap,
+    Timer::Release,
     Timer::Response,
     Timer::Rotation,
     Timer::Silence,

@@ -11,7 +11,7 @@ use std::{
 use dialog::{
     Config, Dialog, Input, Output,
     input::{AfterTool, Ask, Audience, ModelLink, SpeechEdge},
-    model::{Capabilities, Event, ItemId, Order},
+    model::{Capabilities, Event, ItemId, NewItem, Order},
     speaker::{ParticipantId, Role},
 };
 
@@ -63,6 +63,8 @@ pub(crate) struct Scene {
     said: String,
     shows_text: bool,
     lanes: String,
+    /// Bytes of text that fresh connections were told.
+    told: Vec<usize>,
 }
 
 /// A scene in which room, model and the caller Ann are there from the start, without a greeting.
@@ -102,6 +104,7 @@ pub(crate) fn empty_scene(config: Config) -> Scene {
         said: String::new(),
         shows_text: false,
         lanes: String::new(),
+        told: Vec::new(),
     }
 }
 
@@ -180,6 +183,15 @@ impl Scene {
         let stopped = SpeechEdge::Stopped { before: EDGE_LAG };
         self.fact(from, edge(started))
             .fact(to + EDGE_LAG.as_secs_f64(), edge(stopped))
+    }
+
+    /// This person presses to talk, and lets go.
+    pub(crate) fn presses(self, who: &str, from: f64, to: f64) -> Self {
+        let press = |is_down| Input::Press {
+            participant: ParticipantId::new(who),
+            is_down,
+        };
+        self.fact(from, press(true)).fact(to, press(false))
     }
 
     /// The model hears speech that no ear has noticed.
@@ -289,6 +301,12 @@ impl Scene {
         self
     }
 
+    /// What people say while they press does not reach the model.
+    pub(crate) fn nothing_to_commit(mut self) -> Self {
+        self.sim.is_deaf = true;
+        self
+    }
+
     /// The next turn or create is lost without a word.
     pub(crate) fn model_will_ignore(mut self) -> Self {
         self.sim.replies.push_back(Reply::Ignore);
@@ -332,6 +350,12 @@ impl Scene {
 impl Scene {
     /// Plays until this time and returns the lanes.
     pub(crate) fn until(mut self, end: f64) -> String {
+        self.play_to(end);
+        self.lanes
+    }
+
+    /// Plays until this time.
+    pub(crate) fn play_to(&mut self, end: f64) {
         let end = Duration::from_secs_f64(end);
         while self.now <= end {
             self.play_cues();
@@ -339,7 +363,16 @@ impl Scene {
             self.play_timers();
             self.now += TICK;
         }
-        self.lanes
+    }
+
+    /// Everything the dialog holds, in bytes of its debug text: what grows shows.
+    pub(crate) fn holds(&self) -> usize {
+        format!("{:?}", self.dialog).len()
+    }
+
+    /// Bytes of text that each fresh connection was told.
+    pub(crate) fn told_at_rotations(&self) -> &[usize] {
+        &self.told
     }
 
     fn schedule(&mut self, at: Duration, what: What) {
@@ -427,7 +460,10 @@ impl Scene {
 
     fn carry_out(&mut self, output: Output) {
         match output {
-            Output::Model(order) => self.schedule(self.now + 3 * TICK, What::Order(order)),
+            Output::Model(order) => {
+                self.weigh(&order);
+                self.schedule(self.now + 3 * TICK, What::Order(order));
+            }
             Output::Playout(order) => {
                 if let Some(fact) = self.loudspeaker.obey(order) {
                     self.schedule(self.now + TICK, What::Fact(Input::Playout(fact)));
@@ -444,6 +480,22 @@ impl Scene {
                     then,
                 };
                 self.schedule(at, What::Fact(finished));
+            }
+            _ => {}
+        }
+    }
+
+    /// What a fresh connection is told, until it creates responses.
+    fn weigh(&mut self, order: &Order) {
+        match (order, self.told.last_mut()) {
+            (Order::Rotate, _) => self.told.push(0),
+            (Order::Item(item), Some(told)) => {
+                *told += match item {
+                    NewItem::AgentText(text)
+                    | NewItem::SystemText(text)
+                    | NewItem::UserText(text) => text.len(),
+                    _ => 0,
+                };
             }
             _ => {}
         }

@@ -257,7 +257,11 @@ fn a_choice_is_explained_by_the_branch_that_was_meant() {
     let told = |text: &str| told(&keys().file("/c.toml", text));
     assert_eq!(
         told("[model.turn_detection]\nmode = \"nobody_vad\"\n"),
-        "model.turn_detection.mode: expected one of `semantic_vad`, `server_vad`"
+        "model.turn_detection.mode: expected one of `manual`, `semantic_vad`, `server_vad`"
+    );
+    assert_eq!(
+        told("[model.turn_detection]\nmode = \"manual\"\nsilence = \"1s\"\n"),
+        "model.turn_detection.silence: unknown key"
     );
     assert_eq!(
         told("[model.turn_detection]\nmode = \"semantic_vad\"\nsilence = \"1s\"\n"),

@@ -115,6 +115,9 @@ pub enum Dialect {
 #[serde(tag = "mode", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum TurnDetection {
+    /// People press to talk, and are answered when they let go: `room_agent.ptt`, or the space bar of the
+    /// talk page.
+    Manual,
     /// The model judges from the words whether the user has finished.
     SemanticVad {
         /// How soon it answers. Default `auto`.

@@ -19,7 +19,7 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{Endpoint, SessionSettings, link::Timings, reconnect::Failure};
+use super::{Endpoint, SessionSettings, TurnDetection, link::Timings, reconnect::Failure};
 use crate::telemetry::event::{ModelEventReceived, ProtocolError};
 use socket::{ConnectError, Socket};
 use wire::server_event::{Malformed, ServerEvent};
@@ -43,6 +43,8 @@ pub(super) async fn connect(
             configure(&mut socket, settings, creates_responses).await?;
             let model = model.unwrap_or_else(|| settings.model.clone());
             let capabilities = Capabilities {
+                detects_turns: settings.turn_detection != TurnDetection::Manual,
+                creates_responses: settings.turn_detection != TurnDetection::Manual,
                 transcribes: settings.transcription.is_some(),
                 ..CAPABILITIES
             };

@@ -38,8 +38,13 @@ pub enum RoomInput {
         /// The line.
         text: String,
     },
-    /// Somebody whose grant was checked asks something of the agent.
-    Command(Command),
+    /// Somebody who may asks something of the agent.
+    Command {
+        /// Who.
+        caller: ParticipantId,
+        /// What.
+        command: Command,
+    },
     /// The link to the room is gone for good, for this reason.
     Gone(CloseReason),
     /// The room was lost and is not joined again.

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use dialog::speaker::ParticipantId;
 use livekit::prelude::{LocalParticipant, RpcError};
 use tokio::sync::mpsc;
 
@@ -38,15 +39,16 @@ pub(super) fn open(me: &LocalParticipant, desk: &Desk) {
     for verb in Verb::ALL {
         let desk = desk.clone();
         me.register_rpc_method(verb.method(), move |call| {
-            let answer = desk.take(verb, &call.payload);
+            let caller = ParticipantId::new(call.caller_identity.as_str());
+            let answer = desk.take(verb, caller, &call.payload);
             Box::pin(async move { answer })
         });
     }
 }
 
 impl Desk {
-    fn take(&self, verb: Verb, payload: &str) -> Result<String, RpcError> {
-        let (answer, result) = match self.hand_on(verb, payload) {
+    fn take(&self, verb: Verb, caller: ParticipantId, payload: &str) -> Result<String, RpcError> {
+        let (answer, result) = match self.hand_on(verb, caller, payload) {
             Ok(()) => (CommandAnswer::Taken, Ok(TAKEN.to_owned())),
             Err((answer, code, words)) => (answer, Err(RpcError::new(code, words, None))),
         };
@@ -54,20 +56,28 @@ impl Desk {
         result
     }
 
-    fn hand_on(&self, verb: Verb, payload: &str) -> Result<(), (CommandAnswer, u32, String)> {
+    fn hand_on(
+        &self,
+        verb: Verb,
+        caller: ParticipantId,
+        payload: &str,
+    ) -> Result<(), (CommandAnswer, u32, String)> {
         let petition = Petition::read(verb, payload)
             .map_err(|wrong| (CommandAnswer::Malformed, 4000, wrong.to_string()))?;
-        self.grants
-            .allow(&petition.grant, self.room.expose(), verb)
-            .map_err(|refusal| (CommandAnswer::Refused, code(refusal), refusal.to_string()))?;
-        self.send(petition.command)
+        if !petition.is_about(caller.as_str()) {
+            let grant = petition.grant.as_deref().unwrap_or_default();
+            self.grants
+                .allow(grant, self.room.expose(), verb)
+                .map_err(|refusal| (CommandAnswer::Refused, code(refusal), refusal.to_string()))?;
+        }
+        self.send(caller, petition.command)
             .map_err(|why| (CommandAnswer::Dropped, 5030, why.to_owned()))
     }
 
-    fn send(&self, command: Command) -> Result<(), &'static str> {
+    fn send(&self, caller: ParticipantId, command: Command) -> Result<(), &'static str> {
         let facts = self.facts.upgrade().ok_or("the conversation is over")?;
         facts
-            .try_send(RoomInput::Command(command))
+            .try_send(RoomInput::Command { caller, command })
             .map_err(|_| "too busy; ask again")
     }
 }

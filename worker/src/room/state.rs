@@ -16,6 +16,8 @@ const NAME: &str = "lk.agent.name";
 /// The model that speaks.
 const MODEL: &str = "agent.model";
 
+/// How turns end, when people mark them by hand: `manual`.
+const TURNS: &str = "agent.turns";
 /// `ok`, or what was found stuck; only set once something was.
 const HEALTH: &str = "agent.health";
 
@@ -34,6 +36,8 @@ pub struct Sign {
     pub name: String,
     /// Name of the model, once its connection is up.
     pub model: Option<String>,
+    /// People press to talk.
+    pub press_to_talk: bool,
     /// What is stuck, or `ok` afterwards.
     pub health: Option<&'static str>,
 }
@@ -46,6 +50,9 @@ impl Sign {
         ]);
         if let Some(model) = &self.model {
             attributes.insert(MODEL.to_owned(), model.clone());
+        }
+        if self.press_to_talk {
+            attributes.insert(TURNS.to_owned(), "manual".to_owned());
         }
         if let Some(health) = self.health {
             attributes.insert(HEALTH.to_owned(), health.to_owned());
@@ -114,6 +121,7 @@ mod tests {
             state: AgentState::Listening,
             name: "guide".to_owned(),
             model: None,
+            press_to_talk: false,
             health: None,
         }
     }

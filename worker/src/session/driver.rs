@@ -201,7 +201,7 @@ impl Driver<'_> {
                     self.tell(Input::Chat { participant, text });
                 }
             }
-            RoomInput::Command(command) => self.on_command(command),
+            RoomInput::Command { caller, command } => self.on_command(caller, command),
             RoomInput::GivenUp(why) => self.on_given_up(why),
             RoomInput::Gone(reason) => self.close(reason),
             RoomInput::Left(participant) => {
@@ -248,11 +248,18 @@ impl Driver<'_> {
         }
     }
 
-    fn on_command(&mut self, command: Command) {
+    fn on_command(&mut self, caller: ParticipantId, command: Command) {
         let reason = CloseReason::Commanded;
         let ask = match command {
             Command::End(None) => Ask::End(reason),
             Command::End(Some(words)) => Ask::EndSaying { reason, words },
+            Command::Ptt { who, is_down } => {
+                let participant = who.map_or(caller, ParticipantId::new);
+                return self.tell(Input::Press {
+                    participant,
+                    is_down,
+                });
+            }
             Command::Resume => Ask::GoOn,
             Command::Rotate => return self.rotation.on_command(),
             Command::Say(words) => Ask::Interject(words),

@@ -6,7 +6,7 @@
 use crate::{
     agents::{Answers, FirstSign, Hears, Interruption, Rendered},
     media::ear,
-    model::{SessionSettings, ToolDeclaration},
+    model::{SessionSettings, ToolDeclaration, TurnDetection},
 };
 
 /// What the model is told for this agent.
@@ -37,7 +37,7 @@ pub(super) fn model(
 }
 
 /// How the conversation is held.
-pub(super) fn dialog(agent: &Rendered) -> dialog::Config {
+pub(super) fn dialog(agent: &Rendered, turns: &TurnDetection) -> dialog::Config {
     dialog::Config {
         answers: match agent.answers {
             Answers::Everything => dialog::config::Answers::Everything,
@@ -49,6 +49,7 @@ pub(super) fn dialog(agent: &Rendered) -> dialog::Config {
             Hears::Everyone => dialog::config::Hears::Everyone,
         },
         interruption: interruption(&agent.interruption),
+        presses_to_talk: *turns == TurnDetection::Manual,
         silence: agent.silence.as_ref().map(|silence| dialog::Silence {
             prompt: silence.prompt.clone(),
             prompt_after: silence.prompt_after,

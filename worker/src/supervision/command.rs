@@ -18,6 +18,8 @@ const LONGEST_INSTRUCTIONS: usize = 12_000;
 pub enum Verb {
     /// End the conversation, with a goodbye.
     End,
+    /// Press to talk, or let go.
+    Ptt,
     /// Answer again.
     Resume,
     /// Move to a fresh connection to the model at the next silence.
@@ -32,8 +34,9 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::End,
+        Self::Ptt,
         Self::Resume,
         Self::Rotate,
         Self::Say,
@@ -45,6 +48,7 @@ impl Verb {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::End => "end",
+            Self::Ptt => "ptt",
             Self::Resume => "resume",
             Self::Rotate => "rotate",
             Self::Say => "say",
@@ -82,6 +86,13 @@ impl FromStr for Verb {
 pub enum Command {
     /// End the conversation with this sentence; `None` = with the agent's own goodbye.
     End(Option<String>),
+    /// Somebody presses to talk, or lets go.
+    Ptt {
+        /// Their identity; `None` = who asks.
+        who: Option<String>,
+        /// They press.
+        is_down: bool,
+    },
     /// Answer again.
     Resume,
     /// Move to a fresh connection.
@@ -99,6 +110,7 @@ impl Command {
     pub fn verb(&self) -> Verb {
         match self {
             Self::End(_) => Verb::End,
+            Self::Ptt { .. } => Verb::Ptt,
             Self::Resume => Verb::Resume,
             Self::Rotate => Verb::Rotate,
             Self::Say(_) => Verb::Say,
@@ -119,8 +131,8 @@ impl fmt::Debug for Command {
 pub struct Petition {
     /// What is asked.
     pub command: Command,
-    /// Who may, signed.
-    pub grant: String,
+    /// Who may, signed; `None` = none was given, which only [`Command::Ptt`] may.
+    pub grant: Option<String>,
 }
 
 /// What is wrong with a payload, with the path to it. Names no value.
@@ -143,6 +155,14 @@ struct Ending {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Pressing {
+    grant: Option<String>,
+    identity: Option<String>,
+    pressed: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Saying {
     grant: String,
     text: String,
@@ -156,6 +176,21 @@ struct Updating {
 }
 
 impl Petition {
+    fn granted(command: Command, grant: String) -> Self {
+        Self {
+            command,
+            grant: Some(grant),
+        }
+    }
+
+    /// Whether it is only about who asks: everybody may press to talk for themselves.
+    pub fn is_about(&self, caller: &str) -> bool {
+        match &self.command {
+            Command::Ptt { who, .. } => who.as_deref().is_none_or(|who| who == caller),
+            _ => false,
+        }
+    }
+
     /// Reads the payload of an RPC.
     ///
     /// # Errors
@@ -163,21 +198,28 @@ impl Petition {
     pub fn read(verb: Verb, payload: &str) -> Result<Self, Malformed> {
         let bare = |command: Command| {
             let Bare { grant } = object(payload)?;
-            Ok(Self { command, grant })
+            Ok(Self::granted(command, grant))
         };
         match verb {
             Verb::End => {
                 let Ending { grant, text } = object(payload)?;
                 let text = text.map(|text| sentence(&text)).transpose()?;
-                let command = Command::End(text);
+                Ok(Self::granted(Command::End(text), grant))
+            }
+            Verb::Ptt => {
+                let Pressing {
+                    grant,
+                    identity: who,
+                    pressed: is_down,
+                } = object(payload)?;
+                let command = Command::Ptt { who, is_down };
                 Ok(Self { command, grant })
             }
             Verb::Resume => bare(Command::Resume),
             Verb::Rotate => bare(Command::Rotate),
             Verb::Say => {
                 let Saying { grant, text } = object(payload)?;
-                let command = Command::Say(sentence(&text)?);
-                Ok(Self { command, grant })
+                Ok(Self::granted(Command::Say(sentence(&text)?), grant))
             }
             Verb::Silence => bare(Command::Silence),
             Verb::Update => {
@@ -186,8 +228,7 @@ impl Petition {
                     instructions,
                 } = object(payload)?;
                 let words = text("instructions", &instructions, LONGEST_INSTRUCTIONS)?;
-                let command = Command::Update(words);
-                Ok(Self { command, grant })
+                Ok(Self::granted(Command::Update(words), grant))
             }
         }
     }
@@ -247,6 +288,22 @@ mod tests {
                 Verb::End,
                 r#"{"grant":"g","text":"Bye."}"#,
                 Command::End(Some("Bye.".to_owned())),
+            ),
+            (
+                Verb::Ptt,
+                r#"{"pressed":true}"#,
+                Command::Ptt {
+                    who: None,
+                    is_down: true,
+                },
+            ),
+            (
+                Verb::Ptt,
+                r#"{"pressed":false,"identity":"ann","grant":"g"}"#,
+                Command::Ptt {
+                    who: Some("ann".to_owned()),
+                    is_down: false,
+                },
             ),
             (Verb::Resume, bare, Command::Resume),
             (Verb::Rotate, bare, Command::Rotate),

@@ -31,6 +31,8 @@ export interface Person {
   /** `lk.agent.state` and `agent.model`; only agents have them. */
   readonly state: string | null;
   readonly model: string | null;
+  /** The agent hears who presses to talk; only agents say so, with `agent.turns`. */
+  readonly byHand: boolean;
 }
 
 export type CloseReason = 'left' | 'removed' | 'room-closed' | 'replaced' | 'lost';
@@ -57,6 +59,8 @@ export interface RoomLink {
   /** Sends silence; the device stays open, so that speaking again is instant. */
   setMuted(muted: boolean): Promise<void>;
   say(text: string): Promise<void>;
+  /** Presses to talk, or lets go. */
+  press(agent: string, down: boolean): Promise<void>;
   /** After a click: browsers let a page make sound only then. */
   allowSound(): Promise<void>;
   leave(): Promise<void>;
@@ -73,6 +77,7 @@ export class ConnectError extends Error {
 
 const TRANSCRIPTION = 'lk.transcription';
 const CHAT = 'lk.chat';
+const PTT = 'room_agent.ptt';
 
 const CAPTURE = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
 
@@ -151,6 +156,10 @@ export const connect: Connect = async (url, token, tell) => {
       tell({ kind: 'text', text: { kind: 'delta', stream, text } });
       tell({ kind: 'text', text: { kind: 'close', stream, final: true } });
     },
+    press: async (agent, down) => {
+      const payload = JSON.stringify({ pressed: down });
+      await room.localParticipant.performRpc({ destinationIdentity: agent, method: PTT, payload });
+    },
     allowSound: () => room.startAudio(),
     leave: () => room.disconnect(),
   };
@@ -221,6 +230,7 @@ function personOf(participant: Participant): Person {
     muted: !participant.isMicrophoneEnabled,
     state: attributes['lk.agent.state'] ?? null,
     model: attributes['agent.model'] ?? null,
+    byHand: attributes['agent.turns'] === 'manual',
   };
 }
 

@@ -9,12 +9,13 @@ import { Stage } from './view/stage';
 import { Start } from './view/start';
 import { TranscriptPane } from './view/transcript';
 import { Ended } from './view/ended';
-import { isSimulated } from './state';
+import { isByHand, isSimulated } from './state';
 
 export function App({ call }: { call: Call }) {
   const [, redraw] = useReducer((n: number) => n + 1, 0);
   useEffect(() => call.watch(() => redraw(undefined)), [call]);
   useMuteKey(call);
+  useTalkKey(call);
 
   const { phase } = call.state;
   if (phase.kind === 'start' || phase.kind === 'joining') return <Start call={call} />;
@@ -51,7 +52,30 @@ export function App({ call }: { call: Call }) {
   );
 }
 
-/** M mutes and unmutes, except while typing. The space bar stays free: push-to-talk will need it. */
+/** The space bar presses to talk, except while typing. It must not click the button that has the focus. */
+function useTalkKey(call: Call) {
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if (event.code !== 'Space') return;
+      const isDown = event.type === 'keydown';
+      if (!isDown) void call.press(false); // wherever it was pressed
+      if (isTyping(event.target) || !isByHand(call.state)) return;
+      event.preventDefault();
+      if (isDown && !event.repeat) void call.press(true);
+    };
+    const letGo = () => void call.press(false);
+    window.addEventListener('keydown', onKey);
+    window.addEventListener('keyup', onKey);
+    window.addEventListener('blur', letGo);
+    return () => {
+      window.removeEventListener('keydown', onKey);
+      window.removeEventListener('keyup', onKey);
+      window.removeEventListener('blur', letGo);
+    };
+  }, [call]);
+}
+
+/** M mutes and unmutes, except while typing. */
 function useMuteKey(call: Call) {
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {

@@ -5,7 +5,7 @@ import { Call, type World } from './call';
 
 const KEY = { signed: 'k', room: 'demo', expires: 1000 };
 const person = (change: Partial<Person>): Person => ({
-  identity: 'x', name: 'X', role: 'person', joined: 0, muted: false, state: null, model: null, ...change,
+  identity: 'x', name: 'X', role: 'person', joined: 0, muted: false, state: null, model: null, byHand: false, ...change,
 });
 const me = person({ identity: 'me', role: 'me', joined: 10 });
 
@@ -17,6 +17,7 @@ function world(people: Person[], microphone: MicrophoneResult = { ok: true, echo
     openMicrophone: async () => (acts.push('open'), microphone),
     setMuted: async (muted) => void acts.push(muted ? 'mute' : 'unmute'),
     say: async (text) => void acts.push(`say ${text}`),
+    press: async (agent, down) => void acts.push(`${agent} ${down ? 'down' : 'up'}`),
     allowSound: async () => void acts.push('sound'),
     leave: async () => tell({ kind: 'closed', reason: 'left' }),
   };
@@ -129,4 +130,33 @@ test('leaving ends the talk and stops the timer', async () => {
   await call.leave();
   expect(call.state.phase).toEqual({ kind: 'ended', reason: 'left' });
   expect(vi.getTimerCount()).toBe(0);
+});
+
+test('a press goes to the agent once, and only where it hears who presses', async () => {
+  const agent = person({ identity: 'agent-1', role: 'agent', byHand: true });
+  const { it, acts, tell } = world([me, agent]);
+  const call = new Call(it, KEY);
+  await call.join('');
+  await call.press(true);
+  await call.press(true);
+  expect(call.state.pressing).toBe(true);
+  await call.press(false);
+  expect(call.state.pressing).toBe(false);
+  tell({ kind: 'people', people: [me, { ...agent, byHand: false }] });
+  await call.press(true);
+  expect(acts).toEqual(['open', 'agent-1 down', 'agent-1 up']);
+});
+
+test('a press that the agent does not take is not shown', async () => {
+  const agent = person({ identity: 'agent-1', role: 'agent', byHand: true });
+  const { it } = world([me, agent]);
+  const connect = it.connect;
+  it.connect = async (url, token, tell) => {
+    const link = await connect(url, token, tell);
+    return { ...link, press: () => Promise.reject(new Error('gone')) };
+  };
+  const call = new Call(it, KEY);
+  await call.join('');
+  await call.press(true);
+  expect(call.state.pressing).toBe(false);
 });

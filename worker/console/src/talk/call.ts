@@ -4,7 +4,7 @@
 import { isExpired, type Key } from '../lib/key';
 import { JoinError, type Admission } from '../lib/join';
 import { ConnectError, type Connect, type RoomLink } from '../lib/room';
-import { isGuest, onFact, start, type Fact, type JoinProblem, type Talk } from './state';
+import { agentOf, isGuest, onFact, start, type Fact, type JoinProblem, type Talk } from './state';
 
 /** After this long without an agent the page offers help. */
 const AGENT_OVERDUE = 10_000; // ms
@@ -82,6 +82,22 @@ export class Call {
   async say(text: string): Promise<void> {
     const trimmed = text.trim();
     if (trimmed) await this.#link?.say(trimmed);
+  }
+
+  /** Presses to talk, or lets go, where the agent wants that. */
+  async press(down: boolean): Promise<void> {
+    const { microphone, pressing } = this.state;
+    if (down === pressing || (down && microphone !== 'open')) return;
+    const agent = agentOf(this.state);
+    const listener = agent?.byHand ? agent.identity : null;
+    if (listener || !down) this.#tell({ kind: 'press', down });
+    if (!listener) return;
+    try {
+      await this.#link?.press(listener, down);
+    } catch {
+      // The agent did not take it: the page must not show that it listens.
+      this.#tell({ kind: 'press', down: false });
+    }
   }
 
   async allowSound(): Promise<void> {

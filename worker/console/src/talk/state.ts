@@ -25,6 +25,8 @@ export interface Talk {
   readonly echoCancelled: boolean;
   readonly soundBlocked: boolean;
   readonly reconnecting: boolean;
+  /** I press to talk. */
+  readonly pressing: boolean;
   /** Ten seconds have passed without an agent. */
   readonly agentOverdue: boolean;
   /** The agent was here before. */
@@ -39,7 +41,8 @@ export type Fact =
   | { kind: 'joining' }
   | { kind: 'joined'; room: string }
   | { kind: 'microphone'; microphone: Microphone; echoCancelled?: boolean }
-  | { kind: 'agent-overdue' };
+  | { kind: 'agent-overdue' }
+  | { kind: 'press'; down: boolean };
 
 export function start(room: string | null, problem: KeyProblem | null): Talk {
   return {
@@ -51,6 +54,7 @@ export function start(room: string | null, problem: KeyProblem | null): Talk {
     echoCancelled: true,
     soundBlocked: false,
     reconnecting: false,
+    pressing: false,
     agentOverdue: false,
     agentSeen: false,
     mine: null,
@@ -82,6 +86,8 @@ export function onFact(talk: Talk, fact: Fact): Talk {
       return { ...talk, reconnecting: false };
     case 'tracks':
       return { ...talk, mine: fact.mine, voice: fact.agent };
+    case 'press':
+      return { ...talk, pressing: fact.down };
     case 'agent-overdue':
       return { ...talk, agentOverdue: agentOf(talk) === null };
     case 'closed':
@@ -104,17 +110,11 @@ export function agentOf(talk: Talk): Person | null {
   return talk.people.find((person) => person.role === 'agent') ?? null;
 }
 
-/** The one the agent hears: whoever joined first, until several are supported. */
-export function heardOf(talk: Talk): Person | null {
-  const humans = talk.people.filter((person) => person.role !== 'agent');
-  humans.sort((a, b) => a.joined - b.joined || a.identity.localeCompare(b.identity));
-  return humans[0] ?? null;
-}
-
 /** Somebody was here before me, so I start muted. */
 export function isGuest(talk: Talk): boolean {
-  const heard = heardOf(talk);
-  return heard !== null && heard.role !== 'me';
+  const humans = talk.people.filter((person) => person.role !== 'agent');
+  humans.sort((a, b) => a.joined - b.joined || a.identity.localeCompare(b.identity));
+  return humans[0]?.role === 'person';
 }
 
 export type Mood = 'waiting' | 'preparing' | 'idle' | 'listening' | 'thinking' | 'speaking' | 'gone';
@@ -132,6 +132,11 @@ export function moodOf(talk: Talk): Mood {
     default:
       return 'preparing';
   }
+}
+
+/** The agent hears who presses to talk. */
+export function isByHand(talk: Talk): boolean {
+  return agentOf(talk)?.byHand ?? false;
 }
 
 export function isSimulated(talk: Talk): boolean {

@@ -22,6 +22,14 @@ use dialog::{
 mod acts;
 mod checks;
 
+/// Whom the agent answers.
+#[derive(Clone, Copy, Debug, PartialEq, TypeGenerator)]
+enum Kind {
+    Named,
+    Pressed,
+    Usual,
+}
+
 /// What somebody with authority asks.
 #[derive(Clone, Copy, Debug, TypeGenerator)]
 enum Command {
@@ -99,6 +107,10 @@ enum Operation {
     RoomAway {
         is_away: bool,
     },
+    Press {
+        who: u8,
+        is_down: bool,
+    },
     RoomReady,
     Command(Command),
     /// An ear hears somebody begin or end to speak.
@@ -131,16 +143,11 @@ enum Operation {
 fn whatever_happens_the_promises_hold() {
     let operations = produce::<Vec<Operation>>().with().len(0_usize..160);
     check!()
-        .with_generator((produce::<bool>(), operations))
+        .with_generator((produce::<Kind>(), operations))
         .with_iterations(4_000)
         .cloned()
-        .for_each(|(is_by_name, operations): (bool, Vec<Operation>)| {
-            let answers = if is_by_name {
-                Answers::Named(vec!["words".to_owned()])
-            } else {
-                Answers::Everything
-            };
-            let mut world = World::new(answers);
+        .for_each(|(kind, operations): (Kind, Vec<Operation>)| {
+            let mut world = World::new(kind);
             world.begin();
             for operation in operations {
                 world.apply(operation);
@@ -202,9 +209,14 @@ impl World {
         clippy::disallowed_methods,
         reason = "any instant will do as the zero of a test"
     )]
-    fn new(answers: Answers) -> Self {
+    fn new(kind: Kind) -> Self {
+        let answers = match kind {
+            Kind::Named => Answers::Named(vec!["words".to_owned()]),
+            Kind::Pressed | Kind::Usual => Answers::Everything,
+        };
         let config = Config {
             answers,
+            presses_to_talk: kind == Kind::Pressed,
             greeting: Some("Greet.".to_owned()),
             silence: Some(Silence {
                 prompt: "Ask.".to_owned(),
@@ -322,6 +334,13 @@ impl World {
             Operation::Refused { is_busy, is_named } => self.refused(is_busy, is_named),
             Operation::RoomAway { is_away: true } => self.tell(Input::RoomAway),
             Operation::RoomAway { .. } => self.tell(Input::RoomBack),
+            Operation::Press { who, is_down } => {
+                let participant = person(who);
+                self.tell(Input::Press {
+                    participant,
+                    is_down,
+                });
+            }
             Operation::RoomReady => self.tell(Input::RoomReady),
             Operation::Command(command) => self.tell(Input::Ask(match command {
                 Command::GoOn => Ask::GoOn,
@@ -374,6 +393,12 @@ impl World {
     fn come_to_rest(&mut self) {
         self.link_up(true, true);
         self.tell(Input::RoomReady);
+        for who in 0..=u8::MAX {
+            self.apply(Operation::Press {
+                who,
+                is_down: false,
+            });
+        }
         self.model(Event::SpeechStopped {
             item: user_item(self.users),
         });

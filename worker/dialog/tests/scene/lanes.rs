@@ -48,6 +48,13 @@ impl Scene {
                 (Lane::Agent, format!("is heard: {item}"))
             }
             Input::Playout(Playout::Drained) => (Lane::Agent, "is silent".to_owned()),
+            Input::Press {
+                participant,
+                is_down,
+            } => {
+                let does = if *is_down { "presses" } else { "lets go" };
+                (Lane::People, format!("{} {does}", participant.as_str()))
+            }
             Input::RoomAway => (Lane::People, "room away".to_owned()),
             Input::RoomBack => (Lane::People, "room back".to_owned()),
             Input::RoomReady => (Lane::People, "room ready".to_owned()),
@@ -164,6 +171,8 @@ fn show_order(order: &Order) -> String {
         }
         Order::Item(NewItem::SystemText(text)) => format!("item system {text:?}"),
         Order::Item(NewItem::UserText(text)) => format!("item user {text:?}"),
+        Order::ClearInput => "clear input".to_owned(),
+        Order::Commit => "commit".to_owned(),
         Order::Rotate => "rotate".to_owned(),
         Order::TurnControl { creates_responses } => {
             format!("turns: model creates = {creates_responses}")

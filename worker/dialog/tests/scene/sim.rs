@@ -27,6 +27,9 @@ pub(crate) struct Sim {
     responses: usize,
     items: usize,
     calls: usize,
+    commits: usize,
+    /// No sound of people reaches it.
+    pub(crate) is_deaf: bool,
 }
 
 type Timed = Vec<(Duration, Event)>;
@@ -76,12 +79,23 @@ impl Sim {
                     vec![(Duration::ZERO, Event::Error { code, tag: None })]
                 }
             },
+            Order::Commit => self.commit(),
             Order::TurnControl { creates_responses } => {
                 self.creates_responses = *creates_responses;
                 Vec::new()
             }
             _ => Vec::new(),
         }
+    }
+
+    fn commit(&mut self) -> Timed {
+        if self.is_deaf {
+            let code = "input_audio_buffer_commit_empty".to_owned();
+            return vec![(Duration::ZERO, Event::Error { code, tag: None })];
+        }
+        self.commits += 1;
+        let item = ItemId::new(format!("p{}", self.commits));
+        vec![(Duration::from_millis(20), Event::Committed { item })]
     }
 
     fn respond(&mut self, tag: Option<Tag>) -> Timed {

@@ -128,8 +128,10 @@ fn noise_reduction(wanted: NoiseReduction) -> Kind {
     Kind { kind }
 }
 
-fn turn_detection(wanted: &TurnDetection, creates_responses: bool) -> TurnDetectionPatch {
-    match wanted {
+/// `None` = the client ends turns.
+fn turn_detection(wanted: &TurnDetection, creates_responses: bool) -> Option<TurnDetectionPatch> {
+    Some(match wanted {
+        TurnDetection::Manual => return None,
         TurnDetection::SemanticVad { eagerness } => TurnDetectionPatch::SemanticVad {
             eagerness: match eagerness {
                 Eagerness::Auto => "auto",
@@ -151,7 +153,7 @@ fn turn_detection(wanted: &TurnDetection, creates_responses: bool) -> TurnDetect
             create_response: creates_responses,
             interrupt_response: false,
         },
-    }
+    })
 }
 
 #[cfg(test)]

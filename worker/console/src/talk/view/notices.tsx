@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import type { Call } from '../call';
-import { heardOf, isGuest, type Microphone } from '../state';
+import { isGuest, type Microphone } from '../state';
 import { Info, Sound, Warn } from './icons';
 
 const MICROPHONE: Partial<Record<Microphone, { title: string; text: string }>> = {
@@ -54,14 +54,12 @@ export function Notices({ call }: { call: Call }) {
       {!talk.echoCancelled && talk.microphone === 'open' && (
         <Notice warn title="Echo cancellation is off" text="Use headphones: else the agent hears itself and interrupts itself." />
       )}
-      {isGuest(talk) && (
-        <Notice title="You came second" text={`The agent hears ${nameOf(heardOf(talk)?.name)}, who joined first, until several people are supported. You started muted.`} />
+      {isGuest(talk) && talk.microphone === 'closed' && (
+        <Notice title="A conversation is going on" text="You came in muted, so that nobody is disturbed. The agent hears everybody whose microphone is on." />
       )}
     </div>
   );
 }
-
-const nameOf = (name: string | undefined) => name || 'the person';
 
 interface NoticeProps {
   title: string;

@@ -1,4 +1,4 @@
-import { moodOf, type Mood, type Talk } from '../state';
+import { isByHand, moodOf, type Mood, type Talk } from '../state';
 import { useLevel } from './use_level';
 
 const MOODS: Record<Mood, { title: string; text: string }> = {
@@ -11,11 +11,17 @@ const MOODS: Record<Mood, { title: string; text: string }> = {
   gone: { title: 'The agent has left', text: 'Leave and join again to call it back.' },
 };
 
+function listeningTo(talk: Talk): string {
+  if (talk.microphone !== 'open') return 'Your microphone is off: type, or turn it on.';
+  if (!isByHand(talk)) return MOODS.listening.text;
+  return talk.pressing ? 'Let go to be answered.' : 'Hold the button or the space bar, and speak.';
+}
+
 export function Stage({ talk }: { talk: Talk }) {
   const mood = moodOf(talk);
   const hears = mood === 'listening';
   const orb = useLevel<HTMLDivElement>(hears ? talk.mine : talk.voice, hears && talk.microphone !== 'open');
-  const text = mood === 'listening' && talk.microphone !== 'open' ? 'Your microphone is off: type, or turn it on.' : MOODS[mood].text;
+  const text = hears ? listeningTo(talk) : MOODS[mood].text;
   return (
     <div class="presence" data-mood={mood}>
       <div class="orb" ref={orb} aria-hidden="true">

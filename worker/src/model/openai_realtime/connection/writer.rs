@@ -127,6 +127,10 @@ impl<'a> Writer<'a> {
             self.holds_audio = false;
             self.write_kept_audio().await?;
         }
+        if matches!(order, Order::ClearInput | Order::Commit) {
+            // Both are about everything that was said before.
+            self.write_kept_audio().await?;
+        }
         if let Order::Instruct(instructions) = order {
             self.settings.to_mut().instructions.clone_from(instructions);
         }

@@ -33,6 +33,8 @@ pub(in crate::model) fn order_json(
             event_id,
             response_id: response.as_ref().map(|response| response.as_str()),
         },
+        Order::ClearInput => ClientEvent::InputClear { event_id },
+        Order::Commit => ClientEvent::InputCommit { event_id },
         Order::Create { tag, instructions } => {
             return Some(create(tag, instructions.as_deref(), settings));
         }

@@ -23,6 +23,10 @@ pub(in crate::model) enum ClientEvent<'a> {
         content_index: u32,
         audio_end_ms: u64,
     },
+    #[serde(rename = "input_audio_buffer.clear")]
+    InputClear { event_id: &'a str },
+    #[serde(rename = "input_audio_buffer.commit")]
+    InputCommit { event_id: &'a str },
     #[serde(rename = "response.cancel")]
     ResponseCancel {
         event_id: &'a str,
@@ -132,7 +136,7 @@ pub(in crate::model) struct InputPatch<'a> {
     pub(in crate::model) noise_reduction: Option<Option<Kind>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::model) transcription: Option<Option<TranscriptionPatch<'a>>>,
-    pub(in crate::model) turn_detection: TurnDetectionPatch,
+    pub(in crate::model) turn_detection: Option<TurnDetectionPatch>,
 }
 
 #[derive(Debug, Serialize)]
