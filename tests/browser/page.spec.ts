@@ -97,6 +97,21 @@ test('press to talk: by the space bar and by the button, but not while typing', 
   expect(await next.presses()).toEqual([]);
 });
 
+test('how long the last answer took, and for what, is shown', async ({ stand, chromium_, person, room }) => {
+  const me = await person();
+  await me.join(stand.link(room));
+  const agent = await stand.agent(chromium_, room);
+  await agent.set(AT_REST);
+  await me.sees('listening');
+  await expect(me.page.getByText('Last answer after')).toBeHidden();
+  const stages = { endpointing: 312.4, request: 0.3, model: 501, tools: 0, voice: 2.1, total: 815.8 };
+  await agent.set({ 'agent.latency': JSON.stringify(stages) });
+  await expect(me.page.getByText('Last answer after 0.82 s')).toBeVisible();
+  await expect(me.page.getByText('thinking 501 ms')).toBeVisible();
+  await agent.set({ 'agent.latency': 'soon' });
+  await expect(me.page.getByText('Last answer after')).toBeHidden();
+});
+
 test('the whole talk works from the keyboard', async ({ stand, person, room }) => {
   const me = await person();
   await me.open(stand.link(room));

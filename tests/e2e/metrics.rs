@@ -29,7 +29,10 @@ const CONVERSATION: &[&str] = &[
     "rtc_round_trip_seconds_count",
     "sessions_active",
     "time_to_first_audio_seconds_count",
+    "turn_stage_seconds_count{stage=\"endpointing\"}",
+    "turn_stage_seconds_count{stage=\"model\"}",
     "turn_stage_seconds_count{stage=\"total\"}",
+    "turn_stage_seconds_count{stage=\"voice\"}",
     "turns_total{ended_by=\"completed\"}",
 ];
 

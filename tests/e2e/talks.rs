@@ -1,8 +1,8 @@
 //! A conversation: greeting, turns, transcripts.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use tests::{sim_model::Side, stack::Stack, voice::silence};
+use tests::{eventually::eventually, sim_model::Side, stack::Stack, voice::silence};
 
 use crate::story::{SOON, greeted};
 
@@ -29,6 +29,32 @@ async fn a_caller_is_greeted_and_hears_own_words_repeated() {
     );
     assert!(attributes.contains_key("lk.agent.name"), "{attributes:?}");
     stack.worker.assert_no_secret_was_printed();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waited_is_told_for_what() {
+    let stack = Stack::start().await;
+    let (ann, _) = greeted(&stack, "ann", "clock").await;
+    assert!(
+        !ann.agent_attributes().contains_key("agent.latency"),
+        "nobody asked yet"
+    );
+    let said = ann.say("caller-apples").await;
+    ann.hears("agent-you-said", said.ended, SOON).await;
+    let told = eventually("the latency is told", SOON, || {
+        let attributes = ann.agent_attributes();
+        let told = attributes.get("agent.latency").cloned();
+        told.ok_or_else(|| format!("{attributes:?}"))
+    })
+    .await;
+    let told: BTreeMap<String, f64> = serde_json::from_str(&told).expect("numbers by stage");
+    let stages = ["endpointing", "model", "request", "tools", "total", "voice"];
+    assert_eq!(told.keys().collect::<Vec<_>>(), stages);
+    let parts = told.values().sum::<f64>() - told["total"];
+    assert!((parts - told["total"]).abs() < 1.0, "they add up: {told:?}");
+    // Nobody is sure of the end of speech before some of the silence after it has passed.
+    assert!(told["endpointing"] > 0.0 && told["model"] > 0.0, "{told:?}");
+    assert_eq!(told["tools"], 0.0, "none ran: {told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

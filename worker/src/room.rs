@@ -21,7 +21,7 @@ use tokio::{
 };
 use tracing::Instrument;
 
-use crate::{config::Secret, supervision::grant::Grants};
+use crate::{config::Secret, supervision::grant::Grants, telemetry::latency::Stages};
 
 use self::{
     audience::TrackId,
@@ -152,6 +152,11 @@ impl RoomLink {
         self.sign.send_modify(|sign| sign.model = Some(model));
     }
 
+    /// Shows people how long they waited for the last answer, and for what.
+    pub fn latency(&self, stages: Stages) {
+        self.sign.send_modify(|sign| sign.latency = Some(stages));
+    }
+
     /// People press to talk.
     pub fn press_to_talk(&self) {
         self.sign.send_modify(|sign| sign.press_to_talk = true);
@@ -236,6 +241,7 @@ pub(crate) fn link(agent_name: String) -> (RoomLink, LinkEnds) {
         state: AgentState::Initializing,
         name: agent_name,
         model: None,
+        latency: None,
         press_to_talk: false,
         health: None,
     };

@@ -38,7 +38,7 @@ use crate::{
     },
     model::{self, Price, rotation::Rotation},
     room::{self, audience::Audience, connect, door::Door},
-    telemetry::Pii,
+    telemetry::{Pii, latency::TurnClock},
     tooling,
 };
 
@@ -256,6 +256,7 @@ async fn hold(
         assigned: began.at,
         joined: Instant::now(),
         ears: BTreeMap::new(),
+        clock: TurnClock::default(),
         watch: Watch::default(),
         rotation: Rotation::new(deps.rotation),
         asked: None,

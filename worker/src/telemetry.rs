@@ -8,6 +8,7 @@
 #[cfg(feature = "our-engine")]
 mod engine;
 pub mod event;
+pub mod latency;
 pub mod metrics;
 pub mod pii;
 mod process;

@@ -28,6 +28,8 @@ const ONSET_LEVEL: f32 = 0.01;
 pub(crate) const PACKET: Duration = Duration::from_millis(20);
 /// Speech is under way when one of its packets came this close to a moment: two packet times.
 const UNDER_WAY: Duration = Duration::from_millis(40);
+/// Where the agent tells how long an answer took.
+const LATENCY: &str = "agent.latency";
 /// Packets kept for looking back: a minute.
 const KEPT: usize = 3_000;
 
@@ -51,6 +53,8 @@ pub(crate) struct Caller {
 pub(crate) struct Said {
     /// Its first 10 ms above −40 dBFS were spoken.
     pub(crate) onset: Instant,
+    /// Its last 10 ms above −40 dBFS were spoken.
+    pub(crate) last_sound: Instant,
     /// The last packet left, as the engine stamped it.
     pub(crate) last_packet: Instant,
 }
@@ -102,11 +106,12 @@ impl Caller {
     /// Says this in real time.
     pub(crate) async fn say(&mut self, pcm: &[i16]) -> Result<Said> {
         let mut ticks = tokio::time::interval(Duration::from_millis(10));
-        let mut onset = None;
+        let mut sounds: Option<(Instant, Instant)> = None;
         for chunk in pcm.chunks_exact(FRAME) {
             ticks.tick().await;
-            if onset.is_none() && ears::level(chunk) > ONSET_LEVEL {
-                onset = Some(Instant::now());
+            if ears::level(chunk) > ONSET_LEVEL {
+                let now = Instant::now();
+                sounds = Some((sounds.map_or(now, |(onset, _)| onset), now));
             }
             self.microphone.capture(chunk).await?;
         }
@@ -114,10 +119,36 @@ impl Caller {
         while let Some(packet) = self.sent.try_recv() {
             last = packet;
         }
+        let (onset, last_sound) = sounds.ok_or("nothing to say")?;
         Ok(Said {
-            onset: onset.ok_or("nothing to say")?,
+            onset,
+            last_sound,
             last_packet: last.arrival,
         })
+    }
+
+    /// Only what the agent tells from now on counts.
+    pub(crate) fn forget_latencies(&mut self) {
+        while self.events.try_recv().is_ok() {}
+    }
+
+    /// What the agent tells of its next answer: last sound of people to its first sound, in
+    /// milliseconds.
+    pub(crate) async fn told_latency(&mut self, within: Duration) -> Option<f64> {
+        let told = async {
+            while let Some(event) = self.events.recv().await {
+                if let RoomEvent::ParticipantAttributesChanged {
+                    changed_attributes, ..
+                } = event
+                    && let Some(latency) = changed_attributes.get(LATENCY)
+                {
+                    let stages: serde_json::Value = serde_json::from_str(latency).ok()?;
+                    return stages["total"].as_f64();
+                }
+            }
+            None
+        };
+        tokio::time::timeout(within, told).await.ok()?
     }
 
     /// The arrival of the first packet of the agent after that moment.

@@ -24,6 +24,11 @@ impl Figure {
         }
     }
 
+    /// The same under another name.
+    pub(crate) fn named(self, name: &'static str) -> Self {
+        Self { name, ..self }
+    }
+
     pub(crate) fn push(&mut self, sample: f64) {
         self.samples.push(sample);
     }

@@ -11,7 +11,7 @@ use tests::{
 use crate::{
     Result,
     figures::Figure,
-    turns::{self, Turns},
+    turns::{Measured, Turns},
 };
 
 /// Turns of one round; rounds with and without the flood take turns, so that what else the machine
@@ -27,8 +27,8 @@ pub(crate) async fn compare(
 ) -> Result<Value> {
     let worker = Worker::ready(settings).await;
     let mut calm = Turns::begin(livekit, model, "flood-calm").await?;
-    let mut alone = turns::figures();
-    let mut flooded = turns::figures();
+    let mut alone = Measured::new();
+    let mut flooded = Measured::new();
     let mut sound = 0;
     for _ in 0..wanted.div_ceil(ROUND) {
         calm.take(model, ROUND, &mut alone).await?;
@@ -38,7 +38,8 @@ pub(crate) async fn compare(
         sound += flood.sound();
     }
     drop(worker);
-    let rows: Vec<Value> = alone.iter().zip(&flooded).map(|(a, b)| row(a, b)).collect();
+    let pairs = alone.all().into_iter().zip(flooded.all());
+    let rows: Vec<Value> = pairs.map(|(a, b)| row(&a, &b)).collect();
     Ok(json!({ "part": "flood", "packets_of_the_flood": sound, "figures": rows }))
 }
 

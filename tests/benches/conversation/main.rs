@@ -11,6 +11,7 @@ use std::{
 
 use tests::{
     clips,
+    faults::impairment::{Conditions, Impairment, Loss},
     livekit_server::LivekitServer,
     sim_model::{Script, Side, SimModel},
     stack::simulated_model,
@@ -24,12 +25,12 @@ mod turns;
 
 use caller::Caller;
 use figures::{Figure, Report, milliseconds, ratio};
-use turns::Turns;
+use turns::{Measured, Turns};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// The model's share: from the start of a response to its first audio.
-const MODEL_TIME: Duration = Duration::from_millis(200);
+const MODEL_TIME: Duration = Duration::from_millis(500);
 /// Speech that the agent plays before the caller starts again.
 const AGENT_TALKS: Duration = Duration::from_millis(450);
 /// A turn that does not come is a failed one; it is counted, not waited for.
@@ -76,6 +77,8 @@ async fn measure(turns: usize) -> Result<serde_json::Value> {
     report.extend(dispatches(&livekit, &model, &settings, 20).await?);
     progress("turns");
     report.extend(conversation(&livekit, &model, &settings, turns).await?);
+    progress("turns on a bad network");
+    report.add(lossy(&model, turns).await?);
     progress("sessions");
     report.extend(sessions(&livekit, &model, &settings, 5).await?);
     Ok(report.into_json())
@@ -102,6 +105,9 @@ greeting = "Greet the person."
 mode = "server_vad"
 silence = "200ms"
 "#;
+
+/// How far packets of the bad network are off their time, both ways.
+const JITTER: Duration = Duration::from_millis(50);
 
 /// What ends a turn in [`AGENT`].
 const SILENCE: Duration = Duration::from_millis(200);
@@ -180,10 +186,27 @@ async fn conversation(
 ) -> Result<Vec<Figure>> {
     let _worker = Worker::ready(settings).await;
     let mut talk = Turns::begin(livekit, model, "turns").await?;
-    let mut figures = turns::figures();
-    talk.take(model, turns, &mut figures).await?;
+    let mut measured = Measured::new();
+    talk.take(model, turns, &mut measured).await?;
     talk.end().await;
-    Ok(figures.into())
+    Ok(measured.all().into())
+}
+
+/// The same on a network that loses every twentieth packet both ways and shakes the rest.
+async fn lossy(model: &SimModel, turns: usize) -> Result<Figure> {
+    let conditions = Conditions {
+        loss: Loss::Random(0.05),
+        delay: JITTER,
+        jitter: JITTER,
+        ..Conditions::default()
+    };
+    let (livekit, _relay) = LivekitServer::relayed(Impairment::both(conditions, 1)).await;
+    let _worker = Worker::ready(&settings(&livekit, model)).await;
+    let mut talk = Turns::begin(&livekit, model, "lossy").await?;
+    let mut measured = Measured::new();
+    talk.take(model, turns, &mut measured).await?;
+    talk.end().await;
+    Ok(measured.voice_to_voice("voice_to_voice_at_5_percent_loss_and_50_ms_jitter"))
 }
 
 /// Memory and CPU of the worker: alone, and with several rooms whose agents talk or wait.
@@ -222,6 +245,7 @@ async fn sessions(
 }
 
 const CREATE: &str = "response.create";
+const TRUNCATE: &str = "conversation.item.truncate";
 const APPEND: &str = "input_audio_buffer.append";
 const AUDIO_DELTA: &str = "response.output_audio.delta";
 

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use tests::{
     clips,
     livekit_server::LivekitServer,
-    sim_model::{Side, SimModel},
+    sim_model::{Recorded, Side, SimModel},
 };
 
 use crate::{
-    AGENT_TALKS, APPEND, AUDIO_DELTA, MODEL_TIME, PATIENCE, Result, SILENCE,
+    AGENT_TALKS, APPEND, AUDIO_DELTA, MODEL_TIME, PATIENCE, Result, SILENCE, TRUNCATE,
     caller::{Caller, PACKET, Said},
     figures::{Figure, milliseconds},
 };
@@ -19,17 +19,59 @@ pub(crate) struct Turns {
     caller: Caller,
     /// That of the caller's session with the model.
     connection: u64,
+    /// When the answer that is being played began; `None` = it was not heard.
+    answer: Option<Instant>,
 }
 
-/// What [`Turns::take`] adds to, empty.
-pub(crate) fn figures() -> [Figure; 4] {
-    let added = "end_of_speech_to_voice_less_model_and_silence";
-    [
-        Figure::new("last_packet_to_append", "ms", 5.0),
-        Figure::new("first_delta_to_first_packet", "ms", 10.0),
-        Figure::new("onset_to_silence", "ms", 230.0),
-        Figure::new(added, "ms", f64::NAN),
-    ]
+/// What turns took.
+pub(crate) struct Measured {
+    /// Last packet of the turn → its append is written.
+    append: Figure,
+    /// First delta read → first packet of the answer.
+    first_packet: Figure,
+    /// Onset of the caller → the agent is silent.
+    silent: Figure,
+    /// Where the model was told that the agent was cut, less what was heard.
+    truncated: Figure,
+    /// Last packet of the turn → first packet of the answer.
+    whole: Figure,
+    /// The same without the silence that ends a turn and the model's time.
+    added: Figure,
+    /// What the agent tells of that time, less what the caller's wave form says.
+    told: Figure,
+}
+
+impl Measured {
+    pub(crate) fn new() -> Self {
+        let added = "end_of_speech_to_voice_less_model_and_silence";
+        let open = f64::NAN;
+        Self {
+            append: Figure::new("last_packet_to_append", "ms", 5.0),
+            first_packet: Figure::new("first_delta_to_first_packet", "ms", 10.0),
+            silent: Figure::new("onset_to_silence", "ms", 230.0),
+            truncated: Figure::new("truncated_off_heard", "ms", 20.0),
+            whole: Figure::new("voice_to_voice", "ms", 1_400.0),
+            added: Figure::new(added, "ms", open),
+            told: Figure::new("told_latency_off_wave_form", "ms", 20.0),
+        }
+    }
+
+    pub(crate) fn all(self) -> [Figure; 7] {
+        [
+            self.append,
+            self.first_packet,
+            self.silent,
+            self.truncated,
+            self.whole,
+            self.added,
+            self.told,
+        ]
+    }
+
+    /// Of a network that spoils the finer ones.
+    pub(crate) fn voice_to_voice(self, name: &'static str) -> Figure {
+        self.whole.named(name)
+    }
 }
 
 impl Turns {
@@ -44,57 +86,84 @@ impl Turns {
             .agent_track(PATIENCE)
             .await
             .ok_or("the agent did not come")?;
-        caller.first_packet_after(Instant::now(), PATIENCE).await;
+        let answer = caller.first_packet_after(Instant::now(), PATIENCE).await;
         let connection = model.connections();
         tokio::time::sleep(AGENT_TALKS).await;
-        Ok(Self { caller, connection })
+        Ok(Self {
+            caller,
+            connection,
+            answer,
+        })
     }
 
     pub(crate) async fn take(
         &mut self,
         model: &SimModel,
         turns: usize,
-        figures: &mut [Figure; 4],
+        measured: &mut Measured,
     ) -> Result<()> {
-        let [append, first_packet, silent, added] = figures;
         // The answer counts to twenty, so every turn after the first one interrupts speech.
         let clip = clips::clip("caller-count");
         for _ in 0..turns {
-            let Said {
-                onset,
-                last_packet: last_sent,
-            } = self.caller.say(&clip.pcm).await?;
+            let before = self.answer.take();
+            self.caller.forget_latencies();
+            let said = self.caller.say(&clip.pcm).await?;
+            let last_sent = said.last_packet;
             let Some(delta) = self.next(model, Side::Server, AUDIO_DELTA, last_sent).await else {
                 continue;
             };
-            let Some(first) = self.caller.first_packet_after(delta, PATIENCE).await else {
+            let Some(first) = self.caller.first_packet_after(delta.at, PATIENCE).await else {
                 continue;
             };
-            first_packet.push(milliseconds(first - delta));
+            self.answer = Some(first);
+            measured.first_packet.push(milliseconds(first - delta.at));
             if let Some(written) = self.next(model, Side::Client, APPEND, last_sent).await {
-                append.push(milliseconds(written - last_sent));
+                measured.append.push(milliseconds(written.at - last_sent));
             }
-            if let Some(last) = self.caller.speech_interrupted_at(onset) {
-                silent.push(milliseconds(
-                    (last + PACKET).saturating_duration_since(onset),
-                ));
+            let waited = first - last_sent;
+            measured.whole.push(milliseconds(waited));
+            let added = waited.saturating_sub(MODEL_TIME + SILENCE);
+            measured.added.push(milliseconds(added));
+            self.interruption(model, &said, before, measured);
+            if let Some(told) = self.caller.told_latency(PATIENCE).await {
+                let waited = milliseconds(first - said.last_sound);
+                measured.told.push((told - waited).abs());
             }
-            added.push(milliseconds(
-                (first - last_sent).saturating_sub(MODEL_TIME + SILENCE),
-            ));
             tokio::time::sleep(AGENT_TALKS).await;
         }
         Ok(())
     }
 
-    /// When the first event of this kind after that moment went over this session's wire.
+    /// What the turn did to the answer that it interrupted, if it came in mid-word.
+    fn interruption(
+        &mut self,
+        model: &SimModel,
+        said: &Said,
+        answer: Option<Instant>,
+        measured: &mut Measured,
+    ) {
+        let Some(last) = self.caller.speech_interrupted_at(said.onset) else {
+            return;
+        };
+        let silent = last + PACKET;
+        let took = silent.saturating_duration_since(said.onset);
+        measured.silent.push(milliseconds(took));
+        let cut = model.first_on(self.connection, Side::Client, TRUNCATE, said.onset);
+        let kept = cut.and_then(|cut| cut.event["audio_end_ms"].as_f64());
+        if let (Some(kept), Some(began)) = (kept, answer) {
+            let heard = milliseconds(silent.saturating_duration_since(began));
+            measured.truncated.push((kept - heard).abs());
+        }
+    }
+
+    /// The first event of this kind that went over this session's wire after that moment.
     async fn next(
         &self,
         model: &SimModel,
         side: Side,
         kind: &str,
         since: Instant,
-    ) -> Option<Instant> {
+    ) -> Option<Recorded> {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             let found = model.first_on(self.connection, side, kind, since);

@@ -149,13 +149,13 @@ impl SimModel {
         side: Side,
         kind: &str,
         moment: Instant,
-    ) -> Option<Instant> {
+    ) -> Option<Recorded> {
         let record = lock(&self.shared.record);
         let is_wanted = |record: &&Recorded| {
             record.connection == connection && record.side == side && record.kind == kind
         };
         let recent = record.iter().rev().take_while(|record| record.at >= moment);
-        recent.filter(is_wanted).last().map(|record| record.at)
+        recent.filter(is_wanted).last().cloned()
     }
 
     /// When the first event of this type went over the newest connection.

@@ -9,13 +9,16 @@ use dialog::output::AgentState;
 use livekit::prelude::Room;
 use tokio::{sync::watch, time::timeout};
 
+use crate::telemetry::latency::Stages;
+
 /// The state of the conversation, in the words front ends know.
 const STATE: &str = "lk.agent.state";
 /// The agent's name.
 const NAME: &str = "lk.agent.name";
 /// The model that speaks.
 const MODEL: &str = "agent.model";
-
+/// Where the time of the last answer went, as JSON: milliseconds by stage.
+const LATENCY: &str = "agent.latency";
 /// How turns end, when people mark them by hand: `manual`.
 const TURNS: &str = "agent.turns";
 /// `ok`, or what was found stuck; only set once something was.
@@ -36,6 +39,8 @@ pub struct Sign {
     pub name: String,
     /// Name of the model, once its connection is up.
     pub model: Option<String>,
+    /// Where the time of the last answer went; `None` = there was none.
+    pub latency: Option<Stages>,
     /// People press to talk.
     pub press_to_talk: bool,
     /// What is stuck, or `ok` afterwards.
@@ -50,6 +55,9 @@ impl Sign {
         ]);
         if let Some(model) = &self.model {
             attributes.insert(MODEL.to_owned(), model.clone());
+        }
+        if let Some(Ok(latency)) = self.latency.as_ref().map(serde_json::to_string) {
+            attributes.insert(LATENCY.to_owned(), latency);
         }
         if self.press_to_talk {
             attributes.insert(TURNS.to_owned(), "manual".to_owned());
@@ -121,6 +129,7 @@ mod tests {
             state: AgentState::Listening,
             name: "guide".to_owned(),
             model: None,
+            latency: None,
             press_to_talk: false,
             health: None,
         }

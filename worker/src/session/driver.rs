@@ -31,7 +31,7 @@ use crate::{
         rejoin::GiveUp,
     },
     supervision::command::Command,
-    telemetry::event,
+    telemetry::{event, latency::TurnClock},
     tooling::ToolEnded,
 };
 
@@ -64,6 +64,8 @@ pub(super) struct Driver<'a> {
     pub(super) joined: Instant,
     /// Whose microphone is being listened to, by track.
     pub(super) ears: BTreeMap<ParticipantId, TrackId>,
+    /// Where the time of answers goes.
+    pub(super) clock: TurnClock,
     /// Facts for the watchdog.
     pub(super) watch: Watch,
     /// When the connection to the model is to be replaced.
@@ -398,7 +400,12 @@ impl Driver<'_> {
     }
 
     fn tell(&mut self, input: Input) {
-        self.dialog.handle(now(), input);
+        let now = now();
+        if let Some(stages) = self.clock.see(now, &input) {
+            event::AnswerMeasured { stages }.emit();
+            self.hands.room.latency(stages);
+        }
+        self.dialog.handle(now, input);
         self.drain();
     }
 
@@ -445,7 +452,7 @@ fn rehearse_a_bug() {
 }
 
 /// The clock of every session; tokio's, so that tests can stop it.
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 

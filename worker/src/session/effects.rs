@@ -7,7 +7,11 @@ use dialog::{
     speaker::ParticipantId,
 };
 
-use super::{SessionEnd, SessionError, driver::Driver, notes};
+use super::{
+    SessionEnd, SessionError,
+    driver::{Driver, now},
+    notes,
+};
 use crate::{
     media::{ingress::Ingress, playout::PlayoutHandle},
     model::ModelHandle,
@@ -28,7 +32,10 @@ impl Driver<'_> {
     /// Does one thing the conversation asked for.
     pub(super) fn carry_out(&mut self, output: Output) {
         match output {
-            Output::CancelTool(call) => self.hands.tools.cancel(&call),
+            Output::CancelTool(call) => {
+                self.clock.tool_ended(now(), &call);
+                self.hands.tools.cancel(&call);
+            }
             Output::Ear { participant, gate } => {
                 self.audience.gate(&participant, gate);
                 self.hands.ingress.gate(participant, gate);
@@ -56,7 +63,10 @@ impl Driver<'_> {
                 let microphone = |id: &ParticipantId| audience.microphone_of(id).cloned();
                 self.hands.room.publish(publish, microphone);
             }
-            Output::RunTool(call) => self.hands.tools.run(call),
+            Output::RunTool(call) => {
+                self.clock.tool_started(now(), call.call.clone());
+                self.hands.tools.run(call);
+            }
             Output::Voice(Voice::Open) => self.hands.playout.open_voice(),
             Output::Voice(_) => self.hands.playout.close_voice(),
             other => tracing::error!(?other, "an output of the dialog is not carried out"),

@@ -150,18 +150,20 @@ words! {
         Model = "model",
     }
 
-    /// Parts of the time between the end of a user turn and the first sound of the answer.
+    /// Parts of the time between the last sound of people and the first sound of the answer.
     Stage {
-        /// Packet at our socket → append written.
-        AudioIn = "audio_in",
-        /// First delta read → first packet of the agent sent.
-        AudioOut = "audio_out",
-        /// End of speech → the model says so.
+        /// Last sound of people → their turn is committed.
         Endpointing = "endpointing",
-        /// End of the turn → first delta.
+        /// Response created → its first sound read, without the tools.
         Model = "model",
-        /// End of the turn → first sound.
+        /// Turn committed → response created.
+        Request = "request",
+        /// Tools ran.
+        Tools = "tools",
+        /// Last sound of people → first sound of the agent sent.
         Total = "total",
+        /// First sound read → sent.
+        Voice = "voice",
     }
 
     /// How a tool call ended.

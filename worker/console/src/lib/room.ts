@@ -16,6 +16,7 @@ import {
   type RemoteTrack,
   type TextStreamReader,
 } from 'livekit-client';
+import { latencyOf, type Latency } from './latency';
 import type { Speaker, TextFact } from './transcript';
 
 export type Role = 'me' | 'agent' | 'person';
@@ -31,6 +32,8 @@ export interface Person {
   /** `lk.agent.state` and `agent.model`; only agents have them. */
   readonly state: string | null;
   readonly model: string | null;
+  /** Where the time of the last answer went; only agents say so, with `agent.latency`. */
+  readonly latency: Latency | null;
   /** The agent hears who presses to talk; only agents say so, with `agent.turns`. */
   readonly byHand: boolean;
 }
@@ -230,6 +233,7 @@ function personOf(participant: Participant): Person {
     muted: !participant.isMicrophoneEnabled,
     state: attributes['lk.agent.state'] ?? null,
     model: attributes['agent.model'] ?? null,
+    latency: latencyOf(attributes['agent.latency']),
     byHand: attributes['agent.turns'] === 'manual',
   };
 }

@@ -9,6 +9,7 @@ import { Stage } from './view/stage';
 import { Start } from './view/start';
 import { TranscriptPane } from './view/transcript';
 import { Ended } from './view/ended';
+import { Waited } from './view/waited';
 import { isByHand, isSimulated } from './state';
 
 export function App({ call }: { call: Call }) {
@@ -40,6 +41,7 @@ export function App({ call }: { call: Call }) {
             <>
               <Stage talk={call.state} />
               <People talk={call.state} />
+              <Waited talk={call.state} />
               <Notices call={call} />
               <Controls call={call} />
             </>

@@ -5,7 +5,7 @@ import { Call, type World } from './call';
 
 const KEY = { signed: 'k', room: 'demo', expires: 1000 };
 const person = (change: Partial<Person>): Person => ({
-  identity: 'x', name: 'X', role: 'person', joined: 0, muted: false, state: null, model: null, byHand: false, ...change,
+  identity: 'x', name: 'X', role: 'person', joined: 0, muted: false, state: null, model: null, latency: null, byHand: false, ...change,
 });
 const me = person({ identity: 'me', role: 'me', joined: 10 });
 

@@ -3,7 +3,7 @@ import type { Person } from '../lib/room';
 import { agentOf, isGuest, isSimulated, moodOf, onFact, start, type Fact, type Talk } from './state';
 
 const person = (change: Partial<Person>): Person => ({
-  identity: 'x', name: 'X', role: 'person', joined: 0, muted: false, state: null, model: null, byHand: false, ...change,
+  identity: 'x', name: 'X', role: 'person', joined: 0, muted: false, state: null, model: null, latency: null, byHand: false, ...change,
 });
 const me = person({ identity: 'me', role: 'me', joined: 100 });
 const agent = person({ identity: 'agent-1', role: 'agent', joined: 50, state: 'listening', model: 'gpt' });

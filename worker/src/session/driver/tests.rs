@@ -88,6 +88,7 @@ async fn play_metered<F: Future<Output = World>>(
         assigned: now(),
         joined: now(),
         ears: BTreeMap::new(),
+        clock: TurnClock::default(),
         watch: Watch::default(),
         rotation: Rotation::new(Default::default()),
         asked: None,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tracing::{debug, error, info, warn};
 
 use crate::telemetry::{
+    latency::Stages,
     metrics::{metrics, observe},
     words::{SpeechSource, Stage, TurnEnd},
 };
@@ -249,30 +250,42 @@ impl TurnAnswered {
     /// Logs and counts.
     pub fn emit(self) {
         observe(&metrics().time_to_first_audio_seconds, self.latency);
-        StageMeasured {
-            stage: Stage::Total,
-            took: self.latency,
-        }
-        .emit();
-        info!(latency = ?self.latency, "turn answered");
+        debug!(latency = ?self.latency, "turn answered");
     }
 }
 
-/// One part of an answer's latency was measured.
+/// Where the time of an answer went.
 #[derive(Debug)]
-pub struct StageMeasured {
-    /// Which part.
-    pub stage: Stage,
-    /// How long.
-    pub took: Duration,
+pub struct AnswerMeasured {
+    /// Its parts.
+    pub stages: Stages,
 }
 
-impl StageMeasured {
-    /// Counts.
+impl AnswerMeasured {
+    /// Logs and counts.
     pub fn emit(self) {
+        let Self { stages } = self;
+        let total = stages.total();
         let family = &metrics().turn_stage_seconds;
-        observe(&family.with_label_values(&[self.stage.as_str()]), self.took);
-        debug!(stage = self.stage.as_str(), took = ?self.took, "stage measured");
+        for (stage, took) in stages.parts().into_iter().chain([(Stage::Total, total)]) {
+            observe(&family.with_label_values(&[stage.as_str()]), took);
+        }
+        let Stages {
+            endpointing,
+            request,
+            model,
+            tools,
+            voice,
+        } = stages;
+        info!(
+            ?total,
+            ?endpointing,
+            ?request,
+            ?model,
+            ?tools,
+            ?voice,
+            "turn answered"
+        );
     }
 }
 
