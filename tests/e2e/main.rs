@@ -7,6 +7,7 @@ mod barge_in;
 mod chat;
 mod commands;
 mod drains;
+mod echoes;
 mod ends;
 mod engine;
 mod false_interruption;

@@ -162,6 +162,27 @@ impl User {
         Said { started, ended }
     }
 
+    /// Is silent beside a loudspeaker for so long: the microphone picks up what was heard `way` ago, at
+    /// this share of its loudness, as a phone without echo cancellation does.
+    ///
+    /// # Panics
+    /// When there is no microphone.
+    pub async fn echoes(&self, length: Duration, way: Duration, share: f32) {
+        let microphone = &self.open().microphone;
+        let end = Instant::now() + length;
+        let mut ticks = tokio::time::interval(duration_of(microphone::FRAME));
+        let mut from = Instant::now() - way;
+        while Instant::now() < end {
+            ticks.tick().await;
+            let to = from + duration_of(microphone::FRAME);
+            let heard = self.recording().between(from, to);
+            let weaker = heard.pcm.iter().map(|s| (f32::from(*s) * share) as i16);
+            let captured = microphone.capture(&weaker.collect::<Vec<_>>()).await;
+            captured.expect("the source takes 10 ms frames");
+            from = to;
+        }
+    }
+
     /// Mutes the microphone, as the button on a page does.
     ///
     /// # Panics

@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod ear;
+pub mod echo;
 pub mod ingress;
 mod mixer;
 mod opus;

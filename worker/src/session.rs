@@ -33,6 +33,7 @@ use crate::{
     config::{LiveKit, Secret},
     media::{
         clock::MediaClock,
+        echo::OwnVoice,
         ingress::Ingress,
         playout::{self, source::AgentSource},
     },
@@ -211,7 +212,8 @@ async fn hold(
 ) -> SessionEnd {
     let source = AgentSource::new();
     let voice = source.rtc();
-    let (playout, playout_facts) = playout::start(source, &deps.clock);
+    let own_voice = OwnVoice::new(Instant::now());
+    let (playout, playout_facts) = playout::start(source, &deps.clock, own_voice.clone());
     // Until the conversation opens it: nobody is subscribed yet.
     playout.close_voice();
     let declared = deps.tools.declare(&request.agent.tools);
@@ -219,7 +221,7 @@ async fn hold(
     let conversation = settings::dialog(&request.agent, &settings.turn_detection);
     held.tally = Tally::of(meter(&settings.model, deps));
     let (model, model_events) = model::start(&mut held.tasks, settings, playout.clone());
-    let (ingress, speech) = Ingress::start(&mut held.tasks, model.uplink());
+    let (ingress, speech) = Ingress::start(&mut held.tasks, own_voice, model.uplink());
     let (tools, tools_ended) = tooling::start(&mut held.tasks, &deps.tools, &request.agent);
 
     let joined = match join(request).await {

@@ -30,6 +30,8 @@ pub(crate) struct Item {
     /// When it was spoken.
     pub(crate) span: (Instant, Instant),
     pub(crate) is_committed: bool,
+    /// It was the agent's own voice, if nobody spoke besides.
+    pub(crate) is_echo: bool,
     /// Its words are known; until then it stays with the model, which may not transcribe what it has
     /// forgotten.
     pub(crate) is_known: bool,
@@ -102,10 +104,11 @@ impl Dialog {
             return;
         };
         item.is_known = true;
-        if meaning != Meaning::Words {
+        let (is_deleted, is_echo, span) = (item.is_deleted, item.is_echo, item.span);
+        let is_own_voice = is_echo && self.voices.between(span.0, span.1).is_empty();
+        if meaning != Meaning::Words || is_own_voice {
             return self.take_back();
         }
-        let (is_deleted, span) = (item.is_deleted, item.span);
         self.dismissed.items.retain(|item| item.id != *id);
         self.hear_late(now, id, text, is_deleted, span);
     }

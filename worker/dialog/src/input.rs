@@ -63,6 +63,8 @@ pub enum Input {
 /// became clear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpeechEdge {
+    /// Speech that began was the agent's own voice, back through a microphone; it is over.
+    Echoed,
     /// Speech began.
     Started {
         /// Time from the first sound to the detection.

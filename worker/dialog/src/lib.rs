@@ -163,6 +163,8 @@ pub struct Dialog {
     closing: Option<Closing>,
     conversation: Conversation,
     dismissed: Dismissed,
+    /// When the agent last heard itself; `None` = never.
+    echoed: Option<Instant>,
     floor: Floor,
     /// The response that is the greeting; `None` = it has not come.
     greeted_by: Option<ResponseId>,
@@ -222,6 +224,7 @@ impl Dialog {
             closing: None,
             conversation: Conversation::default(),
             dismissed: Dismissed::default(),
+            echoed: None,
             floor: Floor::default(),
             greeted_by: None,
             greeting,

@@ -13,6 +13,8 @@ pub enum Note {
         /// Why, in a word.
         why: &'static str,
     },
+    /// The agent heard itself through somebody's microphone.
+    Echoed,
     /// Somebody spoke beside the agent and did not want the floor: a cough, a noise, company.
     FalseInterruption {
         /// How long the agent paused.

@@ -14,8 +14,10 @@ use crate::{
     Dialog, Output,
     backchannel::Meaning,
     config::FirstSign,
+    dismissed::Item,
     input::SpeechEdge,
     model::{ItemId, ResponseId, ResponseStatus},
+    note::Note,
     output::PlayoutOrder,
     speaker::ParticipantId,
     timers::Timer,
@@ -25,6 +27,9 @@ mod verdict;
 
 /// How many items one doubt may hold; with more of them somebody clearly wants something.
 const TURNS: usize = 4;
+
+/// What the model still makes of an echo after its ear has recognised it begins within this time.
+const AFTERMATH: Duration = Duration::from_millis(1_500);
 
 /// A doubt.
 #[derive(Debug)]
@@ -46,6 +51,8 @@ pub(crate) struct Overlap {
     answer: Option<Answer>,
     /// The response in which a tool wants to end the conversation, unless this is a turn.
     ended_by: Option<ResponseId>,
+    /// All that was heard was the agent itself.
+    is_echo: bool,
     /// From the first sign to the agent's silence; `None` = not silent yet.
     silent_after: Option<Duration>,
 }
@@ -124,6 +131,10 @@ impl Dialog {
             return;
         }
         match edge {
+            SpeechEdge::Echoed => {
+                self.voices.retract(&participant);
+                self.on_echo(now, &participant);
+            }
             SpeechEdge::Started { before } => {
                 let began = now.checked_sub(before).unwrap_or(now);
                 self.voices.begin(participant.clone(), began);
@@ -182,8 +193,46 @@ impl Dialog {
         }
     }
 
+    /// What an ear took for speech was the agent itself: as long as nobody else said a word, it goes
+    /// on, and what the model made of it is no turn.
+    fn on_echo(&mut self, now: Instant, participant: &ParticipantId) {
+        self.note(Note::Echoed);
+        self.echoed = Some(now);
+        let Some(overlap) = &mut self.overlap else {
+            return;
+        };
+        if !overlap.speaking.remove(participant) || !overlap.speaking.is_empty() {
+            return;
+        }
+        overlap.burst = None;
+        overlap.ended = Some(now);
+        if overlap.spoken.is_zero() {
+            overlap.is_echo = true;
+            self.dismiss(now);
+        } else {
+            self.wait_for_words(now);
+        }
+    }
+
+    /// The model hears speech a moment after an echo, and no ear hears a person.
+    fn is_aftermath(&self, now: Instant) -> bool {
+        let is_recent = |at: Instant| now.saturating_duration_since(at) < AFTERMATH;
+        self.echoed.is_some_and(is_recent) && self.voices.speaking().next().is_none()
+    }
+
     /// The model hears speech. Returns whether that is in doubt.
     pub(crate) fn doubts_start(&mut self, now: Instant, item: &ItemId) -> bool {
+        if self.is_aftermath(now) {
+            self.dismissed.push(Item {
+                id: item.clone(),
+                span: (now, now),
+                is_committed: false,
+                is_echo: true,
+                is_known: false,
+                is_deleted: false,
+            });
+            return true;
+        }
         if self.overlap.is_none() && !self.can_overlap() {
             return false;
         }
@@ -214,7 +263,8 @@ impl Dialog {
 
     /// The model hears it end. Returns whether that is in doubt.
     pub(crate) fn doubts_stop(&mut self, now: Instant, item: &ItemId) -> bool {
-        if self.dismissed.holds(item) {
+        if let Some(dismissed) = self.dismissed.find(item) {
+            dismissed.span.1 = now;
             return true;
         }
         let Some(overlap) = &mut self.overlap else {
@@ -415,6 +465,7 @@ impl Dialog {
                 turns: Vec::new(),
                 answer: None,
                 ended_by: None,
+                is_echo: false,
                 silent_after: None,
             });
         }

@@ -54,6 +54,11 @@ impl Voices {
         }
     }
 
+    /// What began was no speech of theirs.
+    pub(crate) fn retract(&mut self, who: &ParticipantId) {
+        self.stretches.retain(|s| s.to.is_some() || s.who != *who);
+    }
+
     /// Who is speaking.
     pub(crate) fn speaking(&self) -> impl Iterator<Item = &ParticipantId> {
         let open = self.stretches.iter().filter(|s| s.to.is_none());

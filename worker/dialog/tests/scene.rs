@@ -185,6 +185,17 @@ impl Scene {
             .fact(to + EDGE_LAG.as_secs_f64(), edge(stopped))
     }
 
+    /// The ear of this person takes the agent's own voice for speech, and recognises it.
+    pub(crate) fn ear_hears_agent(self, who: &str, from: f64, to: f64) -> Self {
+        let edge = |edge| Input::Speech {
+            participant: ParticipantId::new(who),
+            edge,
+        };
+        let before = Duration::ZERO;
+        self.fact(from, edge(SpeechEdge::Started { before }))
+            .fact(to, edge(SpeechEdge::Echoed))
+    }
+
     /// This person presses to talk, and lets go.
     pub(crate) fn presses(self, who: &str, from: f64, to: f64) -> Self {
         let press = |is_down| Input::Press {

@@ -7,6 +7,7 @@ mod chat;
 mod close;
 mod commands;
 mod context;
+mod echo;
 mod false_interruption;
 mod hour;
 mod many_voices;

@@ -5,6 +5,7 @@
 
 pub mod arrival;
 mod fade;
+mod guard;
 mod vad;
 
 use std::time::{Duration, Instant};
@@ -14,10 +15,12 @@ use dialog::{input::SpeechEdge, output::Gate};
 use self::{
     arrival::{Action, Arrival, Counts},
     fade::{EDGE_MILLIS, Fade},
+    guard::Guard,
     vad::Vad,
 };
 use super::{
     FRAME_SAMPLES, Packet, Pcm,
+    echo::OwnVoice,
     opus::{DecodeError, Decoder},
 };
 
@@ -36,6 +39,8 @@ pub(crate) struct Ear {
     decoder: Decoder,
     fade: Fade,
     vad: Vad,
+    guard: Guard,
+    own_voice: OwnVoice,
     gate: Gate,
     /// The decoder missed packets.
     is_stale: bool,
@@ -45,13 +50,16 @@ pub(crate) struct Ear {
 }
 
 impl Ear {
-    pub(crate) fn new(now: Instant, gate: Gate) -> Result<Self, DecodeError> {
+    pub(crate) fn new(now: Instant, gate: Gate, own_voice: OwnVoice) -> Result<Self, DecodeError> {
         let decoder = Decoder::new()?;
+        let guard = Guard::new(&own_voice.lock());
         Ok(Self {
             arrival: Arrival::new(now),
             decoder,
             fade: Fade::default(),
             vad: Vad::new(),
+            guard,
+            own_voice,
             gate,
             is_stale: false,
             held: None,
@@ -62,7 +70,7 @@ impl Ear {
     pub(crate) fn set_gate(&mut self, gate: Gate) {
         self.gate = gate;
         if gate != Gate::Open {
-            self.vad.rest();
+            self.ignore();
         }
     }
 
@@ -77,15 +85,22 @@ impl Ear {
         (self.gate == Gate::Open).then_some(pcm)
     }
 
-    /// Looks for speech in what was heard and goes on; [`Self::poll_edge`] tells where it is.
-    pub(crate) fn attend(&mut self, pcm: &Pcm) {
-        self.vad.hear(pcm);
+    /// Looks for speech in what was heard; [`Self::poll_edge`] tells where it is. Returns what goes
+    /// on: silence where it is the agent's own voice.
+    pub(crate) fn attend(&mut self, now: Instant, pcm: Pcm) -> Pcm {
+        self.vad.hear(&pcm);
+        let played = self.own_voice.lock();
+        while let Some(edge) = self.vad.poll_edge() {
+            self.guard.on_edge(now, edge, &played);
+        }
+        self.guard.hear(now, pcm, &played)
     }
 
     /// What was heard does not go on: speech in it would interrupt for nothing, and speech before it
     /// is over.
     pub(crate) fn ignore(&mut self) {
         self.vad.rest();
+        self.guard.rest(self.vad.poll_edge());
     }
 
     /// Acts on what is due; returns the audio that can go on now.
@@ -123,7 +138,7 @@ impl Ear {
 
     /// Where speech began or ended, oldest first.
     pub(crate) fn poll_edge(&mut self) -> Option<SpeechEdge> {
-        self.vad.poll_edge()
+        self.guard.poll_edge()
     }
 
     fn drain(&mut self, now: Instant) -> Option<Pcm> {
@@ -242,7 +257,7 @@ mod tests {
 
     fn hear(packets: &[Bytes], lost: &[usize]) -> Vec<i16> {
         let start = Instant::now();
-        let mut ear = Ear::new(start, Gate::Open).unwrap();
+        let mut ear = Ear::new(start, Gate::Open, OwnVoice::new(start)).unwrap();
         let mut heard = Vec::new();
         for (n, payload) in packets
             .iter()
@@ -318,7 +333,7 @@ mod tests {
     #[test]
     fn what_waits_behind_a_gap_is_heard_when_the_track_ends() {
         let start = Instant::now();
-        let mut ear = Ear::new(start, Gate::Open).unwrap();
+        let mut ear = Ear::new(start, Gate::Open, OwnVoice::new(start)).unwrap();
         for (n, payload) in packets(5, false)
             .into_iter()
             .enumerate()
@@ -343,7 +358,7 @@ mod tests {
     #[test]
     fn nothing_passes_a_closed_gate() {
         let start = Instant::now();
-        let mut ear = Ear::new(start, Gate::Closed).unwrap();
+        let mut ear = Ear::new(start, Gate::Closed, OwnVoice::new(start)).unwrap();
         assert_eq!(ear.on_timeout(start + Duration::from_secs(1)), None);
         ear.set_gate(Gate::Open);
         let pcm = ear

@@ -22,6 +22,7 @@ use self::allowance::Allowance;
 use super::{
     FRAME_SAMPLES, Pcm,
     ear::Ear,
+    echo::OwnVoice,
     mixer::Mixer,
     tap::{Heard, Tap},
 };
@@ -51,12 +52,17 @@ pub struct Ingress {
 
 impl Ingress {
     /// Starts the task of one session. The receiver tells who speaks.
-    pub fn start(tasks: &mut JoinSet<()>, uplink: Uplink) -> (Self, mpsc::Receiver<Speech>) {
-        Self::start_with(tasks, move |pcm| uplink.append(pcm))
+    pub fn start(
+        tasks: &mut JoinSet<()>,
+        own_voice: OwnVoice,
+        uplink: Uplink,
+    ) -> (Self, mpsc::Receiver<Speech>) {
+        Self::start_with(tasks, own_voice, move |pcm| uplink.append(pcm))
     }
 
     pub(crate) fn start_with(
         tasks: &mut JoinSet<()>,
+        own_voice: OwnVoice,
         append: impl FnMut(Pcm) + Send + 'static,
     ) -> (Self, mpsc::Receiver<Speech>) {
         let (orders, inbox) = mpsc::channel(ORDERS);
@@ -69,6 +75,7 @@ impl Ingress {
             open: BTreeSet::new(),
             append,
             edges,
+            own_voice,
         };
         tasks.spawn(task.run().in_current_span());
         (Self { orders }, speech)
@@ -126,6 +133,7 @@ struct Task<F> {
     open: BTreeSet<ParticipantId>,
     append: F,
     edges: mpsc::Sender<Speech>,
+    own_voice: OwnVoice,
 }
 
 struct Listening {
@@ -193,7 +201,7 @@ impl<F: FnMut(Pcm) + Send> Task<F> {
         } else {
             Gate::Closed
         };
-        match Ear::new(now(), gate) {
+        match Ear::new(now(), gate, self.own_voice.clone()) {
             Ok(ear) => self.listening.push(Listening {
                 participant,
                 tap,
@@ -264,7 +272,7 @@ impl<F: FnMut(Pcm) + Send> Task<F> {
                     let first = self.mixer.begins(&self.listening[at].participant);
                     self.append(first);
                 }
-                SpeechEdge::Stopped { .. } => has_ended = true,
+                SpeechEdge::Echoed | SpeechEdge::Stopped { .. } => has_ended = true,
             }
             self.tell(at, edge);
         }
@@ -284,8 +292,7 @@ impl<F: FnMut(Pcm) + Send> Task<F> {
     fn admit(&mut self, at: usize, pcm: Pcm) -> Option<Pcm> {
         let Listening { ear, allowance, .. } = &mut self.listening[at];
         if allowance.takes(now(), pcm.duration()) {
-            ear.attend(&pcm);
-            return Some(pcm);
+            return Some(ear.attend(now(), pcm));
         }
         ear.ignore();
         drop_frames(pcm.as_slice().len());

@@ -23,6 +23,7 @@ use self::{pump::Pump, queue::Pushed, source::AgentSource};
 use super::{
     FRAME, Frame, Pcm,
     clock::{Lane, MediaClock, Timed},
+    echo::OwnVoice,
 };
 use crate::telemetry::event::{self, AudioStage};
 
@@ -31,11 +32,16 @@ use crate::telemetry::event::{self, AudioStage};
 const FACTS: usize = 64;
 
 /// Opens the way from model audio to `source`. The receiver tells what people hear.
-pub fn start(source: AgentSource, clock: &MediaClock) -> (PlayoutHandle, mpsc::Receiver<Playout>) {
+pub fn start(
+    source: AgentSource,
+    clock: &MediaClock,
+    own_voice: OwnVoice,
+) -> (PlayoutHandle, mpsc::Receiver<Playout>) {
     let (facts, heard) = mpsc::channel(FACTS);
     let voice = Mutex::new(Voice {
         pump: Pump::default(),
         source,
+        own_voice,
         is_scheduled: false,
     });
     let shared = Arc::new(Shared {
@@ -127,6 +133,8 @@ struct Shared {
 struct Voice {
     pump: Pump,
     source: AgentSource,
+    /// Is told what is sent.
+    own_voice: OwnVoice,
     /// The clock has a deadline of ours.
     is_scheduled: bool,
 }
@@ -141,9 +149,14 @@ impl Shared {
         let Voice {
             pump,
             source,
+            own_voice,
             is_scheduled,
         } = &mut *voice;
-        let result = act(pump, Instant::now(), &mut |frame| source.capture(frame));
+        let now = Instant::now();
+        let result = act(pump, now, &mut |frame| {
+            source.capture(frame);
+            own_voice.lock().send(now, frame);
+        });
         let deadline = self.tell(pump);
         let wake = deadline.filter(|_| !std::mem::replace(is_scheduled, deadline.is_some()));
         drop(voice);
@@ -174,9 +187,13 @@ impl Timed for Shared {
         let Voice {
             pump,
             source,
+            own_voice,
             is_scheduled,
         } = &mut *voice;
-        pump.on_deadline(now, &mut |frame| source.capture(frame));
+        pump.on_deadline(now, &mut |frame| {
+            source.capture(frame);
+            own_voice.lock().send(now, frame);
+        });
         let next = self.tell(pump);
         *is_scheduled = next.is_some();
         next
@@ -200,7 +217,7 @@ mod tests {
         let clock = MediaClock::start().unwrap();
         let (heard, frames) = std::sync::mpsc::sync_channel(64);
         let source = AgentSource::from_fn(move |frame| heard.try_send(frame[0]).unwrap());
-        let (playout, mut facts) = start(source, &clock);
+        let (playout, mut facts) = start(source, &clock, OwnVoice::new(Instant::now()));
         let (response, item) = ids();
         playout.push(&response, &item, Pcm::from(vec![8; 1_200]));
         assert_eq!(
@@ -226,7 +243,7 @@ mod tests {
         let clock = MediaClock::start().unwrap();
         let (heard, frames) = std::sync::mpsc::sync_channel(256);
         let source = AgentSource::from_fn(move |frame| heard.try_send(frame[0]).unwrap());
-        let (playout, mut facts) = start(source, &clock);
+        let (playout, mut facts) = start(source, &clock, OwnVoice::new(Instant::now()));
         let (response, item) = ids();
         playout.close_voice();
         playout.push(&response, &item, Pcm::from(vec![8; 24_000]));
@@ -241,7 +258,7 @@ mod tests {
         let clock = MediaClock::start().unwrap();
         let (heard, frames) = std::sync::mpsc::sync_channel(256);
         let source = AgentSource::from_fn(move |frame| heard.try_send(frame[0]).unwrap());
-        let (playout, mut facts) = start(source, &clock);
+        let (playout, mut facts) = start(source, &clock, OwnVoice::new(Instant::now()));
         let (response, item) = ids();
         playout.push(&response, &item, Pcm::from(vec![8; 24_000]));
         playout.flush(Some(response.clone()), None);

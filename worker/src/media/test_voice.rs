@@ -1,5 +1,7 @@
 //! Sound for tests: a voice that speaks without end and says nothing.
 
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
 /// Sample `n` at 24 kHz of a voice of 130 Hz with one formant, in four syllables a second.
 pub(crate) fn voice(n: usize) -> i16 {
     let angle = n as f64 / 24_000.0 * std::f64::consts::TAU;
@@ -9,6 +11,36 @@ pub(crate) fn voice(n: usize) -> i16 {
         (angle * pitch * k).sin() * (formant + 0.05)
     });
     (overtones.sum::<f64>() * 4_000.0 * (1.0 + 0.6 * (angle * 4.0).sin())) as i16
+}
+
+/// So many samples of somebody who chats: syllables of chance, by a seed.
+pub(crate) fn chatter(seed: u64, count: usize) -> Vec<i16> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut pcm = Vec::with_capacity(count);
+    while pcm.len() < count {
+        let pitch = rng.random_range(95.0..190.0);
+        let formants = [
+            rng.random_range(280.0..850.0),
+            rng.random_range(900.0..2_600.0),
+        ];
+        let length = rng.random_range(2_000..6_500_usize);
+        pcm.extend((0..length).map(|n| {
+            let angle = n as f64 / 24_000.0 * std::f64::consts::TAU;
+            let overtones = (1..22).map(f64::from).map(|k| {
+                let near = |formant: f64| 1.0 / (1.0 + ((k * pitch - formant) / 120.0).powi(2));
+                let gain: f64 = formants.iter().map(|formant| near(*formant)).sum();
+                (angle * pitch * k).sin() * (gain + 0.01)
+            });
+            let along = n as f64 / length as f64;
+            let swell = (along * std::f64::consts::PI).sin();
+            (overtones.sum::<f64>() * 4_000.0 * swell) as i16
+        }));
+        if rng.random_bool(0.4) {
+            pcm.resize(pcm.len() + rng.random_range(500..3_500), 0);
+        }
+    }
+    pcm.truncate(count);
+    pcm
 }
 
 /// Sends what it is given in packets of 20 ms.

@@ -23,9 +23,10 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::media::{
     ear::EDGE_LAG,
+    echo::OwnVoice,
     ingress::Ingress,
     tap::Tap,
-    test_voice::{Microphone, voice},
+    test_voice::{Microphone, chatter, voice},
 };
 
 /// Sounds of each kind, unless `INTERRUPTION_SOUNDS` says otherwise.
@@ -285,14 +286,41 @@ impl Stage {
     }
 }
 
+/// The voice that is spoken beside.
+struct Agent {
+    own_voice: OwnVoice,
+    says: Vec<i16>,
+    said: usize,
+}
+
+impl Agent {
+    fn new(seed: u64) -> Self {
+        Self {
+            own_voice: OwnVoice::new(now()),
+            says: chatter(0xa9e7 + seed, 120_000),
+            said: 0,
+        }
+    }
+
+    /// One packet, unless it is silent.
+    fn speak(&mut self, is_audible: bool) {
+        let packet = self.said..self.said + 480;
+        if let Some(pcm) = self.says.get(packet).filter(|_| is_audible) {
+            self.own_voice.lock().send(now(), pcm);
+            self.said += 480;
+        }
+    }
+}
+
 fn ann() -> ParticipantId {
     ParticipantId::new("ann")
 }
 
 /// Plays one sound into an ear while the agent speaks.
-async fn outcome_of(sound: &Sound) -> Outcome {
+async fn outcome_of(sound: &Sound, seed: u64) -> Outcome {
     let mut tasks = JoinSet::new();
-    let (ingress, mut speech) = Ingress::start_with(&mut tasks, |_| {});
+    let mut agent = Agent::new(seed);
+    let (ingress, mut speech) = Ingress::start_with(&mut tasks, agent.own_voice.clone(), |_| {});
     let (packets, received) = mpsc::channel(64);
     ingress.gate(ann(), Gate::Open);
     ingress.listen(ann(), Tap::from_channel(received));
@@ -305,6 +333,7 @@ async fn outcome_of(sound: &Sound) -> Outcome {
     pcm.resize((BEFORE + length + AFTER) * 480, 0);
     let mut microphone = Microphone::new();
     for pcm in pcm.chunks(480) {
+        agent.speak(!stage.is_paused);
         let sent = packets.send(microphone.packet(pcm));
         sent.await.expect("the ear listens");
         tokio::time::sleep(PACKET).await;
@@ -341,7 +370,7 @@ async fn count(kind: Kind) -> Counts {
         yielded: 0,
     };
     for seed in 0..counts.all {
-        match outcome_of(&kind.make(seed)).await {
+        match outcome_of(&kind.make(seed), seed).await {
             Outcome::WentOn => counts.went_on += 1,
             Outcome::Resumed => counts.resumed += 1,
             Outcome::Yielded => counts.yielded += 1,

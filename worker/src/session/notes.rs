@@ -8,8 +8,8 @@ use dialog::{model::ResponseStatus, note::Note};
 use crate::{
     model::Price,
     telemetry::event::{
-        DialogUnexpected, FalseInterruption, Interrupted, InterruptionStopped, ModelOrderRefused,
-        NameAwaited, SpeechSource, TokensUsed, TurnAnswered, TurnEnd, TurnEnded,
+        DialogUnexpected, EchoHeard, FalseInterruption, Interrupted, InterruptionStopped,
+        ModelOrderRefused, NameAwaited, SpeechSource, TokensUsed, TurnAnswered, TurnEnd, TurnEnded,
     },
 };
 
@@ -17,6 +17,7 @@ use crate::{
 pub(super) fn emit(note: Note, price: Option<&Price>) {
     match note {
         Note::CallDropped { why } => tracing::info!(why, "a tool call was not run"),
+        Note::Echoed => EchoHeard.emit(),
         Note::FalseInterruption {
             paused,
             is_heard: true,

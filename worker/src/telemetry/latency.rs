@@ -146,9 +146,13 @@ impl TurnClock {
     }
 
     fn heard(&mut self, now: Instant, edge: SpeechEdge) {
-        let SpeechEdge::Stopped { before } = edge else {
-            self.quiet = None;
-            return;
+        let before = match edge {
+            SpeechEdge::Stopped { before } => before,
+            SpeechEdge::Echoed => return,
+            SpeechEdge::Started { .. } => {
+                self.quiet = None;
+                return;
+            }
         };
         let last = now.checked_sub(before).unwrap_or(now);
         self.quiet = Some(last);

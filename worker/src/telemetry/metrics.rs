@@ -47,6 +47,7 @@ pub struct Metrics {
     pub(super) turn_stage_seconds: HistogramVec,
     pub(super) time_to_first_audio_seconds: Histogram,
     pub(super) interruption_stop_seconds: Histogram,
+    pub(super) echoes_heard_total: IntCounter,
     pub(super) name_wait_seconds: Histogram,
     pub(super) false_interruptions_total: IntCounterVec,
     pub(super) dialog_unexpected_total: IntCounter,
@@ -181,6 +182,11 @@ impl Metrics {
                 "interruption_stop_seconds",
                 "Interruption known to the last sound of the agent",
                 FAST,
+            ),
+            echoes_heard_total: counter(
+                r,
+                "echoes_heard_total",
+                "Times that the agent was recognised in a caller's microphone",
             ),
             name_wait_seconds: histogram(
                 r,

@@ -119,7 +119,8 @@ impl Dialog {
             self.dismissed.expect_answer(is_answer_due);
         }
         for turn in overlap.turns {
-            let Some(stopped) = turn.stopped else {
+            let is_over = turn.stopped.or_else(|| overlap.is_echo.then_some(now));
+            let Some(stopped) = is_over else {
                 // The model still hears it: a turn beside the agent's voice, answered afterwards.
                 self.begin_turn(turn.started);
                 self.beside = Some(Beside {
@@ -133,6 +134,7 @@ impl Dialog {
                 id: turn.item,
                 span: (turn.started, stopped),
                 is_committed: turn.is_committed,
+                is_echo: overlap.is_echo,
                 is_known: turn.company.is_some(),
                 is_deleted: false,
             });

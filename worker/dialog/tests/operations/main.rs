@@ -30,6 +30,14 @@ enum Kind {
     Usual,
 }
 
+/// What an ear hears.
+#[derive(Clone, Copy, Debug, TypeGenerator)]
+enum Edge {
+    Echoed,
+    Started,
+    Stopped,
+}
+
 /// What somebody with authority asks.
 #[derive(Clone, Copy, Debug, TypeGenerator)]
 enum Command {
@@ -116,7 +124,7 @@ enum Operation {
     /// An ear hears somebody begin or end to speak.
     Speech {
         who: u8,
-        is_start: bool,
+        what: Edge,
     },
     SpeechStarted,
     SpeechStopped,
@@ -349,12 +357,12 @@ impl World {
                 Command::Say => Ask::Say("Something".to_owned()),
                 Command::Silence => Ask::Silence,
             })),
-            Operation::Speech { who, is_start } => {
+            Operation::Speech { who, what } => {
                 let before = Duration::from_millis(60);
-                let edge = if is_start {
-                    SpeechEdge::Started { before }
-                } else {
-                    SpeechEdge::Stopped { before }
+                let edge = match what {
+                    Edge::Echoed => SpeechEdge::Echoed,
+                    Edge::Started => SpeechEdge::Started { before },
+                    Edge::Stopped => SpeechEdge::Stopped { before },
                 };
                 let participant = person(who);
                 self.tell(Input::Speech { participant, edge });

@@ -23,7 +23,7 @@ struct Stage {
 fn stage() -> Stage {
     let (append, appended) = mpsc::channel(1_000);
     let mut tasks = JoinSet::new();
-    let (ingress, speech) = Ingress::start_with(&mut tasks, move |pcm| {
+    let (ingress, speech) = Ingress::start_with(&mut tasks, OwnVoice::new(now()), move |pcm| {
         append.try_send(pcm).expect("room for a test's audio")
     });
     Stage {

@@ -11,6 +11,7 @@ use crate::{
     agents::Rendered,
     media::{
         clock::MediaClock,
+        echo::OwnVoice,
         ingress::Ingress,
         playout::{self, source::AgentSource},
     },
@@ -52,13 +53,14 @@ async fn play_metered<F: Future<Output = World>>(
     let (stop, stop_seen) = watch::channel(Stop::No);
     let (_playout_facts, playout_facts) = mpsc::channel(8);
     let clock = MediaClock::start().unwrap();
-    let (playout, _) = playout::start(AgentSource::from_fn(|_| {}), &clock);
+    let own_voice = OwnVoice::new(now());
+    let (playout, _) = playout::start(AgentSource::from_fn(|_| {}), &clock, own_voice.clone());
 
     let mut tasks = JoinSet::new();
     let mut tally = Tally::of(meter);
     let (tools, tool_ends) =
         tooling::start(&mut tasks, &tooling::Plane::default(), &Rendered::default());
-    let (ingress, _) = Ingress::start(&mut tasks, handle.uplink());
+    let (ingress, _) = Ingress::start(&mut tasks, own_voice, handle.uplink());
     let (_speech, speech_edges) = mpsc::channel(8);
     let hands = Hands {
         ingress,

@@ -336,6 +336,20 @@ impl InterruptionStopped {
     }
 }
 
+/// The agent heard itself through a caller's microphone.
+#[derive(Debug)]
+pub struct EchoHeard;
+
+impl EchoHeard {
+    /// Logs and counts.
+    pub fn emit(self) {
+        metrics().echoes_heard_total.inc();
+        warn!(
+            "the agent hears itself: somebody's microphone is open beside their loudspeaker, without echo cancellation"
+        );
+    }
+}
+
 /// The agent paused for somebody who did not want the floor, and went on.
 #[derive(Debug)]
 pub struct FalseInterruption {
