@@ -14,22 +14,18 @@ use crate::{
     Dialog, Output,
     backchannel::Meaning,
     config::FirstSign,
-    dismissed::Item,
     input::SpeechEdge,
     model::{ItemId, ResponseId, ResponseStatus},
-    note::Note,
     output::PlayoutOrder,
     speaker::ParticipantId,
     timers::Timer,
 };
 
+mod echo;
 mod verdict;
 
 /// How many items one doubt may hold; with more of them somebody clearly wants something.
 const TURNS: usize = 4;
-
-/// What the model still makes of an echo after its ear has recognised it begins within this time.
-const AFTERMATH: Duration = Duration::from_millis(1_500);
 
 /// A doubt.
 #[derive(Debug)]
@@ -131,10 +127,7 @@ impl Dialog {
             return;
         }
         match edge {
-            SpeechEdge::Echoed => {
-                self.voices.retract(&participant);
-                self.on_echo(now, &participant);
-            }
+            SpeechEdge::Echoed => self.on_echo(now, &participant),
             SpeechEdge::Started { before } => {
                 let began = now.checked_sub(before).unwrap_or(now);
                 self.voices.begin(participant.clone(), began);
@@ -193,44 +186,10 @@ impl Dialog {
         }
     }
 
-    /// What an ear took for speech was the agent itself: as long as nobody else said a word, it goes
-    /// on, and what the model made of it is no turn.
-    fn on_echo(&mut self, now: Instant, participant: &ParticipantId) {
-        self.note(Note::Echoed);
-        self.echoed = Some(now);
-        let Some(overlap) = &mut self.overlap else {
-            return;
-        };
-        if !overlap.speaking.remove(participant) || !overlap.speaking.is_empty() {
-            return;
-        }
-        overlap.burst = None;
-        overlap.ended = Some(now);
-        if overlap.spoken.is_zero() {
-            overlap.is_echo = true;
-            self.dismiss(now);
-        } else {
-            self.wait_for_words(now);
-        }
-    }
-
-    /// The model hears speech a moment after an echo, and no ear hears a person.
-    fn is_aftermath(&self, now: Instant) -> bool {
-        let is_recent = |at: Instant| now.saturating_duration_since(at) < AFTERMATH;
-        self.echoed.is_some_and(is_recent) && self.voices.speaking().next().is_none()
-    }
-
     /// The model hears speech. Returns whether that is in doubt.
     pub(crate) fn doubts_start(&mut self, now: Instant, item: &ItemId) -> bool {
         if self.is_aftermath(now) {
-            self.dismissed.push(Item {
-                id: item.clone(),
-                span: (now, now),
-                is_committed: false,
-                is_echo: true,
-                is_known: false,
-                is_deleted: false,
-            });
+            self.dismiss_echo(now, item);
             return true;
         }
         if self.overlap.is_none() && !self.can_overlap() {
