@@ -23,6 +23,8 @@ const ONSET: u32 = 3;
 const HANGOVER: u32 = 12;
 /// How long that is.
 pub(super) const HANGOVER_TIME: Duration = STEP.saturating_mul(HANGOVER);
+/// Sound that is so much weaker than the loudest of a speech is after its end: 30 dB.
+const DEPTH: u64 = 1_000;
 /// Edges nobody has asked for yet; more do not fit into the sound that makes them.
 const EDGES: usize = 16;
 
@@ -37,6 +39,10 @@ pub(crate) struct Vad {
     window: Vec<i16>,
     /// Windows in a row that speak for a change.
     run: u32,
+    /// Of the loudest window of this speech, as a sum of squares.
+    peak: u64,
+    /// Windows since the last one that was nearly as loud.
+    quiet: u32,
     is_speaking: bool,
     edges: VecDeque<SpeechEdge>,
 }
@@ -48,6 +54,8 @@ impl Vad {
             resampler: Resampler::new(),
             window: Vec::with_capacity(WINDOW),
             run: 0,
+            peak: 0,
+            quiet: 0,
             is_speaking: false,
             edges: VecDeque::new(),
         }
@@ -69,6 +77,7 @@ impl Vad {
         let (windows, _) = full.as_chunks::<WINDOW>();
         for window in windows {
             let score = self.model.score(window);
+            self.weigh(window);
             self.judge(score);
         }
     }
@@ -91,6 +100,21 @@ impl Vad {
         self.edges.pop_front()
     }
 
+    /// The model goes on scoring speech for a while after its last sound: how long ago that was, the
+    /// loudness knows better.
+    fn weigh(&mut self, window: &[i16]) {
+        let power: u64 = window
+            .iter()
+            .map(|sample| u64::from(sample.unsigned_abs()).pow(2))
+            .sum();
+        self.peak = self.peak.max(power);
+        self.quiet = if power * DEPTH >= self.peak {
+            0
+        } else {
+            self.quiet + 1
+        };
+    }
+
     fn judge(&mut self, score: f32) {
         let (speaks_for_change, needed) = if self.is_speaking {
             (score < FAINT, HANGOVER)
@@ -105,13 +129,16 @@ impl Vad {
         if self.run < needed {
             return;
         }
-        let before = STEP * self.run;
-        self.run = 0;
+        let run = std::mem::take(&mut self.run);
+        let quiet = std::mem::take(&mut self.quiet);
+        self.peak = 0;
         self.is_speaking = !self.is_speaking;
         self.tell(if self.is_speaking {
-            SpeechEdge::Started { before }
+            SpeechEdge::Started { before: STEP * run }
         } else {
-            SpeechEdge::Stopped { before }
+            SpeechEdge::Stopped {
+                before: STEP * run.max(quiet),
+            }
         });
     }
 
