@@ -66,7 +66,7 @@ async fn nobody_commands_an_agent_without_a_grant_for_it() {
 async fn an_agent_does_what_the_holder_of_a_grant_asks() {
     let stack = Stack::start().await;
     let (ann, agent) = greeted(&stack, "ann", "kitchen").await;
-    let grant = grant(&stack, "kitchen", "end,resume,rotate,say,silence,update").await;
+    let grant = grant(&stack, "kitchen", "end,hear,resume,rotate,say,silence,update").await;
     let command = async |verb: &str, mut payload: serde_json::Value| {
         payload["grant"] = json!(grant);
         let method = format!("room_agent.{verb}");
@@ -104,6 +104,7 @@ async fn an_agent_does_what_the_holder_of_a_grant_asks() {
     })
     .await;
 
+    command("hear", json!({ "hears": "caller" })).await;
     command("resume", json!({})).await;
     let said = ann.say("caller-apples").await;
     ann.hears("caller-apples", said.ended, SOON).await;

@@ -43,6 +43,11 @@ impl Audience {
         }
     }
 
+    /// From now on.
+    pub(crate) fn hear(&mut self, hears: Hears) {
+        self.hears = hears;
+    }
+
     /// Somebody came. Returns whether that is a person and news.
     pub(crate) fn join(&mut self, participant: ParticipantId, role: Role, name: &str) -> bool {
         if self.is_person(&participant) || self.agents.contains(&participant) {

@@ -105,6 +105,8 @@ pub enum Ask {
     },
     /// Answer again, after [`Self::Silence`].
     GoOn,
+    /// These people are heard from now on.
+    Hear(crate::config::Hears),
     /// These are the instructions from now on.
     Instruct(String),
     /// Stop what is being said, and say exactly this.

@@ -339,6 +339,10 @@ impl Dialog {
                 self.begin_close(now, reason, None);
             }
             Ask::GoOn => self.go_on(),
+            Ask::Hear(hears) => {
+                self.audience.hear(hears);
+                self.settle_ears();
+            }
             Ask::Instruct(instructions) => self.instruct(instructions),
             Ask::Interject(words) => self.interject(now, &words),
             Ask::Say(_) if self.closing.is_some() => self.note_unexpected("say while closing"),

@@ -1,6 +1,6 @@
 //! What somebody with authority asks of the agent: be silent, go on, say this, end it, be another.
 
-use dialog::{input::Ask, output::CloseReason};
+use dialog::{config::Hears, input::Ask, output::CloseReason};
 
 use crate::scene::{scene, since};
 
@@ -208,4 +208,48 @@ fn a_silent_caller_is_not_asked_by_an_agent_that_was_told_to_be_silent() {
     1.00  asked: Silence
     1.00                          > turns: model creates = false
     ");
+}
+
+#[test]
+fn told_to_hear_the_caller_only_it_hears_nobody_else_until_it_is_told_otherwise() {
+    let lanes = scene()
+        .joins(0.5, "bob")
+        .asked(1.0, Ask::Hear(Hears::Caller))
+        .asked(2.0, Ask::Hear(Hears::Everyone))
+        .until(3.0);
+    insta::assert_snapshot!(lanes, @r"
+    0.50  bob joins
+    0.50  ear of bob: open
+    0.50                          > turns: model creates = false
+    1.00  asked: Hear(Caller)
+    1.00  ear of bob: closed
+    1.00                          > turns: model creates = true
+    2.00  asked: Hear(Everyone)
+    2.00  ear of bob: open
+    2.00                          > turns: model creates = false
+    ");
+}
+
+#[test]
+fn whoever_speaks_when_their_ear_is_closed_has_ended() {
+    let lanes = scene()
+        .joins(0.0, "bob")
+        .says(0.0, 0.5, "Tell us a story.")
+        .model_will_say("Once upon a time there was a king.", 6.0)
+        .ear_hears("bob", 3.0, 3.2)
+        .asked(3.2, Ask::Hear(Hears::Caller))
+        .until(8.0);
+    insta::assert_snapshot!(since(&lanes, 2.9), @r#"
+    3.00                                                  pause
+    3.00                                                  LISTENING
+    3.20  asked: Hear(Caller)
+    3.20  ear of bob: closed
+    3.20                          > turns: model creates = true
+    3.70                                                  resume
+    3.70                                                  (no interruption, paused 0.70)
+    3.70                                                  SPEAKING
+    7.76                                                  said a1 "Once upon a time there was a king."
+    7.76                                                  LISTENING
+    7.77                                                  is silent
+    "#);
 }

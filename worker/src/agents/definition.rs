@@ -76,7 +76,7 @@ pub struct Definition {
 }
 
 /// Which of the people in the room an agent hears: never other agents, machines or hidden participants.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Hears {
     /// Who has been there longest; when they leave, the next.

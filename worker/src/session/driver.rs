@@ -21,7 +21,7 @@ use tokio::{
     task::{JoinError, JoinSet},
 };
 
-use super::{SessionEnd, SessionError, Stop, effects::Hands, meter, report::Tally};
+use super::{SessionEnd, SessionError, Stop, effects::Hands, meter, report::Tally, settings};
 use crate::{
     media::{ingress::Speech, tap::Tap},
     model::{LinkEvent, Usd, rotation::Rotation},
@@ -255,6 +255,7 @@ impl Driver<'_> {
         let ask = match command {
             Command::End(None) => Ask::End(reason),
             Command::End(Some(words)) => Ask::EndSaying { reason, words },
+            Command::Hear(wanted) => Ask::Hear(settings::hears(wanted)),
             Command::Ptt { who, is_down } => {
                 let participant = who.map_or(caller, ParticipantId::new);
                 return self.tell(Input::Press {

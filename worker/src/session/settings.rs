@@ -36,6 +36,14 @@ pub(super) fn model(
     settings
 }
 
+/// Who is heard.
+pub(super) fn hears(wanted: Hears) -> dialog::config::Hears {
+    match wanted {
+        Hears::Caller => dialog::config::Hears::Caller,
+        Hears::Everyone => dialog::config::Hears::Everyone,
+    }
+}
+
 /// How the conversation is held.
 pub(super) fn dialog(agent: &Rendered, turns: &TurnDetection) -> dialog::Config {
     dialog::Config {
@@ -44,10 +52,7 @@ pub(super) fn dialog(agent: &Rendered, turns: &TurnDetection) -> dialog::Config 
             Answers::Named => dialog::config::Answers::Named(agent.names.clone()),
         },
         greeting: agent.greeting.clone(),
-        hears: match agent.hears {
-            Hears::Caller => dialog::config::Hears::Caller,
-            Hears::Everyone => dialog::config::Hears::Everyone,
-        },
+        hears: hears(agent.hears),
         interruption: interruption(&agent.interruption),
         presses_to_talk: *turns == TurnDetection::Manual,
         silence: agent.silence.as_ref().map(|silence| dialog::Silence {

@@ -7,6 +7,8 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use crate::agents::Hears;
+
 /// Characters of a sentence that is to be said; more is a speech.
 const LONGEST_SENTENCE: usize = 1_000;
 /// Characters of new instructions; an RPC of the room carries 15 KiB.
@@ -18,6 +20,8 @@ const LONGEST_INSTRUCTIONS: usize = 12_000;
 pub enum Verb {
     /// End the conversation, with a goodbye.
     End,
+    /// Hear the caller only, or everyone.
+    Hear,
     /// Press to talk, or let go.
     Ptt,
     /// Answer again.
@@ -34,8 +38,9 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::End,
+        Self::Hear,
         Self::Ptt,
         Self::Resume,
         Self::Rotate,
@@ -48,6 +53,7 @@ impl Verb {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::End => "end",
+            Self::Hear => "hear",
             Self::Ptt => "ptt",
             Self::Resume => "resume",
             Self::Rotate => "rotate",
@@ -86,6 +92,8 @@ impl FromStr for Verb {
 pub enum Command {
     /// End the conversation with this sentence; `None` = with the agent's own goodbye.
     End(Option<String>),
+    /// From now on these people are heard.
+    Hear(Hears),
     /// Somebody presses to talk, or lets go.
     Ptt {
         /// Their identity; `None` = who asks.
@@ -110,6 +118,7 @@ impl Command {
     pub fn verb(&self) -> Verb {
         match self {
             Self::End(_) => Verb::End,
+            Self::Hear(_) => Verb::Hear,
             Self::Ptt { .. } => Verb::Ptt,
             Self::Resume => Verb::Resume,
             Self::Rotate => Verb::Rotate,
@@ -151,6 +160,13 @@ struct Bare {
 struct Ending {
     grant: String,
     text: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Hearing {
+    grant: String,
+    hears: Hears,
 }
 
 #[derive(Deserialize)]
@@ -205,6 +221,10 @@ impl Petition {
                 let Ending { grant, text } = object(payload)?;
                 let text = text.map(|text| sentence(&text)).transpose()?;
                 Ok(Self::granted(Command::End(text), grant))
+            }
+            Verb::Hear => {
+                let Hearing { grant, hears } = object(payload)?;
+                Ok(Self::granted(Command::Hear(hears), grant))
             }
             Verb::Ptt => {
                 let Pressing {
@@ -290,6 +310,11 @@ mod tests {
                 Command::End(Some("Bye.".to_owned())),
             ),
             (
+                Verb::Hear,
+                r#"{"grant":"g","hears":"caller"}"#,
+                Command::Hear(Hears::Caller),
+            ),
+            (
                 Verb::Ptt,
                 r#"{"pressed":true}"#,
                 Command::Ptt {
@@ -339,6 +364,11 @@ mod tests {
                 Verb::Say,
                 r#"{"grant":7,"text":"a"}"#,
                 "payload: a wrong type at line 1 column 10",
+            ),
+            (
+                Verb::Hear,
+                r#"{"grant":"g","hears":"nobody"}"#,
+                "payload: unknown variant `nobody`, expected `caller` or `everyone` at line 1 column 29",
             ),
             (Verb::Say, r#"{"grant":"g","text":" "}"#, "text: empty"),
             (Verb::Say, &long, "text: more than 1000 characters"),

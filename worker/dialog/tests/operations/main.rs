@@ -12,7 +12,7 @@ use std::{
 use bolero::{TypeGenerator, check, produce};
 use dialog::{
     Config, Dialog, Input, Silence,
-    config::Answers,
+    config::{Answers, Hears},
     input::{Ask, Audience, Heard, ModelLink, Playout, SpeechEdge},
     model::{CallId, Event, ItemId, ResponseId, Tag},
     output::{AgentState, CloseReason},
@@ -42,6 +42,8 @@ enum Edge {
 #[derive(Clone, Copy, Debug, TypeGenerator)]
 enum Command {
     GoOn,
+    HearCaller,
+    HearEveryone,
     Instruct,
     Interject,
     Say,
@@ -352,6 +354,8 @@ impl World {
             Operation::RoomReady => self.tell(Input::RoomReady),
             Operation::Command(command) => self.tell(Input::Ask(match command {
                 Command::GoOn => Ask::GoOn,
+                Command::HearCaller => Ask::Hear(Hears::Caller),
+                Command::HearEveryone => Ask::Hear(Hears::Everyone),
                 Command::Instruct => Ask::Instruct("Be brief".to_owned()),
                 Command::Interject => Ask::Interject("Something".to_owned()),
                 Command::Say => Ask::Say("Something".to_owned()),
