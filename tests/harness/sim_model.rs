@@ -16,4 +16,4 @@ mod vad;
 mod voice;
 
 pub use script::{Fault, Handshake, Script};
-pub use server::{Recorded, Side, SimModel};
+pub use server::{FAULT, Recorded, Side, SimModel};

@@ -54,6 +54,11 @@ impl Figure {
         sorted.get(index - 1).copied()
     }
 
+    pub(crate) fn mean(&self) -> Option<f64> {
+        let sum: f64 = self.samples.iter().sum();
+        (!self.samples.is_empty()).then(|| sum / ratio(self.samples.len()))
+    }
+
     fn to_json(&self) -> Value {
         let round = |value: Option<f64>| value.map(|value| (value * 100.0).round() / 100.0);
         let wanted = if self.wanted.is_nan() {

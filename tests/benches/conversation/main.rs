@@ -21,6 +21,7 @@ use tests::{
 mod caller;
 mod figures;
 mod flood;
+mod recovery;
 mod turns;
 
 use caller::Caller;
@@ -37,7 +38,7 @@ const AGENT_TALKS: Duration = Duration::from_millis(450);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn main() -> Result<()> {
-    let turns = turns_wanted();
+    let turns = wanted("--turns").unwrap_or(200);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -49,14 +50,11 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// `--turns N`, 200 unless told otherwise.
-fn turns_wanted() -> usize {
+/// The number behind this word.
+fn wanted(word: &str) -> Option<usize> {
     let args: Vec<String> = std::env::args().collect();
-    let value = args
-        .iter()
-        .position(|arg| arg == "--turns")
-        .and_then(|at| args.get(at + 1));
-    value.and_then(|text| text.parse().ok()).unwrap_or(200)
+    let at = args.iter().position(|arg| arg == word)?;
+    args.get(at + 1)?.parse().ok()
 }
 
 async fn measure(turns: usize) -> Result<serde_json::Value> {
@@ -70,6 +68,9 @@ async fn measure(turns: usize) -> Result<serde_json::Value> {
     let settings = settings(&livekit, &model);
     if std::env::args().any(|arg| arg == "--flood") {
         return flood::compare(&livekit, &model, &settings, turns).await;
+    }
+    if let Some(faults) = wanted("--faults") {
+        return recovery::recover(&livekit, faults).await;
     }
     progress("start");
     report.add(start_to_ready(&settings, 5).await);

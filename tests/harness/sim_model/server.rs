@@ -38,6 +38,9 @@ pub enum Side {
     Server,
 }
 
+/// Type of a record that tells how a connection was broken, as its `fault`.
+pub const FAULT: &str = "simulated.fault";
+
 /// An event as it went over the wire; audio is replaced by its length.
 #[derive(Clone, Debug)]
 pub struct Recorded {
@@ -109,6 +112,11 @@ impl SimModel {
         self.shared.wake();
     }
 
+    /// Nothing waits to go wrong.
+    pub fn is_disarmed(&self) -> bool {
+        lock(&self.shared.armed).is_empty()
+    }
+
     /// Ends every open connection at once, without a close frame.
     pub fn drop_links(&self) {
         self.shared.cut.send_modify(|cuts| *cuts += 1);
@@ -156,6 +164,16 @@ impl SimModel {
         };
         let recent = record.iter().rev().take_while(|record| record.at >= moment);
         recent.filter(is_wanted).last().cloned()
+    }
+
+    /// What happened after that moment and is wanted, oldest first. How a connection was broken stands
+    /// there as an event of our own: [`FAULT`].
+    pub fn since(&self, moment: Instant, is_wanted: impl Fn(&Recorded) -> bool) -> Vec<Recorded> {
+        let record = lock(&self.shared.record);
+        let recent = record.iter().rev().take_while(|record| record.at > moment);
+        let mut found: Vec<_> = recent.filter(|record| is_wanted(record)).cloned().collect();
+        found.reverse();
+        found
     }
 
     /// When the first event of this type went over the newest connection.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::{SinkExt, StreamExt};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{
     io::AsyncWriteExt,
     net::TcpStream,
@@ -21,7 +21,7 @@ use tokio_tungstenite::{
     },
 };
 
-use super::{Ordering, Shared, Side, handshake, lock};
+use super::{FAULT, Ordering, Shared, Side, handshake, lock};
 use crate::sim_model::rules::{Out, Rules};
 
 /// A client that does not finish its request in this time is none.
@@ -156,6 +156,11 @@ impl Connection {
         }
     }
 
+    fn note_fault(&self, fault: &str) {
+        let event = json!({ "type": FAULT, "fault": fault });
+        self.shared.note(self.number, Side::Server, &event);
+    }
+
     async fn carry_out(&mut self) -> Next {
         while let Some(out) = self.rules.poll() {
             let sent = match out {
@@ -165,6 +170,7 @@ impl Connection {
                 }
                 Out::Raw(text) => self.socket.feed(Message::text(text)).await,
                 Out::Close(code, reason) => {
+                    self.note_fault("closed");
                     let frame = CloseFrame {
                         code: CloseCode::from(code),
                         reason: reason.into(),
@@ -173,10 +179,12 @@ impl Connection {
                     return Next::End;
                 }
                 Out::Drop => {
+                    self.note_fault("dropped");
                     let _ = self.socket.flush().await;
                     return Next::End;
                 }
                 Out::Stall => {
+                    self.note_fault("stalled");
                     let _ = self.socket.flush().await;
                     return self.stall().await;
                 }
