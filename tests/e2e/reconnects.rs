@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tests::{
-    eventually::{eventually, eventually_async},
+    eventually::{eventually, eventually_async, expect},
     faults::Wire,
     livekit_server::LivekitServer,
     sim_model::{Fault, Handshake, Script, Side},
@@ -33,6 +33,30 @@ async fn a_model_link_that_breaks_mid_sentence_is_replaced_and_the_call_goes_on(
     let said = ann.say("caller-train").await;
     let answer = ann.hears("agent-you-said", said.ended, LATER).await;
     ann.hears("caller-train", answer.ended, SOON).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sentence_in_which_the_model_link_breaks_is_heard_whole() {
+    let stack = Stack::start().await;
+    let (ann, _) = greeted(&stack, "ann", "kitchen").await;
+    let cut = async {
+        eventually("the model hears her", SOON, || {
+            let heard = stack
+                .model
+                .events(Side::Server, "input_audio_buffer.speech_started");
+            expect(!heard.is_empty(), "nothing is heard".to_owned())
+        })
+        .await;
+        stack.model.drop_links();
+    };
+    let (said, ()) = tokio::join!(ann.say("caller-mountains"), cut);
+    let answer = ann.hears("agent-you-said", said.ended, LATER).await;
+    ann.hears("caller-mountains", answer.ended, SOON).await;
+    let turns = stack
+        .model
+        .events(Side::Server, "input_audio_buffer.committed");
+    assert_eq!(turns.len(), 1, "one sentence is one turn: {turns:?}");
+    assert_eq!(turns[0].connection, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -100,14 +100,10 @@ impl Conversation {
         self.push(Author::Tool, None, &format!("{name}: {output}"));
     }
 
-    /// The connection ended before anybody could answer this turn. `None` = it never became an
-    /// item.
-    pub(crate) fn user_unanswered(&mut self, item: Option<&ItemId>) {
-        let is_known = item.is_some_and(|item| {
-            self.turns
-                .iter()
-                .any(|turn| turn.item.as_ref() == Some(item) && !turn.text.is_empty())
-        });
+    /// The connection ended before anybody could answer this turn.
+    pub(crate) fn user_unanswered(&mut self, item: &ItemId) {
+        let mut turns = self.turns.iter();
+        let is_known = turns.any(|turn| turn.item.as_ref() == Some(item) && !turn.text.is_empty());
         if !is_known {
             self.push(Author::Lost, None, "");
         }
@@ -335,7 +331,7 @@ mod tests {
     fn a_turn_nobody_understood_is_asked_for_again() {
         let mut conversation = Conversation::default();
         conversation.user_committed(&item(1));
-        conversation.user_unanswered(Some(&item(1)));
+        conversation.user_unanswered(&item(1));
         conversation.disconnect();
         assert_eq!(
             conversation.replay()[1..],

@@ -144,6 +144,9 @@ impl Dialog {
             return;
         }
         self.link.lost = Some(now);
+        if self.timers.is_set(Timer::Commit) {
+            self.presses.commit_again();
+        }
         self.confirm_for_want_of_words(now);
         self.dismissed.disconnect();
         self.beside = None;
@@ -178,13 +181,14 @@ impl Dialog {
         for request in owed.into_iter().chain(owed_by_live) {
             self.floor.want_again(request);
         }
-        let Some(item) = self.user.disconnect() else {
+        // What is no item yet the next connection is told again, as sound.
+        let Some(Some(item)) = self.user.disconnect() else {
             return;
         };
         if self.addressing.disconnect() {
             return self.note(Note::TurnUnanswered);
         }
-        self.conversation.user_unanswered(item.as_ref());
+        self.conversation.user_unanswered(&item);
         self.floor.want(Request::reply(self.user.number()));
     }
 

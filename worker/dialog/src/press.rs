@@ -28,6 +28,11 @@ impl Presses {
         !self.pressing.is_empty()
     }
 
+    /// The connection that was told to commit is gone.
+    pub(crate) fn commit_again(&mut self) {
+        self.is_uncommitted = true;
+    }
+
     /// Whose ears are open.
     pub(crate) fn is_open(&self, participant: &ParticipantId) -> bool {
         self.pressing.contains(participant) || self.trailing.contains(participant)

@@ -278,3 +278,36 @@ fn a_press_means_nothing_where_turns_are_detected() {
     2.00  ann lets go
     "#);
 }
+
+#[test]
+fn a_commit_that_a_lost_connection_did_not_confirm_is_asked_for_again() {
+    let lanes = by_hand()
+        .presses("ann", 1.0, 3.0)
+        .link_down(3.22)
+        .link_up_with(4.0, manual())
+        .model_will_say("Noon.", 1.0)
+        .until(6.0);
+    insta::assert_snapshot!(since(&lanes, 3.0), @r#"
+    3.00  ann lets go
+    3.20  ear of ann: closed
+    3.20                          > commit
+    3.22                          link down
+    3.22                                                  INITIALIZING
+    4.00                          link up
+    4.00                                                  (Replayed { items: 0, away: 780ms })
+    4.00                          > commit
+    4.00                                                  LISTENING
+    4.05  turn p1
+    4.05                                                  (turn of 0.00)
+    4.05                          > create ask-1
+    4.05                                                  THINKING
+    4.11                          < created r1 for ask-1
+    4.31                                                  is heard: a1
+    4.31                                                  (answered after 0.26)
+    4.31                                                  SPEAKING
+    4.56                          < done r1 Completed
+    5.30                                                  said 2-a1 "Noon."
+    5.30                                                  LISTENING
+    5.31                                                  is silent
+    "#);
+}

@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{
-    AudioOut, LinkEvent, ModelHandle, Provider, SessionSettings, Uplink,
+    AudioOut, DownReason, LinkEvent, ModelHandle, Provider, SessionSettings, Uplink,
     openai_realtime::{self, Connection, End, Lanes},
     reconnect::{Failure, Reconnect, Step},
 };
@@ -34,6 +34,9 @@ pub(super) struct Timings {
     pub(super) replay: Duration,
     /// Before another spare is opened, when one could not be had.
     pub(super) spare: Duration,
+    /// Age at which a connection hands over to its spare, also in mid-speech. 59 min: providers end it
+    /// after an hour.
+    pub(super) longest: Duration,
     /// For a goodbye, and for the reader to say why the writer failed.
     pub(super) close: Duration,
 }
@@ -46,6 +49,7 @@ impl Default for Timings {
             silence: Duration::from_secs(40),
             replay: Duration::from_secs(1),
             spare: Duration::from_secs(30),
+            longest: Duration::from_secs(59 * 60),
             close: Duration::from_secs(1),
         }
     }
@@ -149,8 +153,19 @@ impl Link {
         connection: Connection,
         started: Instant,
     ) -> Result<Failure, Unwanted> {
-        let now = Instant::now();
         let is_replay = self.lost_at.is_some();
+        self.take_up(&connection, started).await?;
+        let end = Box::pin(self.serve_on(connection, is_replay)).await?;
+        let End::Lost(reason, failure) = end else {
+            return Err(Unwanted);
+        };
+        self.lose(reason, &failure).await?;
+        Ok(failure)
+    }
+
+    /// From now on this connection serves.
+    async fn take_up(&mut self, connection: &Connection, started: Instant) -> Result<(), Unwanted> {
+        let now = Instant::now();
         ModelLinkUp {
             model: connection.model(),
             took: now - started,
@@ -158,45 +173,54 @@ impl Link {
         }
         .emit();
         self.reconnect.on_up(now.into_std());
-        self.report_up(&connection).await?;
+        self.report_up(connection).await?;
         self.uplink.set_up();
-        let end = self.serve_on(connection, is_replay).await;
+        Ok(())
+    }
+
+    async fn lose(&mut self, reason: DownReason, failure: &Failure) -> Result<(), Unwanted> {
         self.uplink.set_down();
-        let End::Lost(reason, failure) = end else {
-            return Err(Unwanted);
-        };
         self.lost_at = Some(Instant::now());
         ModelLinkLost {
             reason: &failure.reason,
             fault: failure.blame,
         }
         .emit();
-        self.events
-            .send(LinkEvent::Down { reason })
-            .await
-            .map_err(|_| Unwanted)?;
-        Ok(failure)
+        let down = LinkEvent::Down { reason };
+        self.events.send(down).await.map_err(|_| Unwanted)
     }
 
     /// Runs the connection, and after it each spare that takes over, to the end of the last.
-    async fn serve_on(&mut self, connection: Connection, is_replay: bool) -> End {
+    async fn serve_on(&mut self, connection: Connection, is_replay: bool) -> Result<End, Unwanted> {
         let (mut connection, mut is_replay) = (connection, is_replay);
         loop {
             let (end, spare) = self.serve_beside_spare(connection, is_replay).await;
-            match (end, spare) {
+            let spare = match (end, spare) {
                 (End::Rotate, Some(spare)) => {
-                    let capabilities = spare.capabilities().clone();
-                    let rotated = LinkEvent::Rotated { capabilities };
-                    if self.events.send(rotated).await.is_err() {
-                        return End::Unwanted;
-                    }
-                    ModelRotated.emit();
-                    (connection, is_replay) = (spare, true);
+                    self.move_to(&spare).await?;
+                    spare
                 }
-                (End::Rotate, None) => return End::bug(),
-                (end, _) => return end,
-            }
+                (End::Rotate, None) => return Ok(End::bug()),
+                // Nothing has to be opened: people hear that as a silence of a moment.
+                (End::Lost(reason, failure), Some(spare)) => {
+                    self.lose(reason, &failure).await?;
+                    self.take_up(&spare, Instant::now()).await?;
+                    spare
+                }
+                (end, _) => return Ok(end),
+            };
+            (connection, is_replay) = (spare, true);
         }
+    }
+
+    /// The conversation has chosen a silence in which this connection takes over.
+    async fn move_to(&self, spare: &Connection) -> Result<(), Unwanted> {
+        self.uplink.turn_is_over();
+        let capabilities = spare.capabilities().clone();
+        let rotated = LinkEvent::Rotated { capabilities };
+        self.events.send(rotated).await.map_err(|_| Unwanted)?;
+        ModelRotated.emit();
+        Ok(())
     }
 
     /// Runs the connection; meanwhile a spare is opened when somebody wishes for one. One that cannot
@@ -212,6 +236,7 @@ impl Link {
             events: &self.events,
             out: &self.out,
         };
+        let expiry = connection.opened() + self.timings.longest;
         let serving = connection.serve(&self.settings, lanes, is_replay, self.timings);
         tokio::pin!(serving);
         let mut spare = None;
@@ -219,6 +244,7 @@ impl Link {
             tokio::select! {
                 biased;
                 end = &mut serving => return (end, spare),
+                () = sleep_until(expiry), if spare.is_some() => return (End::expired(), spare),
                 () = self.spare_wanted.notified(), if spare.is_none() => {}
             }
             let opening = Box::pin(connect(&self.settings, false, self.timings));

@@ -89,12 +89,28 @@ impl Uplink {
         }
     }
 
+    /// What was taken has been written.
+    pub(super) fn told(&self, frames: impl Iterator<Item = Pcm>) {
+        self.shared.ring.lock().told(frames);
+    }
+
+    /// The model hears somebody: until that is an item, the next connection is told it again.
+    pub(super) fn turn_begins(&self) {
+        self.shared.ring.lock().turn_begins();
+    }
+
+    /// What was told is an item now, was forgotten, or belongs to a connection that has ended well.
+    pub(super) fn turn_is_over(&self) {
+        self.shared.ring.lock().turn_is_over();
+    }
+
     /// A connection is there: what was kept will be taken, new audio is bounded tightly.
     pub(super) fn set_up(&self) {
         self.shared.ring.lock().set_up();
     }
 
-    /// The connection is gone: keep the last seconds.
+    /// The connection is gone: what it was told of a turn that is no item waits again, and so do the
+    /// next seconds.
     pub(super) fn set_down(&self) {
         self.shared.ring.lock().set_down();
     }

@@ -12,7 +12,11 @@ use std::sync::Arc;
 
 use dialog::model::{Capabilities, Order};
 use futures_util::StreamExt;
-use tokio::{sync::mpsc, task::JoinSet, time::timeout};
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+    time::{Instant, timeout},
+};
 use tokio_tungstenite::tungstenite::Error as WsError;
 use tracing::Instrument;
 
@@ -29,6 +33,7 @@ pub(in crate::model) struct Connection {
     socket: Socket,
     model: String,
     capabilities: Capabilities,
+    opened: Instant,
 }
 
 /// What a connection is connected to on our side.
@@ -93,6 +98,12 @@ impl End {
         Self::Lost(DownReason::Protocol, failure)
     }
 
+    /// The provider would end it soon, whatever is going on; a spare is better now than nothing then.
+    pub(in crate::model) fn expired() -> Self {
+        let failure = Failure::new("expired", Blame::Peer, Retry::AtOnce);
+        Self::Lost(DownReason::Expired, failure)
+    }
+
     pub(in crate::model) fn bug() -> Self {
         let failure = Failure::new("bug", Blame::Us, Retry::Never);
         Self::Lost(DownReason::Protocol, failure)
@@ -105,7 +116,12 @@ impl Connection {
             socket,
             model,
             capabilities,
+            opened: Instant::now(),
         }
+    }
+
+    pub(in crate::model) fn opened(&self) -> Instant {
+        self.opened
     }
 
     /// The model's own name for itself.
@@ -127,7 +143,8 @@ impl Connection {
         timings: Timings,
     ) -> End {
         let (sink, stream) = self.socket.split();
-        let reader = Reader::new(stream, Arc::clone(lanes.out), lanes.events.clone(), timings);
+        let (out, uplink) = (Arc::clone(lanes.out), lanes.uplink.clone());
+        let reader = Reader::new(stream, out, uplink, lanes.events.clone(), timings);
         let mut reading = JoinSet::new();
         reading.spawn(reader.run().in_current_span());
         let mut writer = Writer::new(sink, settings, lanes.uplink, is_replay, timings);

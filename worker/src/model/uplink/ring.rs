@@ -1,7 +1,8 @@
 //! Core: audio frames in order, bounded by duration, oldest dropped first.
 //!
 //! It knows neither tasks nor time; the bound follows the state of the link. Audio kept during an
-//! outage is not cut when the link comes back: the tight bound returns once it has been taken.
+//! outage is not cut when the link comes back: the tight bound returns once it has been taken. What a
+//! connection was told of a turn that it never made an item of is told to the next one again.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -12,6 +13,10 @@ const UP_LIMIT: Duration = Duration::from_secs(1);
 
 /// While the link is down. 10 s: a question asked during a reconnect is not lost.
 const DOWN_LIMIT: Duration = Duration::from_secs(10);
+
+/// Told to this connection and kept while nobody is known to speak. 700 ms: until the model notices
+/// speech, and what it takes from before.
+const LEAD: Duration = Duration::from_millis(700);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -27,8 +32,33 @@ pub(super) struct Ring {
     frames: VecDeque<Pcm>,
     /// Sum of their durations.
     held: Duration,
+    /// Told to this connection, of a turn that is no item yet.
+    told: Told,
     state: State,
     dropped: u64,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    frames: VecDeque<Pcm>,
+    /// Sum of their durations.
+    held: Duration,
+    /// The model hears somebody speak.
+    is_turn: bool,
+}
+
+impl Told {
+    fn push(&mut self, frame: Pcm) {
+        self.held += frame.duration();
+        self.frames.push_back(frame);
+        let limit = if self.is_turn { DOWN_LIMIT } else { LEAD };
+        while self.held > limit {
+            let Some(oldest) = self.frames.pop_front() else {
+                return;
+            };
+            self.held = self.held.saturating_sub(oldest.duration());
+        }
+    }
 }
 
 impl Ring {
@@ -36,6 +66,7 @@ impl Ring {
         Self {
             frames: VecDeque::new(),
             held: Duration::ZERO,
+            told: Told::default(),
             state: State::Down,
             dropped: 0,
         }
@@ -75,6 +106,23 @@ impl Ring {
         }
     }
 
+    /// What was taken has been written.
+    pub(super) fn told(&mut self, frames: impl Iterator<Item = Pcm>) {
+        if self.state != State::Closed {
+            frames.for_each(|frame| self.told.push(frame));
+        }
+    }
+
+    /// The model hears somebody: what it is told from now on it may not live to make an item of.
+    pub(super) fn turn_begins(&mut self) {
+        self.told.is_turn = true;
+    }
+
+    /// What was told is an item now, or was forgotten.
+    pub(super) fn turn_is_over(&mut self) {
+        self.told = Told::default();
+    }
+
     pub(super) fn set_up(&mut self) {
         if self.state != State::Closed {
             self.state = if self.held > UP_LIMIT {
@@ -86,8 +134,18 @@ impl Ring {
     }
 
     pub(super) fn set_down(&mut self) {
-        if self.state != State::Closed {
-            self.state = State::Down;
+        if self.state == State::Closed {
+            return;
+        }
+        self.state = State::Down;
+        let Told { frames, held, .. } = std::mem::take(&mut self.told);
+        self.held += held;
+        for frame in frames.into_iter().rev() {
+            self.frames.push_front(frame);
+        }
+        while self.held > self.limit() && self.frames.len() > 1 {
+            // It was heard once; it does not count as lost.
+            self.pop();
         }
     }
 
@@ -95,6 +153,7 @@ impl Ring {
         self.state = State::Closed;
         self.frames = VecDeque::new();
         self.held = Duration::ZERO;
+        self.told = Told::default();
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -164,6 +223,57 @@ mod tests {
             ring.push(frame(name));
         });
         assert_eq!(take_all(&mut ring).len(), 50, "the tight bound is back");
+    }
+
+    /// Up, with these frames told to the connection.
+    fn told(names: std::ops::Range<usize>) -> Ring {
+        let mut ring = Ring::new();
+        ring.set_up();
+        tell(&mut ring, names);
+        ring
+    }
+
+    fn tell(ring: &mut Ring, names: std::ops::Range<usize>) {
+        for name in names {
+            ring.push(frame(name));
+            let mut frames = Vec::new();
+            ring.take(Duration::from_secs(1), &mut frames);
+            ring.told(frames.into_iter());
+        }
+    }
+
+    #[test]
+    fn a_turn_that_is_no_item_yet_is_told_again_before_what_was_said_meanwhile() {
+        let mut ring = told(0..100);
+        ring.turn_begins();
+        tell(&mut ring, 100..200);
+        ring.push(frame(200));
+        ring.set_down();
+        ring.push(frame(201));
+        ring.set_up();
+        // 700 ms before the model noticed, too.
+        assert_eq!(take_all(&mut ring), (65..=201).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_turn_that_is_an_item_is_not_told_again() {
+        let mut ring = told(0..50);
+        ring.turn_begins();
+        tell(&mut ring, 50..100);
+        ring.turn_is_over();
+        tell(&mut ring, 100..110);
+        ring.set_down();
+        assert_eq!(take_all(&mut ring), (100..110).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn of_a_speech_without_end_the_last_ten_seconds_are_told_again() {
+        let mut ring = told(0..1);
+        ring.turn_begins();
+        tell(&mut ring, 1..2_000);
+        ring.set_down();
+        assert_eq!(take_all(&mut ring), (1_500..2_000).collect::<Vec<_>>());
+        assert_eq!(ring.dropped(), 0);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use super::End;
 use crate::{
     model::{
-        AudioOut, LinkEvent,
+        AudioOut, LinkEvent, Uplink,
         link::Timings,
         openai_realtime::{
             socket::Socket,
@@ -32,6 +32,7 @@ use crate::{
 pub(super) struct Reader {
     stream: SplitStream<Socket>,
     out: Arc<dyn AudioOut>,
+    uplink: Uplink,
     events: mpsc::Sender<LinkEvent>,
     outbox: Outbox,
     translator: Translator,
@@ -55,12 +56,14 @@ impl Reader {
     pub(super) fn new(
         stream: SplitStream<Socket>,
         out: Arc<dyn AudioOut>,
+        uplink: Uplink,
         events: mpsc::Sender<LinkEvent>,
         timings: Timings,
     ) -> Self {
         Self {
             stream,
             out,
+            uplink,
             events,
             outbox: Outbox::default(),
             translator: Translator::default(),
@@ -193,7 +196,14 @@ impl Reader {
                 self.out.finish(&response, &item);
                 self.outbox.push(Event::AudioDone { response, item });
             }
-            Fact::Event(event) => self.outbox.push(event),
+            Fact::Event(event) => {
+                match &event {
+                    Event::SpeechStarted { .. } => self.uplink.turn_begins(),
+                    Event::Committed { .. } => self.uplink.turn_is_over(),
+                    _ => {}
+                }
+                self.outbox.push(event);
+            }
             Fact::Refused { code } => return Some(End::refused(&code)),
             Fact::Unknown { kind } => {
                 ModelEventUnknown.emit();

@@ -131,6 +131,10 @@ impl<'a> Writer<'a> {
             // Both are about everything that was said before.
             self.write_kept_audio().await?;
         }
+        if *order == Order::ClearInput {
+            self.uplink.turn_is_over();
+            self.uplink.turn_begins();
+        }
         if let Order::Instruct(instructions) = order {
             self.settings.to_mut().instructions.clone_from(instructions);
         }
@@ -169,6 +173,8 @@ impl<'a> Writer<'a> {
         }
         self.appends += 1;
         let json = append_json(self.appends, &self.frames, &mut self.encoder);
+        // Whether or not it arrives: nobody knows what a connection that breaks has read.
+        self.uplink.told(self.frames.drain(..));
         self.write(Message::text(json)).await?;
         Ok(true)
     }

@@ -195,3 +195,30 @@ async fn orders_meant_for_the_lost_connection_never_reach_the_next_one() {
     session.handle.order(Order::Delete { item }).unwrap();
     assert_eq!(peer.next().await["type"], "conversation.item.delete");
 }
+
+#[tokio::test]
+async fn what_was_said_of_a_turn_that_is_no_item_is_said_again() {
+    let model = FakeModel::start().await;
+    let (mut session, mut peer) = Session::up(&model).await;
+    session.handle.uplink().append(frame(1));
+    assert_eq!(appended(&peer.next().await), [1]);
+    peer.send(&fake::speech_started("lost")).await;
+    assert!(matches!(
+        session.next_fact().await,
+        Event::SpeechStarted { .. }
+    ));
+    session.handle.uplink().append(frame(2));
+    assert_eq!(appended(&peer.next().await), [2]);
+    drop(peer);
+    down(&mut session).await;
+    session.handle.uplink().append(frame(3));
+    let (mut peer, _) = model.accept_configured().await;
+    assert!(matches!(session.next().await, LinkEvent::Up { .. }));
+    session
+        .handle
+        .order(Order::TurnControl {
+            creates_responses: true,
+        })
+        .unwrap();
+    assert_eq!(appended(&peer.next().await), [1, 2, 3]);
+}

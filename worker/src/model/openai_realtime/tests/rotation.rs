@@ -95,3 +95,55 @@ async fn a_spare_that_cannot_be_had_disturbs_nobody_and_is_tried_again() {
     let (_spare, _) = model.accept_configured().await;
     assert!(matches!(session.next().await, LinkEvent::Spare));
 }
+
+#[tokio::test]
+async fn a_spare_takes_over_at_once_when_its_connection_is_lost() {
+    let model = FakeModel::start().await;
+    let (mut session, old, mut fresh) = with_spare(&model).await;
+    drop(old);
+    assert!(matches!(session.next().await, LinkEvent::Down { .. }));
+    assert!(matches!(session.next().await, LinkEvent::Up { .. }));
+    session.handle.order(item("What was said.")).unwrap();
+    assert_eq!(fresh.next().await["type"], "conversation.item.create");
+}
+
+#[tokio::test]
+async fn a_connection_that_the_provider_ends_soon_hands_over_in_mid_speech() {
+    let model = FakeModel::start().await;
+    let timings = Timings {
+        longest: Duration::ZERO,
+        ..Timings::default()
+    };
+    let mut session = Session::start_with(fake::settings(&model.config()), timings);
+    let (mut old, _) = model.accept_configured().await;
+    assert!(matches!(session.next().await, LinkEvent::Up { .. }));
+    old.send(&fake::speech_started("turn")).await;
+    assert!(matches!(
+        session.next_fact().await,
+        Event::SpeechStarted { .. }
+    ));
+    session.handle.uplink().append(frame(1));
+    assert_eq!(
+        appended(&old.next().await),
+        [1],
+        "it serves until there is a spare"
+    );
+
+    session.handle.prepare();
+    let (mut fresh, _) = model.accept_configured().await;
+    assert!(matches!(session.next().await, LinkEvent::Spare));
+    let expired = LinkEvent::Down {
+        reason: DownReason::Expired,
+    };
+    assert_eq!(session.next().await, expired);
+    assert!(matches!(session.next().await, LinkEvent::Up { .. }));
+    session.handle.uplink().append(frame(2));
+    session
+        .handle
+        .order(Order::TurnControl {
+            creates_responses: true,
+        })
+        .unwrap();
+    // What was said of the turn is said again.
+    assert_eq!(appended(&fresh.next().await), [1, 2]);
+}
