@@ -66,7 +66,12 @@ async fn nobody_commands_an_agent_without_a_grant_for_it() {
 async fn an_agent_does_what_the_holder_of_a_grant_asks() {
     let stack = Stack::start().await;
     let (ann, agent) = greeted(&stack, "ann", "kitchen").await;
-    let grant = grant(&stack, "kitchen", "end,hear,resume,rotate,say,silence,update").await;
+    let grant = grant(
+        &stack,
+        "kitchen",
+        "end,hear,resume,rotate,say,silence,update",
+    )
+    .await;
     let command = async |verb: &str, mut payload: serde_json::Value| {
         payload["grant"] = json!(grant);
         let method = format!("room_agent.{verb}");
