@@ -9,7 +9,7 @@ use tests::{
 };
 
 use crate::{
-    Result,
+    QUICK_MODEL, Result,
     figures::Figure,
     turns::{Measured, Turns},
 };
@@ -26,7 +26,7 @@ pub(crate) async fn compare(
     wanted: usize,
 ) -> Result<Value> {
     let worker = Worker::ready(settings).await;
-    let mut calm = Turns::begin(livekit, model, "flood-calm").await?;
+    let mut calm = Turns::begin(livekit, model, QUICK_MODEL, "flood-calm").await?;
     let mut alone = Measured::new();
     let mut flooded = Measured::new();
     let mut sound = 0;

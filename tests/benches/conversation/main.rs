@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde_json::Value;
 use tests::{
     clips,
     faults::impairment::{Conditions, Impairment, Loss},
@@ -19,9 +20,11 @@ use tests::{
 };
 
 mod caller;
+mod crowd;
 mod figures;
 mod flood;
 mod recovery;
+mod rotations;
 mod turns;
 
 use caller::Caller;
@@ -30,24 +33,29 @@ use turns::{Measured, Turns};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// The model's share: from the start of a response to its first audio.
-const MODEL_TIME: Duration = Duration::from_millis(500);
+/// The model's share of the quick figures: from the start of a response to its first audio.
+const QUICK_MODEL: Duration = Duration::from_millis(200);
+/// The same in a conversation, as the promises assume it.
+const MODEL: Duration = Duration::from_millis(500);
 /// Speech that the agent plays before the caller starts again.
 const AGENT_TALKS: Duration = Duration::from_millis(450);
 /// A turn that does not come is a failed one; it is counted, not waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn main() -> Result<()> {
-    let turns = wanted("--turns").unwrap_or(200);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let report = runtime.block_on(measure(turns))?;
+    let report = runtime.block_on(measure())?;
     #[expect(clippy::print_stdout, reason = "the figures are this program's output")]
     {
         println!("{report:#}");
     }
     Ok(())
+}
+
+fn is_asked(word: &str) -> bool {
+    std::env::args().any(|arg| arg == word)
 }
 
 /// The number behind this word.
@@ -57,32 +65,73 @@ fn wanted(word: &str) -> Option<usize> {
     args.get(at + 1)?.parse().ok()
 }
 
-async fn measure(turns: usize) -> Result<serde_json::Value> {
-    let mut report = Report::default();
+async fn measure() -> Result<Value> {
+    let turns = wanted("--turns").unwrap_or(200);
     let livekit = LivekitServer::start().await;
-    let script = Script {
-        reply_after: MODEL_TIME,
+    match () {
+        () if is_asked("conversation") => conversation(&livekit, turns).await,
+        () if is_asked("--flood") => {
+            let model = model_of(QUICK_MODEL).await;
+            flood::compare(&livekit, &model, &settings(&livekit, &model), turns).await
+        }
+        () => quick(&livekit, turns).await,
+    }
+}
+
+async fn model_of(reply_after: Duration) -> SimModel {
+    simulated_model(Script {
+        reply_after,
         ..Script::default()
-    };
-    let model = simulated_model(script).await;
-    let settings = settings(&livekit, &model);
-    if std::env::args().any(|arg| arg == "--flood") {
-        return flood::compare(&livekit, &model, &settings, turns).await;
-    }
-    if let Some(faults) = wanted("--faults") {
-        return recovery::recover(&livekit, faults).await;
-    }
+    })
+    .await
+}
+
+/// What the worker adds, and what it costs, in ten minutes.
+async fn quick(livekit: &LivekitServer, turns: usize) -> Result<Value> {
+    let model = model_of(QUICK_MODEL).await;
+    let settings = settings(livekit, &model);
+    let mut report = Report::default();
     progress("start");
     report.add(start_to_ready(&settings, 5).await);
     progress("dispatch");
-    report.extend(dispatches(&livekit, &model, &settings, 20).await?);
+    report.extend(dispatches(livekit, &model, &settings, 20).await?);
     progress("turns");
-    report.extend(conversation(&livekit, &model, &settings, turns).await?);
-    progress("turns on a bad network");
-    report.add(lossy(&model, turns).await?);
+    report.extend(
+        talk(livekit, &model, QUICK_MODEL, turns)
+            .await?
+            .all()
+            .into(),
+    );
     progress("sessions");
-    report.extend(sessions(&livekit, &model, &settings, 5).await?);
+    report.extend(sessions(livekit, &model, &settings, 5).await?);
     Ok(report.into_json())
+}
+
+/// Everything that is promised of a conversation, in half an hour; or one part of it.
+async fn conversation(livekit: &LivekitServer, turns: usize) -> Result<Value> {
+    let (faults, rotations) = (wanted("--faults"), wanted("--rotations"));
+    let is_whole = faults.is_none() && rotations.is_none();
+    let mut parts = serde_json::Map::new();
+    if is_whole {
+        let mut report = Report::default();
+        let model = model_of(MODEL).await;
+        progress("turns");
+        report.extend(talk(livekit, &model, MODEL, turns).await?.all().into());
+        progress("turns on a bad network");
+        report.add(lossy(&model, turns).await?);
+        parts.insert("turns".to_owned(), report.into_json());
+    }
+    if let Some(wanted) = rotations.or_else(|| is_whole.then_some(200)) {
+        progress("rotations");
+        let found = rotations::rotate(livekit, wanted).await?;
+        parts.insert("rotations".to_owned(), found);
+    }
+    if let Some(wanted) = faults.or_else(|| is_whole.then_some(1_000)) {
+        progress("failures");
+        let found = recovery::recover(livekit, wanted).await?;
+        parts.insert("recovery".to_owned(), found);
+    }
+    Ok(Value::Object(parts))
 }
 
 fn settings(livekit: &LivekitServer, model: &SimModel) -> Settings {
@@ -166,9 +215,11 @@ async fn dispatches(
         if let Some(first) = caller.first_packet_after(asked, PATIENCE).await {
             let created = model.first_of_newest(Side::Client, CREATE);
             let spoken = model.first_of_newest(Side::Server, AUDIO_DELTA);
-            let theirs = spoken.zip(created).map_or(MODEL_TIME, |(spoken, created)| {
-                spoken.saturating_duration_since(created)
-            });
+            let theirs = spoken
+                .zip(created)
+                .map_or(QUICK_MODEL, |(spoken, created)| {
+                    spoken.saturating_duration_since(created)
+                });
             whole.push(milliseconds(first - asked));
             ours.push(milliseconds((first - asked).saturating_sub(theirs)));
         }
@@ -179,18 +230,18 @@ async fn dispatches(
 }
 
 /// One caller who lets the agent begin each answer and then talks over it.
-async fn conversation(
+async fn talk(
     livekit: &LivekitServer,
     model: &SimModel,
-    settings: &Settings,
+    model_time: Duration,
     turns: usize,
-) -> Result<Vec<Figure>> {
-    let _worker = Worker::ready(settings).await;
-    let mut talk = Turns::begin(livekit, model, "turns").await?;
+) -> Result<Measured> {
+    let _worker = Worker::ready(&settings(livekit, model)).await;
+    let mut talk = Turns::begin(livekit, model, model_time, "turns").await?;
     let mut measured = Measured::new();
     talk.take(model, turns, &mut measured).await?;
     talk.end().await;
-    Ok(measured.all().into())
+    Ok(measured)
 }
 
 /// The same on a network that loses every twentieth packet both ways and shakes the rest.
@@ -202,11 +253,7 @@ async fn lossy(model: &SimModel, turns: usize) -> Result<Figure> {
         ..Conditions::default()
     };
     let (livekit, _relay) = LivekitServer::relayed(Impairment::both(conditions, 1)).await;
-    let _worker = Worker::ready(&settings(&livekit, model)).await;
-    let mut talk = Turns::begin(&livekit, model, "lossy").await?;
-    let mut measured = Measured::new();
-    talk.take(model, turns, &mut measured).await?;
-    talk.end().await;
+    let measured = talk(&livekit, model, MODEL, turns).await?;
     Ok(measured.voice_to_voice("voice_to_voice_at_5_percent_loss_and_50_ms_jitter"))
 }
 

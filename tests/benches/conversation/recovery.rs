@@ -7,10 +7,6 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
     time::{Duration, Instant},
 };
 
@@ -22,29 +18,23 @@ use tests::{
     stack::simulated_model,
     worker::Worker,
 };
-use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
-    AGENT, AUDIO_DELTA, PATIENCE, Result,
-    caller::Caller,
+    AUDIO_DELTA, Result,
+    crowd::{self, CLIPS, Crowd, Register},
     figures::{Figure, milliseconds},
-    settings,
 };
 
 const SESSIONS: usize = 20;
 /// Between two failures, wherever they strike: a conversation has time to heal before its next one.
 const PACE: Duration = Duration::from_millis(600);
 /// Looks at the record this often; it forgets after a minute and a half.
-const LOOK: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_millis(150);
 /// After the last failure.
 const AFTERMATH: Duration = Duration::from_secs(10);
-/// Nobody speaks any more after this silence.
-const QUIET: Duration = Duration::from_millis(600);
-const CLIPS: [&str; 3] = ["caller-train", "caller-apples", "caller-mountains"];
 const DONE: &str = "response.done";
 const UPDATE: &str = "session.update";
 const WORDS: &str = "conversation.item.input_audio_transcription.completed";
-const AGENT_NAME: &str = "recovery";
 
 /// Every way in turn.
 fn fault(n: usize) -> Fault {
@@ -60,24 +50,9 @@ fn fault(n: usize) -> Fault {
 /// Prints one figure for each kind of failure, and what was lost.
 pub(crate) async fn recover(livekit: &LivekitServer, wanted: usize) -> Result<Value> {
     let model = simulated_model(Script::default()).await;
-    let agent = AGENT.replace("Talk.", "Talk with {{who}}.").replace(
-        "greeting = \"Greet the person.\"",
-        "[variables.who]\ndescription = \"Who.\"",
-    );
-    let mut settings = settings(livekit, &model)
-        .with("LIVEKIT_AGENT_NAME", AGENT_NAME)
-        .with("ROOM_AGENT__WORKER__SLOTS", &SESSIONS.to_string());
-    settings.agents = vec![("bench.toml".to_owned(), agent)];
-    let _worker = Worker::ready(&settings).await;
-
-    let said = Arc::new(AtomicU64::new(0));
-    let (over, is_over) = watch::channel(false);
-    let mut callers = JoinSet::new();
-    for n in 0..SESSIONS {
-        let caller = come(livekit, n).await?;
-        callers.spawn(talk(caller, n, Arc::clone(&said), is_over.clone()));
-    }
-    let mut watcher = Watcher::default();
+    let _worker = Worker::ready(&crowd::worker_for(SESSIONS, livekit, &model)).await;
+    let mut watcher = Watcher::new();
+    let crowd = Crowd::gather(livekit, SESSIONS).await?;
     let mut struck = 0;
     let mut last_struck = Instant::now();
     while struck < wanted {
@@ -85,85 +60,44 @@ pub(crate) async fn recover(livekit: &LivekitServer, wanted: usize) -> Result<Va
             model.arm(fault(struck));
             last_struck = Instant::now();
             struck += 1;
-            if struck % 50 == 0 {
+            if struck.is_multiple_of(50) {
                 crate::progress(&format!("{struck} of {wanted} failures"));
             }
         }
         watcher.look(&model);
-        tokio::time::sleep(LOOK.min(PACE / 4)).await;
+        tokio::time::sleep(LOOK).await;
     }
-    over.send_replace(true);
-    while callers.join_next().await.is_some() {}
+    let turns = crowd.disperse().await;
     tokio::time::sleep(AFTERMATH).await;
     watcher.look(&model);
-    Ok(watcher.report(said.load(Ordering::Relaxed)))
-}
-
-/// Joins a room of their own, into which an agent is sent that knows their number.
-async fn come(livekit: &LivekitServer, n: usize) -> Result<Caller> {
-    let room = format!("recovery-{n}");
-    let mut caller = Caller::join(livekit, &room).await?;
-    let request = livekit_protocol::CreateAgentDispatchRequest {
-        agent_name: AGENT_NAME.to_owned(),
-        room,
-        metadata: json!({ "variables": { "who": n.to_string() } }).to_string(),
-        ..Default::default()
-    };
-    livekit.dispatches().create_dispatch(request).await?;
-    caller
-        .agent_track(PATIENCE)
-        .await
-        .ok_or("the agent did not come")?;
-    Ok(caller)
-}
-
-/// Says something, hears the answer out, and again.
-async fn talk(mut caller: Caller, n: usize, said: Arc<AtomicU64>, over: watch::Receiver<bool>) {
-    let mut turn = n;
-    while !*over.borrow() {
-        let clip = clips::clip(CLIPS[turn % CLIPS.len()]);
-        turn += 1;
-        let Ok(words) = caller.say(&clip.pcm).await else {
-            return;
-        };
-        said.fetch_add(1, Ordering::Relaxed);
-        caller.first_packet_after(words.last_packet, PATIENCE).await;
-        while caller
-            .first_packet_after(Instant::now(), QUIET)
-            .await
-            .is_some()
-        {}
-    }
-    caller.leave().await;
+    Ok(watcher.report(turns.len()))
 }
 
 /// Pairs failures with the next sound of the same conversation.
 struct Watcher {
     looked: Instant,
     /// Who talks over a connection.
-    who: HashMap<u64, String>,
+    register: Register,
     /// Failures that nothing was heard after, by who suffers them.
-    open: HashMap<String, (String, Instant)>,
+    open: HashMap<usize, (String, Instant)>,
     healed: BTreeMap<String, Figure>,
     /// Struck again before they healed: neither counts.
     doubled: u64,
     words: u64,
 }
 
-impl Default for Watcher {
-    fn default() -> Self {
+impl Watcher {
+    fn new() -> Self {
         Self {
             looked: Instant::now(),
-            who: HashMap::new(),
+            register: Register::default(),
             open: HashMap::new(),
             healed: BTreeMap::new(),
             doubled: 0,
             words: 0,
         }
     }
-}
 
-impl Watcher {
     fn look(&mut self, model: &SimModel) {
         let kinds = [AUDIO_DELTA, DONE, FAULT, UPDATE, WORDS];
         let news = model.since(self.looked, |record| kinds.contains(&record.kind.as_str()));
@@ -175,14 +109,11 @@ impl Watcher {
 
     fn take(&mut self, record: &Recorded) {
         let event = &record.event;
-        if let Some(text) = event["session"]["instructions"].as_str() {
-            self.who.insert(record.connection, text.to_owned());
-        }
-        let Some(who) = self.who.get(&record.connection).cloned() else {
+        let Some(who) = self.register.who(record) else {
             return;
         };
         match record.kind.as_str() {
-            AUDIO_DELTA => self.heal(&who, record.at),
+            AUDIO_DELTA => self.heal(who, record.at),
             DONE if event["response"]["status"] == "failed" => {
                 let code = &event["response"]["status_details"]["error"]["code"];
                 let kind = format!("failed_{}", code.as_str().unwrap_or("unknown"));
@@ -197,14 +128,14 @@ impl Watcher {
         }
     }
 
-    fn strike(&mut self, who: String, kind: String, at: Instant) {
+    fn strike(&mut self, who: usize, kind: String, at: Instant) {
         if self.open.insert(who, (kind, at)).is_some() {
             self.doubled += 1;
         }
     }
 
-    fn heal(&mut self, who: &str, at: Instant) {
-        if let Some((kind, since)) = self.open.remove(who) {
+    fn heal(&mut self, who: usize, at: Instant) {
+        if let Some((kind, since)) = self.open.remove(&who) {
             let figure = self.healed.entry(kind);
             figure
                 .or_insert_with(|| Figure::new("heard_again_after", "ms", f64::NAN))
@@ -212,7 +143,7 @@ impl Watcher {
         }
     }
 
-    fn report(self, said: u64) -> Value {
+    fn report(self, said: usize) -> Value {
         let round = |value: Option<f64>| value.map(f64::round);
         let rows = self.healed.iter().map(|(kind, figure)| {
             json!({

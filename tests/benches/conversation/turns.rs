@@ -9,7 +9,7 @@ use tests::{
 };
 
 use crate::{
-    AGENT_TALKS, APPEND, AUDIO_DELTA, MODEL_TIME, PATIENCE, Result, SILENCE, TRUNCATE,
+    AGENT_TALKS, APPEND, AUDIO_DELTA, PATIENCE, Result, SILENCE, TRUNCATE,
     caller::{Caller, PACKET, Said},
     figures::{Figure, milliseconds},
 };
@@ -17,6 +17,8 @@ use crate::{
 /// A caller in mid-conversation.
 pub(crate) struct Turns {
     caller: Caller,
+    /// From the start of a response to its first audio.
+    model_time: Duration,
     /// That of the caller's session with the model.
     connection: u64,
     /// When the answer that is being played began; `None` = it was not heard.
@@ -79,6 +81,7 @@ impl Turns {
     pub(crate) async fn begin(
         livekit: &LivekitServer,
         model: &SimModel,
+        model_time: Duration,
         room: &str,
     ) -> Result<Self> {
         let mut caller = Caller::join(livekit, room).await?;
@@ -91,6 +94,7 @@ impl Turns {
         tokio::time::sleep(AGENT_TALKS).await;
         Ok(Self {
             caller,
+            model_time,
             connection,
             answer,
         })
@@ -122,7 +126,7 @@ impl Turns {
             }
             let waited = first - last_sent;
             measured.whole.push(milliseconds(waited));
-            let added = waited.saturating_sub(MODEL_TIME + SILENCE);
+            let added = waited.saturating_sub(self.model_time + SILENCE);
             measured.added.push(milliseconds(added));
             self.interruption(model, &said, before, measured);
             if let Some(told) = self.caller.told_latency(PATIENCE).await {

@@ -28,12 +28,15 @@ fn check(args: &[String]) -> Result<(), Failure> {
     let mut rest = args.iter();
     while let Some(arg) = rest.next() {
         let is_right = match arg.as_str() {
-            "--flood" => true,
-            "--faults" | "--turns" => rest.next().is_some_and(|n| n.parse::<usize>().is_ok()),
+            "conversation" | "--flood" => true,
+            "--faults" | "--rotations" | "--turns" => {
+                rest.next().is_some_and(|n| n.parse::<usize>().is_ok())
+            }
             _ => false,
         };
         if !is_right {
-            let usage = "usage: cargo xtask bench [--turns N] [--flood] [--faults N]";
+            let usage = "usage: cargo xtask bench [--turns N] [--flood]\n       \
+                         cargo xtask bench conversation [--turns N | --faults N | --rotations N]";
             return Err(Failure::new(format!("`{arg}`: {usage}")));
         }
     }
@@ -50,7 +53,9 @@ mod tests {
             |words: &[&str]| check(&words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>());
         assert!(check(&[]).is_ok());
         assert!(check(&["--turns", "25", "--flood"]).is_ok());
-        assert!(check(&["--faults", "1000"]).is_ok());
+        assert!(check(&["conversation"]).is_ok());
+        assert!(check(&["conversation", "--faults", "1000"]).is_ok());
+        assert!(check(&["conversation", "--rotations", "200"]).is_ok());
         for wrong in [&["--help"][..], &["--turns"], &["--turns", "many"], &["25"]] {
             assert!(check(wrong).is_err(), "{wrong:?}");
         }

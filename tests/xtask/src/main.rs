@@ -40,7 +40,9 @@ usage: cargo xtask <command>
   test [step ...]             everything CI runs, with all set-up, and minutes per step
   nightly [part ...]          what is too long for every change; one JSON object per part on stdout
   bench [--turns N] [--flood]  quick figures as JSON; --flood: with and without a flood in another room
-  bench --faults N             model failures in twenty conversations side by side: how soon each is heard again
+  bench conversation [--turns N | --faults N | --rotations N]
+                              all that is promised of a conversation (half an hour), or one part of it:
+                              voice to voice, a thousand model failures, two hundred rotations
   interop [--quick] [--skip-netns] [filter ...]    calls with Google's engine, Chromium and our own; prints JSON
   soak [--minutes N] [--loss PERCENT]  one long call over a lossy network (60, 5)
   impairment [--check | --write] [--real [seconds]]  badly delivered audio: figures of both receivers as JSON; the table of them

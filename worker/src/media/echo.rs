@@ -1,7 +1,7 @@
 //! Core: the agent's own voice, coming back through somebody's microphone.
 //!
-//! Owns what the agent sounded like lately ([`Played`]) and, for each ear, what that ear heard
-//! ([`Echo`]). Both are kept as prints: power by band, one for each 10 ms. Prints that move alike at
+//! Owns what the agent sounded like lately (`Played`) and, for each ear, what that ear heard
+//! (`Echo`). Both are kept as prints: power by band, one for each 10 ms. Prints that move alike at
 //! some delay are the same sound, whatever a room, a loudspeaker and a codec did to it. It does not
 //! decide what that means: that is `ear.rs`.
 
