@@ -46,10 +46,12 @@ pub(crate) async fn rotate(livekit: &LivekitServer, wanted: usize) -> Result<Val
         watcher.look(&model);
         tokio::time::sleep(LOOK).await;
     }
+    // Before they leave: the last to leave in mid-turn is given a second of silence.
+    let sound_off: Vec<f64> = watcher.sessions.values().map(Session::sound_off).collect();
     let turns = crowd.disperse().await;
     watcher.look(&model);
     drop(worker);
-    Ok(watcher.report(&turns))
+    Ok(watcher.report(&turns, &sound_off))
 }
 
 /// What was written to the model, session by session.
@@ -61,7 +63,7 @@ struct Watcher {
 
 #[derive(Default)]
 struct Session {
-    /// First and last append, and all sound between them, in seconds.
+    /// First and last append, and all sound after the first one, in seconds.
     appends: Option<(Instant, Instant)>,
     sound: f64,
     /// Connections that were spoken over.
@@ -89,7 +91,7 @@ impl Watcher {
             .sum()
     }
 
-    fn report(self, turns: &[Turn]) -> Value {
+    fn report(self, turns: &[Turn], sound_off: &[f64]) -> Value {
         let mut fresh = Figure::new("turn_after_a_rotation", "ms", f64::NAN);
         let mut worn = Figure::new("turn_before_a_rotation", "ms", f64::NAN);
         let mut unanswered = 0;
@@ -105,7 +107,6 @@ impl Watcher {
                 _ => {}
             }
         }
-        let off = self.sessions.values().map(Session::sound_off);
         let ratio = fresh.quantile(0.95).zip(worn.quantile(0.95));
         json!({
             "part": "rotations",
@@ -115,7 +116,7 @@ impl Watcher {
             "turn_after": quantiles(&fresh),
             "p95_after_over_before": ratio.map(|(after, before)| round(after / before)),
             "unanswered_turns": unanswered,
-            "sound_off_real_time_ms": off.map(round).collect::<Vec<_>>(),
+            "sound_off_real_time_ms": sound_off.iter().copied().map(round).collect::<Vec<_>>(),
         })
     }
 }
@@ -133,8 +134,11 @@ impl Session {
             self.connections.dedup();
             self.turns.push((record.at, nth));
         } else if record.kind == APPEND && record.side == Side::Client {
-            let (first, _) = self.appends.unwrap_or((record.at, record.at));
-            self.appends = Some((first, record.at));
+            let Some((_, last)) = &mut self.appends else {
+                self.appends = Some((record.at, record.at));
+                return;
+            };
+            *last = record.at;
             self.sound += seconds_of(&record.event["audio"]);
         }
     }
