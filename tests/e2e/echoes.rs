@@ -32,6 +32,13 @@ async fn an_agent_that_hears_itself_says_what_it_wanted_to_say() {
     eventually_async("it was recognised", SOON, || async {
         let page = stack.worker.page("/metrics").await.expect("a page").body;
         let times = metric(&page, "room_agent_echoes_heard_total").unwrap_or(0.0);
+        let paused = "room_agent_false_interruptions_total{source=\"ear\"}";
+        let paused = metric(&page, paused).unwrap_or(0.0);
+        eprintln!("recognised {times} times, paused {paused} times");
+        assert!(
+            paused <= 2.0,
+            "it is known after the first one: {paused} pauses"
+        );
         expect(times >= 1.0, format!("{times}"))
     })
     .await;

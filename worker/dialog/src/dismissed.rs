@@ -3,7 +3,10 @@
 //! The model is told to forget its items; what it still says of them, and the answers it still gives to
 //! them, end here. Owns which items these are. Words that come too late are answered all the same.
 
-use std::{collections::VecDeque, time::Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use crate::{
     Dialog, Output,
@@ -14,6 +17,10 @@ use crate::{
 
 /// How many items are remembered as no turn: what the model says of them comes within seconds.
 const DISMISSED: usize = 16;
+
+/// The model notices speech about so much later than an ear: its own detection, and the time in which
+/// the ear was not sure whose speech it is.
+const MODEL_LAG: Duration = Duration::from_millis(600);
 
 /// Items that were no turn, and the answers the model may still give to them.
 #[derive(Debug, Default)]
@@ -105,7 +112,8 @@ impl Dialog {
         };
         item.is_known = true;
         let (is_deleted, is_echo, span) = (item.is_deleted, item.is_echo, item.span);
-        let is_own_voice = is_echo && self.voices.between(span.0, span.1).is_empty();
+        let heard_from = span.0.checked_sub(MODEL_LAG).unwrap_or(span.0);
+        let is_own_voice = is_echo && self.voices.between(heard_from, span.1).is_empty();
         if meaning != Meaning::Words || is_own_voice {
             return self.take_back();
         }

@@ -163,6 +163,8 @@ pub struct Dialog {
     closing: Option<Closing>,
     conversation: Conversation,
     dismissed: Dismissed,
+    /// The item that the model made of the speech that goes on; `None` = there is none.
+    heard_item: Option<model::ItemId>,
     /// When the agent last heard itself; `None` = never.
     echoed: Option<Instant>,
     floor: Floor,
@@ -224,6 +226,7 @@ impl Dialog {
             closing: None,
             conversation: Conversation::default(),
             dismissed: Dismissed::default(),
+            heard_item: None,
             echoed: None,
             floor: Floor::default(),
             greeted_by: None,
@@ -294,7 +297,8 @@ impl Dialog {
                 Timer::Flush => self.on_flush_overdue(now),
                 Timer::Name => self.on_name_overdue(now),
                 Timer::Overlap => self.on_overlap_due(now),
-                Timer::Release => self.on_all_released(now),
+                Timer::Press => self.on_endless_press(now),
+                Timer::Release => self.on_tail_over(now),
                 Timer::Response => self.on_response_overdue(now),
                 Timer::Rotation => self.rotate(),
                 Timer::Silence => self.on_long_silence(now),

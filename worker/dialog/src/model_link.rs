@@ -77,6 +77,9 @@ impl Dialog {
         // The first connection creates responses from the start, a later one only when told to.
         self.link.creates_now = self.link.lost.is_none() && self.link.creates_responses();
         self.instruct_anew();
+        if self.presses.is_any_down() {
+            self.begin_turn(now);
+        }
         let Some(lost) = self.link.lost.take() else {
             self.commit_what_waits(now);
             return;

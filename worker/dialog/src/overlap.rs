@@ -131,6 +131,7 @@ impl Dialog {
             SpeechEdge::Started { before } => {
                 let began = now.checked_sub(before).unwrap_or(now);
                 self.voices.begin(participant.clone(), began);
+                self.hears_presser(&participant);
                 self.on_voice(now, participant, began);
             }
             SpeechEdge::Stopped { before } => {

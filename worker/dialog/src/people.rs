@@ -117,6 +117,7 @@ impl Dialog {
             self.yield_floor(now);
             self.drop_greeting();
         }
+        self.heard_item = Some(item.clone());
         self.begin_turn(now);
     }
 

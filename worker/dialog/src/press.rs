@@ -9,6 +9,10 @@ use crate::{Dialog, model::Order, note::Note, speaker::ParticipantId, timers::Ti
 
 /// What was said when a key was let go needs so long to arrive: the network, its jitter, a packet.
 const TAIL: Duration = Duration::from_millis(200);
+/// A key that is down for less, and nobody heard speaking, was only touched.
+const TOUCH: Duration = Duration::from_millis(300);
+/// Nobody speaks for so long without a breath; a release may be lost on the way.
+const LONGEST_PRESS: Duration = Duration::from_secs(120);
 /// A commit is answered within a round trip; after this long there was nothing to commit.
 const COMMIT_LIMIT: Duration = Duration::from_secs(2);
 
@@ -16,8 +20,12 @@ const COMMIT_LIMIT: Duration = Duration::from_secs(2);
 #[derive(Debug, Default)]
 pub(crate) struct Presses {
     pressing: Vec<ParticipantId>,
-    /// They let go a moment ago.
-    trailing: Vec<ParticipantId>,
+    /// They let go a moment ago; what they said has arrived then.
+    trailing: Vec<(ParticipantId, Instant)>,
+    /// Since when somebody does; `None` = nobody did.
+    since: Option<Instant>,
+    /// An ear heard speech meanwhile.
+    is_spoken: bool,
     /// They let go while no model heard it.
     is_uncommitted: bool,
 }
@@ -35,7 +43,8 @@ impl Presses {
 
     /// Whose ears are open.
     pub(crate) fn is_open(&self, participant: &ParticipantId) -> bool {
-        self.pressing.contains(participant) || self.trailing.contains(participant)
+        let mut trailing = self.trailing.iter();
+        self.pressing.contains(participant) || trailing.any(|(who, _)| who == participant)
     }
 }
 
@@ -53,11 +62,13 @@ impl Dialog {
         let is_first = self.presses.pressing.is_empty() && self.presses.trailing.is_empty();
         self.presses
             .trailing
-            .retain(|trailing| *trailing != participant);
+            .retain(|(trailing, _)| *trailing != participant);
         self.presses.pressing.push(participant);
-        self.timers.stop(Timer::Release);
         self.timers.stop(Timer::Commit);
+        self.timers.set(Timer::Press, now + LONGEST_PRESS);
         if is_first {
+            self.presses.since = Some(now);
+            self.presses.is_spoken = false;
             if !self.is_protected() {
                 self.stop_speaking(now);
                 self.drop_greeting();
@@ -78,20 +89,52 @@ impl Dialog {
         let Some(place) = pressing.iter().position(|one| one == participant) else {
             return;
         };
-        trailing.push(pressing.remove(place));
-        if pressing.is_empty() {
+        trailing.push((pressing.remove(place), now + TAIL));
+        if !self.timers.is_set(Timer::Release) {
             self.timers.set(Timer::Release, now + TAIL);
         }
     }
 
-    /// Everything that was said has arrived.
-    pub(crate) fn on_all_released(&mut self, now: Instant) {
-        self.presses.trailing.clear();
+    /// Nobody presses for so long; a release was lost.
+    pub(crate) fn on_endless_press(&mut self, now: Instant) {
+        for participant in self.presses.pressing.clone() {
+            self.on_release(now, &participant);
+        }
+    }
+
+    /// An ear heard somebody who presses.
+    pub(crate) fn hears_presser(&mut self, participant: &ParticipantId) {
+        self.presses.is_spoken |= self.presses.is_open(participant);
+    }
+
+    /// What somebody said who let go has arrived.
+    pub(crate) fn on_tail_over(&mut self, now: Instant) {
+        self.presses.trailing.retain(|(_, due)| *due > now);
+        if let Some((_, next)) = self.presses.trailing.first() {
+            self.timers.set(Timer::Release, *next);
+        }
         if self.closing.is_some() {
             return;
         }
-        self.user.stop(now);
         self.settle_ears();
+        if self.presses.pressing.is_empty() && self.presses.trailing.is_empty() {
+            self.end_press(now);
+        }
+    }
+
+    /// Nobody presses any more: what was said is a turn.
+    fn end_press(&mut self, now: Instant) {
+        self.timers.stop(Timer::Press);
+        let since = self.presses.since.take().unwrap_or(now);
+        let is_short = now.saturating_duration_since(since) < TOUCH + TAIL;
+        if is_short && !self.presses.is_spoken {
+            self.user.disconnect();
+            if self.link.is_up() {
+                self.order(Order::ClearInput);
+            }
+            return self.note(Note::TurnUnanswered);
+        }
+        self.user.stop(now);
         self.presses.is_uncommitted = true;
         if self.link.is_up() {
             self.commit_what_waits(now);

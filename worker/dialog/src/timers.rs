@@ -22,7 +22,9 @@ pub(crate) enum Timer {
     Name,
     /// Whether somebody who speaks beside the agent wants the floor must be clear by then.
     Overlap,
-    /// What was said when the last one let go has arrived then.
+    /// Whoever presses must have let go by then: a release may be lost.
+    Press,
+    /// What was said when somebody let go has arrived then.
     Release,
     /// The response that was asked for or is being generated must show a sign of life by then.
     Response,
@@ -34,7 +36,7 @@ pub(crate) enum Timer {
     TurnGrace,
 }
 
-const ALL: [Timer; 12] = [
+const ALL: [Timer; 13] = [
     Timer::Backoff,
     Timer::CallerGrace,
     Timer::Close,
@@ -42,6 +44,7 @@ const ALL: [Timer; 12] = [
     Timer::Flush,
     Timer::Name,
     Timer::Overlap,
+    Timer::Press,
     Timer::Release,
     Timer::Response,
     Timer::Rotation,

@@ -1,6 +1,8 @@
 //! The agent hears itself: somebody's loudspeaker is beside their open microphone.
 
-use crate::scene::{Scene, scene, since};
+use dialog::{Config, config::Interruption};
+
+use crate::scene::{Scene, empty_scene, scene, since};
 
 const STORY: &str = "Once upon a time there was a very long story about nothing";
 
@@ -201,4 +203,50 @@ fn an_echo_while_the_agent_is_silent_means_nothing() {
     insta::assert_snapshot!(lanes, @r"
      1.30                                                  (Echoed)
     ");
+}
+
+#[test]
+fn a_protected_greeting_is_not_answered_by_its_own_echo() {
+    let config = Config {
+        greeting: Some("Greet.".to_owned()),
+        interruption: Interruption {
+            protect_greeting: true,
+            ..Interruption::default()
+        },
+        ..Config::default()
+    };
+    let lanes = empty_scene(config)
+        .joins(0.0, "ann")
+        .room_ready(0.0)
+        .link_up(0.0)
+        .model_will_say("Good morning, what can I do for you?", 4.0)
+        .ear_hears_agent("ann", 1.0, 1.4)
+        .model_hears_speech(1.2, 1.5)
+        .transcript(2.0, "u1", "Good morning")
+        .until(7.0);
+    insta::assert_snapshot!(lanes, @r#"
+    0.00  ann joins
+    0.00  ear of ann: open
+    0.00                                                  INITIALIZING
+    0.00  room ready
+    0.00                          link up
+    0.00                          > create ask-1 "Greet."
+    0.00                                                  THINKING
+    0.06                          < created r1 for ask-1
+    0.26                                                  is heard: a1
+    0.26                                                  (greeted after 0.26)
+    0.26                                                  SPEAKING
+    1.20  speaks u1
+    1.26                          < done r1 Completed
+    1.40                                                  (Echoed)
+    1.80  turn u1
+    1.83                          < created r2
+    1.83                                                  drop r2
+    1.83                          > cancel r2
+    1.88                          < done r2 Cancelled
+    2.00                          > delete u1
+    4.25                                                  said a1 "Good morning, what can I do for you?"
+    4.25                                                  LISTENING
+    4.26                                                  is silent
+    "#);
 }

@@ -128,8 +128,8 @@ fn two_who_press_at_once_are_one_turn() {
     2.00  bob presses
     2.00  ear of bob: open
     3.00  ann lets go
+    3.20  ear of ann: closed
     4.00  bob lets go
-    4.20  ear of ann: closed
     4.20  ear of bob: closed
     4.20                          > commit
     4.25  turn p1
@@ -186,21 +186,21 @@ fn who_presses_again_before_the_model_has_noticed_goes_on() {
 }
 
 #[test]
-fn a_key_that_was_only_touched_is_no_turn() {
+fn a_press_in_which_the_model_heard_nothing_is_no_turn() {
     let lanes = by_hand()
         .nothing_to_commit()
-        .presses("ann", 1.0, 1.1)
+        .presses("ann", 1.0, 2.0)
         .until(5.0);
     insta::assert_snapshot!(since(&lanes, 1.0), @r#"
     1.00  ann presses
     1.00                          > clear input
     1.00  ear of ann: open
-    1.10  ann lets go
-    1.30  ear of ann: closed
-    1.30                          > commit
-    1.33                          < error input_audio_buffer_commit_empty
-    1.33                                                  (OrderRefused { code: "input_audio_buffer_commit_empty" })
-    3.30                                                  (TurnUnanswered)
+    2.00  ann lets go
+    2.20  ear of ann: closed
+    2.20                          > commit
+    2.23                          < error input_audio_buffer_commit_empty
+    2.23                                                  (OrderRefused { code: "input_audio_buffer_commit_empty" })
+    4.20                                                  (TurnUnanswered)
     "#);
 }
 
@@ -310,4 +310,42 @@ fn a_commit_that_a_lost_connection_did_not_confirm_is_asked_for_again() {
     5.30                                                  LISTENING
     5.31                                                  is silent
     "#);
+}
+
+#[test]
+fn a_release_that_never_comes_ends_the_turn_after_two_minutes() {
+    let lanes = by_hand().presses("ann", 1.0, 999.0).until(122.0);
+    insta::assert_snapshot!(since(&lanes, 1.0), @r#"
+     1.00  ann presses
+     1.00                          > clear input
+     1.00  ear of ann: open
+    121.20  ear of ann: closed
+    121.20                          > commit
+    121.25  turn p1
+    121.25                                                  (turn of 120.20)
+    121.25                          > create ask-1
+    121.25                                                  THINKING
+    121.31                          < created r1 for ask-1
+    121.51                                                  is heard: a1
+    121.51                                                  (answered after 0.31)
+    121.51                                                  SPEAKING
+    121.61                          < done r1 Completed
+    121.90                                                  said a1 "Well."
+    121.90                                                  LISTENING
+    121.91                                                  is silent
+    "#);
+}
+
+#[test]
+fn a_key_that_was_touched_while_nobody_spoke_commits_nothing() {
+    let lanes = by_hand().presses("ann", 1.0, 1.1).until(3.0);
+    insta::assert_snapshot!(since(&lanes, 1.0), @r"
+    1.00  ann presses
+    1.00                          > clear input
+    1.00  ear of ann: open
+    1.10  ann lets go
+    1.30  ear of ann: closed
+    1.30                          > clear input
+    1.30                                                  (TurnUnanswered)
+    ");
 }

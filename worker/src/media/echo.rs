@@ -38,8 +38,10 @@ const COMPARED: usize = 60; // slots: 600 ms
 const KEPT: usize = LONGEST_WAY + COMPARED + 40;
 /// How far a known delay may be off: jitter buffers stretch.
 const DRIFT: usize = 4; // slots
-/// A line that is so far from real time begins anew; packets come in bursts.
-const SLACK: i64 = 30; // slots
+/// An ear's line that is so far from real time begins anew; packets come in bursts.
+const HEARD_SLACK: i64 = 30; // slots
+/// The same of what is sent: the media clock is even, and a pause is a pause.
+const SENT_SLACK: i64 = 4; // slots
 
 /// Power by band in 10 ms, as logarithms.
 type Print = [f32; BANDS];
@@ -88,7 +90,7 @@ impl Played {
     pub(crate) fn new(epoch: Instant) -> Self {
         Self {
             printer: Printer::default(),
-            line: Line::new(epoch, KEPT),
+            line: Line::new(epoch, KEPT, SENT_SLACK),
         }
     }
 
@@ -109,7 +111,7 @@ impl Echo {
     pub(crate) fn of(played: &Played) -> Self {
         Self {
             printer: Printer::default(),
-            line: Line::new(played.line.epoch, COMPARED),
+            line: Line::new(played.line.epoch, COMPARED, HEARD_SLACK),
         }
     }
 
@@ -172,15 +174,18 @@ struct Line {
     /// The slot after the last print.
     next: i64,
     kept: usize,
+    /// How far it may be from real time.
+    slack: i64,
 }
 
 impl Line {
-    fn new(epoch: Instant, kept: usize) -> Self {
+    fn new(epoch: Instant, kept: usize, slack: i64) -> Self {
         Self {
             epoch,
             prints: VecDeque::with_capacity(kept),
             next: 0,
             kept,
+            slack,
         }
     }
 
@@ -193,7 +198,7 @@ impl Line {
     fn push(&mut self, now: Instant, print: Print) {
         let real = self.slot(now);
         let missing = real - self.next;
-        if missing.abs() > SLACK {
+        if missing.abs() > self.slack {
             let silent = missing.clamp(0, self.kept as i64) as usize;
             if missing < 0 || silent == self.kept {
                 self.prints.clear();

@@ -15,7 +15,7 @@ use tokio::{
 use super::{
     AudioOut, DownReason, LinkEvent, ModelHandle, Provider, SessionSettings, Uplink,
     openai_realtime::{self, Connection, End, Lanes},
-    reconnect::{Failure, Reconnect, Step},
+    reconnect::{Failure, Reconnect, Retry, Step},
 };
 use crate::telemetry::event::{
     ModelConnectFailed, ModelLinkExhausted, ModelLinkLost, ModelLinkUp, ModelRotated,
@@ -202,7 +202,7 @@ impl Link {
                 }
                 (End::Rotate, None) => return Ok(End::bug()),
                 // Nothing has to be opened: people hear that as a silence of a moment.
-                (End::Lost(reason, failure), Some(spare)) => {
+                (End::Lost(reason, failure), Some(spare)) if failure.retry != Retry::Never => {
                     self.lose(reason, &failure).await?;
                     self.take_up(&spare, Instant::now()).await?;
                     spare

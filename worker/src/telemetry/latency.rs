@@ -20,6 +20,8 @@ use super::words::Stage;
 
 /// Speech that ended so long before a turn does not belong to it: an ear heard what the model did not.
 const FORGOTTEN: Duration = Duration::from_secs(10);
+/// A response that is created so long after a turn does not answer it.
+const UNANSWERED: Duration = Duration::from_secs(10);
 /// Responses of one turn that are remembered: retries and answers to tools.
 const RESPONSES: usize = 8;
 
@@ -114,6 +116,9 @@ impl TurnClock {
             }
             Input::Model(Event::Committed { .. }) => self.commit(now),
             Input::Model(Event::ResponseCreated { response, .. }) => {
+                // Nobody has answered that turn: it was none, or not meant for the agent.
+                self.turn
+                    .take_if(|turn| turn.created.is_none() && now - turn.committed > UNANSWERED);
                 if let Some(turn) = &mut self.turn
                     && turn.responses.len() < RESPONSES
                 {

@@ -160,3 +160,27 @@ test('a press that the agent does not take is not shown', async () => {
   await call.press(true);
   expect(call.state.pressing).toBe(false);
 });
+
+test('a release that is not taken is sent again, and nothing overtakes a press', async () => {
+  const agent = person({ identity: 'agent-1', role: 'agent', byHand: true });
+  const { it } = world([me, agent]);
+  const connect = it.connect;
+  const sent: boolean[] = [];
+  it.connect = async (url, token, tell) => {
+    const link = await connect(url, token, tell);
+    const press = async (_: string, down: boolean) => {
+      await new Promise((resolve) => setTimeout(resolve, down ? 20 : 0));
+      sent.push(down);
+      if (sent.length === 2) throw new Error('lost');
+    };
+    return { ...link, press };
+  };
+  const call = new Call(it, KEY);
+  await call.join('');
+  const down = call.press(true);
+  const up = call.press(false);
+  await vi.advanceTimersByTimeAsync(100);
+  await Promise.all([down, up]);
+  expect(sent).toEqual([true, false, false]);
+  expect(call.state.pressing).toBe(false);
+});

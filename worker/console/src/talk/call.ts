@@ -6,6 +6,8 @@ import { JoinError, type Admission } from '../lib/join';
 import { ConnectError, type Connect, type RoomLink } from '../lib/room';
 import { agentOf, isGuest, onFact, start, type Fact, type JoinProblem, type Talk } from './state';
 
+/** A release is sent so often at most; each attempt has its own deadline. */
+const RELEASES = 3;
 /** After this long without an agent the page offers help. */
 const AGENT_OVERDUE = 10_000; // ms
 
@@ -19,6 +21,7 @@ export interface World {
 export class Call {
   state: Talk;
   #link: RoomLink | null = null;
+  #presses: Promise<void> = Promise.resolve();
   #overdue: ReturnType<typeof setTimeout> | undefined;
   #watchers = new Set<() => void>();
 
@@ -84,19 +87,26 @@ export class Call {
     if (trimmed) await this.#link?.say(trimmed);
   }
 
-  /** Presses to talk, or lets go, where the agent wants that. */
-  async press(down: boolean): Promise<void> {
+  /** Presses to talk, or lets go, where the agent wants that. One after the other: they must not overtake. */
+  press(down: boolean): Promise<void> {
     const { microphone, pressing } = this.state;
-    if (down === pressing || (down && microphone !== 'open')) return;
+    if (down === pressing || (down && microphone !== 'open')) return this.#presses;
     const agent = agentOf(this.state);
     const listener = agent?.byHand ? agent.identity : null;
     if (listener || !down) this.#tell({ kind: 'press', down });
-    if (!listener) return;
-    try {
-      await this.#link?.press(listener, down);
-    } catch {
-      // The agent did not take it: the page must not show that it listens.
-      this.#tell({ kind: 'press', down: false });
+    if (listener) this.#presses = this.#presses.then(() => this.#send(listener, down));
+    return this.#presses;
+  }
+
+  /** A release that is not taken is sent again: the agent would go on listening. */
+  async #send(listener: string, down: boolean): Promise<void> {
+    for (let attempt = 0; attempt < (down ? 1 : RELEASES); attempt++) {
+      try {
+        await this.#link?.press(listener, down);
+        return;
+      } catch {
+        if (down) this.#tell({ kind: 'press', down: false }); // The page must not show that it listens.
+      }
     }
   }
 

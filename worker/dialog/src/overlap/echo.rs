@@ -17,7 +17,7 @@ impl Dialog {
         self.voices.retract(participant);
         self.echoed = Some(now);
         let Some(overlap) = &mut self.overlap else {
-            return;
+            return self.undo_turn(now);
         };
         if !overlap.speaking.remove(participant) || !overlap.speaking.is_empty() {
             return;
@@ -32,10 +32,24 @@ impl Dialog {
         }
     }
 
+    /// Nobody could interrupt, so what the model heard became a turn: it is none, if nobody else speaks.
+    fn undo_turn(&mut self, now: Instant) {
+        if self.voices.speaking().next().is_some() || !self.user.is_speaking() {
+            return;
+        }
+        if let Some(item) = self.heard_item.take() {
+            self.user.disconnect();
+            self.dismiss_echo(now, &item);
+        }
+    }
+
     /// The model hears speech a moment after an echo, and no ear hears a person.
     pub(super) fn is_aftermath(&self, now: Instant) -> bool {
-        let is_recent = |at: Instant| now.saturating_duration_since(at) < AFTERMATH;
-        self.echoed.is_some_and(is_recent) && self.voices.speaking().next().is_none()
+        self.echoed.is_some_and(|at| {
+            now.saturating_duration_since(at) < AFTERMATH
+                && self.voices.speaking().next().is_none()
+                && self.voices.between(at, now).is_empty()
+        })
     }
 
     /// What the model hears is no turn, unless somebody turns out to speak in it.

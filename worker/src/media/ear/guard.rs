@@ -105,8 +105,10 @@ impl Guard {
             .filter(|known| now.saturating_duration_since(known.seen) < FORGOTTEN);
         if played.is_over(now) {
             self.unjudged = Duration::ZERO;
-            if let State::Agent { .. } | State::Doubted { .. } = self.state {
-                self.tell_person(now, now);
+            match self.state {
+                State::Agent { .. } => self.tell_person(now, now),
+                State::Doubted { began } => self.tell_person(now, began),
+                State::Person | State::Quiet | State::Told { .. } => {}
             }
             return self.pass(now, pcm, played);
         }
@@ -191,6 +193,7 @@ impl Guard {
                 self.state = State::Agent { misses: 0 };
             }
             Some(_) if misses + 1 < MISSES => self.state = State::Agent { misses: misses + 1 },
+            Some(_) if self.is_recognised_anew(now, played) => {}
             Some(_) => self.tell_person(now, now.checked_sub(NOTICED).unwrap_or(now)),
         }
     }
@@ -204,8 +207,20 @@ impl Guard {
                 self.seen(now);
                 self.state = State::Agent { misses: 0 };
             }
+            _ if self.is_recognised_anew(now, played) => {}
             _ => self.tell_person(now, began),
         }
+    }
+
+    /// The way may have become another: a jitter buffer stretched, a network changed.
+    fn is_recognised_anew(&mut self, now: Instant, played: &Played) -> bool {
+        let found = self.echo.likeness(played, COMPARED);
+        let Some(Likeness { way, .. }) = found.filter(|found| found.score >= SURE) else {
+            return false;
+        };
+        self.known = Some(Known { way, seen: now });
+        self.state = State::Agent { misses: 0 };
+        true
     }
 
     /// `None` = the ear hears nothing now.
@@ -226,7 +241,8 @@ impl Guard {
         let excess = self.kept.len().saturating_sub(samples(before + LEAD));
         self.kept.drain(..excess);
         self.edges.push_back(SpeechEdge::Started { before });
-        self.state = State::Person;
+        // It may still turn out to be the agent, at another delay.
+        self.state = State::Told { since: now };
     }
 
     /// A known ear may hear the agent now.
@@ -354,8 +370,11 @@ mod tests {
 
     /// What comes back: later, weaker, and through a room.
     fn echo_of(agent: &[i16]) -> Vec<i16> {
-        const WAY: usize = SECOND / 5;
-        let at = |n: usize| n.checked_sub(WAY).map_or(0.0, |n| f64::from(agent[n]));
+        echo_later(agent, SECOND / 5)
+    }
+
+    fn echo_later(agent: &[i16], way: usize) -> Vec<i16> {
+        let at = |n: usize| n.checked_sub(way).map_or(0.0, |n| f64::from(agent[n]));
         let room =
             |n: usize| at(n) + 0.4 * at(n.saturating_sub(290)) - 0.3 * at(n.saturating_sub(700));
         (0..agent.len()).map(|n| (room(n) * 0.2) as i16).collect()
@@ -423,6 +442,26 @@ mod tests {
         assert_eq!(stage.told, [], "nobody spoke");
         let since = &stage.passed[3 * SECOND..];
         assert!(since.iter().all(|sample| *sample == 0), "nothing goes on");
+    }
+
+    #[test]
+    fn a_known_ear_does_not_interrupt_an_agent_that_paused_or_whose_echo_takes_another_way() {
+        // 350 ms of nothing, during which the line of what is sent stands still.
+        let agent = chatter(7, 12 * SECOND);
+        let mut stage = Stage::that_knows(&agent, &echo_of(&agent));
+        stage.zero += Duration::from_millis(350);
+        let later = echo_later(&agent, SECOND * 3 / 10);
+        for second in 3..9 {
+            stage.begins();
+            stage.until(f64::from(second) + 0.8, &agent, &later);
+            stage.ends();
+            stage.until(f64::from(second) + 1.0, &agent, &later);
+        }
+        let starts = stage
+            .told
+            .iter()
+            .filter(|(_, edge)| matches!(edge, SpeechEdge::Started { .. }));
+        assert!(starts.count() <= 1, "{:?}", stage.told);
     }
 
     #[test]

@@ -23,6 +23,9 @@ const ONSET: u32 = 3;
 const HANGOVER: u32 = 12;
 /// How long that is.
 pub(super) const HANGOVER_TIME: Duration = STEP.saturating_mul(HANGOVER);
+/// Windows by which the model is late at most: 400 ms. What is weak for longer is a weak voice after a
+/// bump.
+const LATEST: u32 = 25;
 /// Sound that is so much weaker than the loudest of a speech is after its end: 30 dB.
 const DEPTH: u64 = 1_000;
 /// Edges nobody has asked for yet; more do not fit into the sound that makes them.
@@ -137,7 +140,7 @@ impl Vad {
             SpeechEdge::Started { before: STEP * run }
         } else {
             SpeechEdge::Stopped {
-                before: STEP * run.max(quiet),
+                before: STEP * run.max(quiet.min(LATEST)),
             }
         });
     }

@@ -125,10 +125,10 @@ impl Ring {
 
     pub(super) fn set_up(&mut self) {
         if self.state != State::Closed {
-            self.state = if self.held > UP_LIMIT {
-                State::CatchingUp
-            } else {
+            self.state = if self.held.is_zero() {
                 State::Up
+            } else {
+                State::CatchingUp
             };
         }
     }
