@@ -82,8 +82,10 @@ impl Dialog {
         }
         let before = self.addressing.open.take().filter(|open| !open.is_overdue);
         let mut items = before.map(|open| open.items).unwrap_or_default();
+        if items.len() == ITEMS {
+            items.remove(0);
+        }
         items.push(item.clone());
-        items.truncate(ITEMS);
         self.addressing.open = Some(Open {
             items,
             turn,

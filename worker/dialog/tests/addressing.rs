@@ -286,3 +286,16 @@ fn a_turn_that_named_nobody_yet_is_not_answered_over_the_next_connection() {
     3.50                                                  LISTENING
     "#);
 }
+
+#[test]
+fn a_name_at_the_end_of_an_utterance_of_many_pieces_is_heard() {
+    let pieces = (0..9).fold(meeting(), |scene, piece| {
+        let from = f64::from(piece) * 0.45;
+        scene.model_hears_speech(from, from + 0.1)
+    });
+    let lanes = pieces
+        .transcript(4.3, "u9", "what do you say, Robin?")
+        .model_will_say("I say yes.", 1.0)
+        .until(6.0);
+    assert!(lanes.contains("> create"), "{lanes}");
+}
