@@ -20,7 +20,7 @@ use self::{
 };
 use super::{
     FRAME_SAMPLES, Packet, Pcm,
-    echo::OwnVoice,
+    echo::{OwnVoice, Played},
     opus::{DecodeError, Decoder},
 };
 
@@ -41,6 +41,8 @@ pub(crate) struct Ear {
     vad: Vad,
     guard: Guard,
     own_voice: OwnVoice,
+    /// As it was when we last looked.
+    played: Played,
     gate: Gate,
     /// The decoder missed packets.
     is_stale: bool,
@@ -52,7 +54,8 @@ pub(crate) struct Ear {
 impl Ear {
     pub(crate) fn new(now: Instant, gate: Gate, own_voice: OwnVoice) -> Result<Self, DecodeError> {
         let decoder = Decoder::new()?;
-        let guard = Guard::new(&own_voice.lock());
+        let played = own_voice.look();
+        let guard = Guard::new(&played);
         Ok(Self {
             arrival: Arrival::new(now),
             decoder,
@@ -60,6 +63,7 @@ impl Ear {
             vad: Vad::new(),
             guard,
             own_voice,
+            played,
             gate,
             is_stale: false,
             held: None,
@@ -89,11 +93,11 @@ impl Ear {
     /// on: silence where it is the agent's own voice.
     pub(crate) fn attend(&mut self, now: Instant, pcm: Pcm) -> Pcm {
         self.vad.hear(&pcm);
-        let played = self.own_voice.lock();
+        self.own_voice.look_again(&mut self.played);
         while let Some(edge) = self.vad.poll_edge() {
-            self.guard.on_edge(now, edge, &played);
+            self.guard.on_edge(now, edge, &self.played);
         }
-        self.guard.hear(now, pcm, &played)
+        self.guard.hear(now, pcm, &self.played)
     }
 
     /// What was heard does not go on: speech in it would interrupt for nothing, and speech before it

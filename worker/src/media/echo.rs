@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 /// Bands of a print, evenly spaced on a logarithmic scale.
 const BANDS: usize = 12;
@@ -48,7 +48,7 @@ type Print = [f32; BANDS];
 const SILENCE: Print = [FLOOR; BANDS];
 
 /// What the agent sounded like lately, between the playout, which tells it, and the ears. The lock is
-/// held while 10 ms are looked at, or compared.
+/// held while 10 ms are looked at, or copied: the playout's clock never waits for a comparison.
 #[derive(Clone, Debug)]
 pub struct OwnVoice(Arc<Mutex<Played>>);
 
@@ -58,13 +58,27 @@ impl OwnVoice {
         Self(Arc::new(Mutex::new(Played::new(epoch))))
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Played> {
-        self.0.lock()
+    /// Takes in what was just sent, at 24 kHz.
+    pub(crate) fn send(&self, now: Instant, pcm: &[i16]) {
+        self.0.lock().send(now, pcm);
+    }
+
+    /// What an ear compares with.
+    pub(crate) fn look(&self) -> Played {
+        self.0.lock().clone()
+    }
+
+    /// The same, into what was looked at before; nothing is copied while the agent is silent.
+    pub(crate) fn look_again(&self, played: &mut Played) {
+        let now = self.0.lock();
+        if played.line.next != now.line.next {
+            played.line.clone_from(&now.line);
+        }
     }
 }
 
 /// What the agent sounded like lately.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Played {
     printer: Printer,
     line: Line,
@@ -178,6 +192,24 @@ struct Line {
     slack: i64,
 }
 
+/// By hand, for `clone_from`: an ear looks again with every packet, and must not allocate for it.
+impl Clone for Line {
+    fn clone(&self) -> Self {
+        Self {
+            prints: self.prints.clone(),
+            ..*self
+        }
+    }
+
+    fn clone_from(&mut self, from: &Self) {
+        self.prints.clone_from(&from.prints);
+        self.epoch = from.epoch;
+        self.next = from.next;
+        self.kept = from.kept;
+        self.slack = from.slack;
+    }
+}
+
 impl Line {
     fn new(epoch: Instant, kept: usize, slack: i64) -> Self {
         Self {
@@ -280,7 +312,7 @@ impl Moves {
 }
 
 /// Takes prints of sound.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Printer {
     /// At 8 kHz; less than one span.
     samples: Vec<f32>,

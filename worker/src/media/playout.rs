@@ -155,7 +155,7 @@ impl Shared {
         let now = Instant::now();
         let result = act(pump, now, &mut |frame| {
             source.capture(frame);
-            own_voice.lock().send(now, frame);
+            own_voice.send(now, frame);
         });
         let deadline = self.tell(pump);
         let wake = deadline.filter(|_| !std::mem::replace(is_scheduled, deadline.is_some()));
@@ -192,7 +192,7 @@ impl Timed for Shared {
         } = &mut *voice;
         pump.on_deadline(now, &mut |frame| {
             source.capture(frame);
-            own_voice.lock().send(now, frame);
+            own_voice.send(now, frame);
         });
         let next = self.tell(pump);
         *is_scheduled = next.is_some();

@@ -306,7 +306,7 @@ impl Agent {
     fn speak(&mut self, is_audible: bool) {
         let packet = self.said..self.said + 480;
         if let Some(pcm) = self.says.get(packet).filter(|_| is_audible) {
-            self.own_voice.lock().send(now(), pcm);
+            self.own_voice.send(now(), pcm);
             self.said += 480;
         }
     }
