@@ -91,12 +91,14 @@ pub mod speaker;
 
 mod addressing;
 mod agent_turn;
+mod asks;
 mod audience;
 mod backchannel;
 mod close;
 mod conversation;
 mod dismissed;
 mod floor;
+mod greeting;
 mod interruption;
 mod model_events;
 mod model_link;
@@ -129,8 +131,9 @@ use backchannel::Backchannels;
 use close::Closing;
 use conversation::Conversation;
 use dismissed::Dismissed;
-use floor::{Floor, Purpose, Request};
-use input::{Ask, Playout};
+use floor::Floor;
+use greeting::Greeting;
+use input::Playout;
 use interruption::Yielding;
 use model::{Order, ResponseId};
 use model_link::Link;
@@ -197,14 +200,6 @@ pub struct Dialog {
     voices: Voices,
     /// The agent was told to stop and the queue has not reported yet; `None` = no flush is open.
     yielding: Option<Yielding>,
-}
-
-/// How far the greeting is. It is wanted once; only a greeting nobody heard is asked for again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Greeting {
-    Due,
-    Wanted { since: Instant },
-    Over,
 }
 
 impl Dialog {
@@ -334,54 +329,6 @@ impl Dialog {
         self.mind_rotation(now);
     }
 
-    fn on_ask(&mut self, now: Instant, ask: Ask) {
-        match ask {
-            Ask::Close(reason) => self.finish(reason),
-            Ask::End(reason) => self.begin_close(now, reason, None),
-            Ask::EndSaying { reason, words } => {
-                self.config.goodbye = silenced::verbatim(&words);
-                self.begin_close(now, reason, None);
-            }
-            Ask::GoOn => self.go_on(),
-            Ask::Hear(hears) => {
-                self.audience.hear(hears);
-                self.settle_ears();
-            }
-            Ask::Instruct(instructions) => self.instruct(instructions),
-            Ask::Interject(words) => self.interject(now, &words),
-            Ask::Say(_) if self.closing.is_some() => self.note_unexpected("say while closing"),
-            Ask::Say(words) => self.floor.want(Request::saying(Purpose::Say, &words)),
-            Ask::Shrink => self.shrink(),
-            Ask::Silence => self.be_silent(now),
-        }
-    }
-
-    /// From now on, and on every later connection.
-    fn instruct(&mut self, instructions: String) {
-        if self.link.is_up() {
-            self.order(Order::Instruct(instructions.clone()));
-        }
-        self.instructions = Some(instructions);
-    }
-
-    /// A connection that is away begins small anyway when it is back.
-    fn shrink(&mut self) {
-        if !self.link.is_up() || self.closing.is_some() {
-            return;
-        }
-        let playhead = &self.playhead;
-        let shrunk = self.conversation.shrink(|item| playhead.holds(item));
-        let Some((items, account)) = shrunk else {
-            return;
-        };
-        let note = Note::Shrunk { items: items.len() };
-        for item in items {
-            self.order(Order::Delete { item });
-        }
-        self.order(Order::Item(account));
-        self.note(note);
-    }
-
     fn on_playout(&mut self, now: Instant, fact: Playout) {
         match fact {
             Playout::Advanced(heard) => self.playhead.advance(&heard),
@@ -429,18 +376,6 @@ impl Dialog {
         }
     }
 
-    /// Asked for before anybody can hear it: the model needs longer than the room.
-    fn greet_when_ready(&mut self, now: Instant) {
-        let is_due = self.greeting == Greeting::Due && self.closing.is_none();
-        if !is_due || self.audience.caller().is_none() || !self.link.is_up() {
-            return;
-        }
-        if let Some(words) = &self.config.greeting {
-            self.floor.want(Request::saying(Purpose::Greeting, words));
-            self.greeting = Greeting::Wanted { since: now };
-        }
-    }
-
     /// Asks for the next wanted response, once nothing else is in its way.
     fn ask_next(&mut self, now: Instant) {
         if self.is_silenced && self.floor.hush() {
@@ -484,14 +419,6 @@ impl Dialog {
         if let Some(state) = state {
             self.publish(Publish::AgentState(state));
         }
-    }
-
-    /// Nobody may interrupt what is being said.
-    pub(crate) fn is_protected(&self) -> bool {
-        let greeting = self.greeted_by.as_ref();
-        let is_greeting = matches!(self.greeting, Greeting::Wanted { .. })
-            || greeting.is_some_and(|response| self.playhead.plays(response));
-        self.config.interruption.protect_greeting && is_greeting
     }
 
     fn order(&mut self, order: Order) {
