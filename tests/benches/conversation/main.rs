@@ -294,6 +294,7 @@ async fn sessions(
 
 const CREATE: &str = "response.create";
 const TRUNCATE: &str = "conversation.item.truncate";
+const SPEECH_STARTED: &str = "input_audio_buffer.speech_started";
 const APPEND: &str = "input_audio_buffer.append";
 const AUDIO_DELTA: &str = "response.output_audio.delta";
 

@@ -9,7 +9,7 @@ use tests::{
 };
 
 use crate::{
-    AGENT_TALKS, APPEND, AUDIO_DELTA, PATIENCE, Result, SILENCE, TRUNCATE,
+    AGENT_TALKS, APPEND, AUDIO_DELTA, PATIENCE, Result, SILENCE, SPEECH_STARTED, TRUNCATE,
     caller::{Caller, PACKET, Said},
     figures::{Figure, milliseconds},
 };
@@ -33,6 +33,9 @@ pub(crate) struct Measured {
     first_packet: Figure,
     /// Onset of the caller → the agent is silent.
     silent: Figure,
+    /// The model tells that it hears speech → the agent's last packet. Negative where our own
+    /// detector was first.
+    noticed: Figure,
     /// Where the model was told that the agent was cut, less what was heard.
     truncated: Figure,
     /// Last packet of the turn → first packet of the answer.
@@ -51,6 +54,7 @@ impl Measured {
             append: Figure::new("last_packet_to_append", "ms", 5.0),
             first_packet: Figure::new("first_delta_to_first_packet", "ms", 10.0),
             silent: Figure::new("onset_to_silence", "ms", 230.0),
+            noticed: Figure::new("speech_started_to_last_packet", "ms", 20.0),
             truncated: Figure::new("truncated_off_heard", "ms", 20.0),
             whole: Figure::new("voice_to_voice", "ms", 1_400.0),
             added: Figure::new(added, "ms", open),
@@ -58,11 +62,12 @@ impl Measured {
         }
     }
 
-    pub(crate) fn all(self) -> [Figure; 7] {
+    pub(crate) fn all(self) -> [Figure; 8] {
         [
             self.append,
             self.first_packet,
             self.silent,
+            self.noticed,
             self.truncated,
             self.whole,
             self.added,
@@ -152,6 +157,12 @@ impl Turns {
         let silent = last + PACKET;
         let took = silent.saturating_duration_since(said.onset);
         measured.silent.push(milliseconds(took));
+        let noticed = model.first_on(self.connection, Side::Server, SPEECH_STARTED, said.onset);
+        if let Some(noticed) = noticed {
+            let late = milliseconds(last.saturating_duration_since(noticed.at));
+            let early = milliseconds(noticed.at.saturating_duration_since(last));
+            measured.noticed.push(late - early);
+        }
         let cut = model.first_on(self.connection, Side::Client, TRUNCATE, said.onset);
         let kept = cut.and_then(|cut| cut.event["audio_end_ms"].as_f64());
         if let (Some(kept), Some(began)) = (kept, answer) {
