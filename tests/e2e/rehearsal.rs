@@ -27,7 +27,6 @@ async fn what_one_participant_says_another_one_hears_at_that_moment() {
         heard.started >= said.started - Duration::from_millis(50),
         "heard before it was said"
     );
-    assert!(heard.score > 0.85, "{heard:?}");
     let others: Vec<_> = ann
         .transcript_of(said.started)
         .iter()

@@ -11,7 +11,7 @@ use crate::clips::{Clip, SAMPLE_RATE, duration_of, samples_in};
 mod pieces;
 mod spectrum;
 
-pub use pieces::likeness;
+pub use pieces::{find_stretched, likeness};
 use spectrum::Picture;
 
 /// A clip that was found in a recording.

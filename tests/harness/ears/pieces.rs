@@ -7,23 +7,33 @@
 
 use std::time::Duration;
 
+use super::Heard;
 use crate::clips::{Clip, duration_of, samples_in};
 
 /// As long as the shortest clip that ears tell from others.
 const PIECE: Duration = Duration::from_millis(250);
 /// So many of the pieces must be there: one that was stretched may be beyond recognition.
 const ENOUGH: f32 = 0.6;
+/// In a long talk some pieces are found by chance.
+const ENOUGH_IN_A_TALK: f32 = 0.75;
 
 /// How alike, 0 to 1; `None` when it is another sentence, or none.
 pub fn likeness(recording: &[i16], clip: &Clip) -> Option<f32> {
-    let whole = super::find(recording, clip).map(|heard| heard.score);
-    whole.or_else(|| in_pieces(recording, clip))
+    let whole = super::find(recording, clip);
+    let heard = whole.or_else(|| in_pieces(recording, clip, ENOUGH));
+    heard.map(|heard| heard.score)
 }
 
-/// The share of pieces that were heard, each where the one before lets it be.
-fn in_pieces(recording: &[i16], clip: &Clip) -> Option<f32> {
+/// The clip, although it was stretched or has holes, somewhere in a long talk.
+pub fn find_stretched(recording: &[i16], clip: &Clip) -> Option<Heard> {
+    in_pieces(recording, clip, ENOUGH_IN_A_TALK)
+}
+
+/// The clip in pieces, each where the one before lets it be; the score is the share that was heard.
+fn in_pieces(recording: &[i16], clip: &Clip, enough: f32) -> Option<Heard> {
     let (mut found, mut count) = (0usize, 0usize);
     let mut place: Option<Duration> = None;
+    let mut at = Duration::ZERO;
     for piece in pieces(clip) {
         count += 1;
         let from = place.map_or(0, |at| samples_in(at).saturating_sub(samples_in(PIECE) / 2));
@@ -32,11 +42,20 @@ fn in_pieces(recording: &[i16], clip: &Clip) -> Option<f32> {
         let part = &recording[from.min(recording.len())..window.min(recording.len())];
         if let Some(heard) = super::find(part, &piece) {
             found += 1;
-            place = Some(duration_of(from) + heard.at + PIECE);
+            let here = duration_of(from) + heard.at;
+            if place.is_none() {
+                let before = PIECE * u32::try_from(count - 1).unwrap_or_default();
+                at = here.saturating_sub(before);
+            }
+            place = Some(here + PIECE);
         }
     }
     let share = found as f32 / count as f32;
-    (share >= ENOUGH && found > 1).then_some(share)
+    (share >= enough && found > 1).then_some(Heard {
+        name: clip.name,
+        at,
+        score: share,
+    })
 }
 
 /// The clip cut up; what remains at the end belongs to the last piece.
@@ -61,7 +80,7 @@ fn pieces(clip: &Clip) -> impl Iterator<Item = Clip> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clips::clip;
+    use crate::clips::{clip, of_agent, of_callers};
 
     const SENTENCES: [&str; 6] = [
         "agent-answered",
@@ -110,6 +129,32 @@ mod tests {
             let pcm = &clip(name).pcm;
             let third = &pcm[..pcm.len() / 3];
             assert_eq!(likeness(third, clip(name)), None, "a third of {name}");
+        }
+    }
+
+    #[test]
+    fn a_sentence_with_holes_is_heard_where_it_is() {
+        for wanted in of_callers().filter(|clip| clip.duration() > Duration::from_secs(1)) {
+            let pause = vec![0; samples_in(Duration::from_secs(1))];
+            let mut heard = [pause.clone(), wanted.pcm.clone(), pause].concat();
+            for hole in [0.3, 0.7] {
+                let at = samples_in(Duration::from_secs(1) + wanted.duration().mul_f32(hole));
+                let length = samples_in(Duration::from_millis(70));
+                heard.splice(at..at, vec![0; length]);
+            }
+            let found = find_stretched(&heard, wanted).expect(wanted.name);
+            let late = found.at.abs_diff(Duration::from_secs(1));
+            assert!(late < Duration::from_millis(150), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_talk_without_the_sentence_does_not_hold_it() {
+        for wanted in of_callers() {
+            let others = of_callers().chain(of_agent());
+            let others = others.filter(|other| other.name != wanted.name);
+            let talk: Vec<i16> = others.flat_map(|other| other.pcm.clone()).collect();
+            assert_eq!(find_stretched(&talk, wanted), None);
         }
     }
 

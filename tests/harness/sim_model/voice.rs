@@ -79,7 +79,8 @@ pub(super) fn words_of(pcm: &[i16]) -> String {
     let margin = vec![0; samples_in(Duration::from_millis(200))];
     let known = (trimmed.len() <= samples_in(LONGEST_KNOWN)).then(|| {
         let padded = [&margin[..], trimmed, &margin[..]].concat();
-        ears::best_of(&padded, clips::of_callers())
+        let stretched = || clips::of_callers().find_map(|clip| ears::find_stretched(&padded, clip));
+        ears::best_of(&padded, clips::of_callers()).or_else(stretched)
     });
     match known.flatten() {
         Some(heard) => clips::clip(heard.name).words.to_owned(),
