@@ -60,6 +60,50 @@ async fn a_sentence_in_which_the_model_link_breaks_is_heard_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_turn_whose_words_nobody_knows_yet_is_heard_again_when_the_link_breaks() {
+    let stack = Stack::start().await;
+    let (ann, _) = greeted(&stack, "ann", "kitchen").await;
+    stack.model.script(|script| {
+        script.reply_after = LATER;
+        script.transcribe_after = LATER;
+    });
+    let said = ann.say("caller-mountains").await;
+    eventually("her words are a turn", SOON, || {
+        let turns = stack
+            .model
+            .events(Side::Server, "input_audio_buffer.committed");
+        expect(!turns.is_empty(), "no turn yet".to_owned())
+    })
+    .await;
+    stack.model.script(|script| *script = Script::default());
+    stack.model.drop_links();
+    let answer = ann.hears("agent-you-said", said.ended, LATER).await;
+    ann.hears("caller-mountains", answer.ended, SOON).await;
+    let turns = stack
+        .model
+        .events(Side::Server, "input_audio_buffer.committed");
+    let connections: Vec<_> = turns.iter().map(|turn| turn.connection).collect();
+    assert_eq!(connections, [1, 2], "the same sentence, told twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_speaks_while_the_model_is_away_is_asked_for_a_moment_and_answered_later() {
+    let stack = Stack::start().await;
+    let (ann, _) = greeted(&stack, "ann", "kitchen").await;
+    stack
+        .model
+        .script(|script| script.handshake = Handshake::Refuse(503));
+    stack.model.drop_links();
+    let said = ann.say("caller-mountains").await;
+    let clip = ann.hears("worker-one-moment", said.ended, SOON).await;
+    stack
+        .model
+        .script(|script| script.handshake = Handshake::Accept);
+    let answer = ann.hears("agent-you-said", clip.ended, LATER).await;
+    ann.hears("caller-mountains", answer.ended, SOON).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_model_that_is_down_at_the_start_is_waited_for() {
     let script = Script {
         handshake: Handshake::Refuse(503),
@@ -88,7 +132,9 @@ async fn a_refused_key_fails_the_job_and_stops_new_ones_until_a_probe_succeeds()
         ..Script::default()
     };
     let stack = Stack::with(script, |settings| settings).await;
-    let _ann = stack.caller("ann", "kitchen").await;
+    let joining = Instant::now();
+    let ann = stack.caller("ann", "kitchen").await;
+    ann.hears("worker-failure", joining, SOON).await;
     let end = job_over(&stack.livekit, "kitchen").await;
     assert!(end.failed, "{}", end.line);
     assert!(end.line.contains("model"), "{}", end.line);

@@ -1,10 +1,20 @@
 //! A conversation: greeting, turns, transcripts.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
-use tests::{eventually::eventually, sim_model::Side, stack::Stack, voice::silence};
+use tests::{
+    eventually::eventually,
+    livekit_server::Pass,
+    sim_model::Side,
+    stack::Stack,
+    user::{Before, User},
+    voice::silence,
+};
 
-use crate::story::{SOON, greeted};
+use crate::story::{LATER, QUIET, SOON, greeted, says};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_is_greeted_and_hears_own_words_repeated() {
@@ -29,6 +39,40 @@ async fn a_caller_is_greeted_and_hears_own_words_repeated() {
     );
     assert!(attributes.contains_key("lk.agent.name"), "{attributes:?}");
     stack.worker.assert_no_secret_was_printed();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_before_the_agent_is_there_is_heard_and_answered() {
+    let stack = Stack::start().await;
+    for (room, before, clip) in [
+        ("porch", Before::raw("caller-mountains"), "caller-mountains"),
+        ("garage", Before::of_browser(), "caller-train"),
+    ] {
+        let pass = Pass::of("ann", room);
+        let mut ann = User::join_silently(&stack.livekit.url(), &pass).await;
+        let joined = Instant::now();
+        ann.open_microphone_after(&before).await;
+        let answer = ann.hears("agent-you-said", joined, LATER).await;
+        ann.hears(clip, answer.ended, SOON).await;
+        let said = ann.say("caller-apples").await;
+        let answer = ann.hears("agent-you-said", said.ended, SOON).await;
+        ann.hears("caller-apples", answer.ended, SOON).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_that_nobody_can_read_is_skipped_and_said() {
+    let stack = Stack::start().await;
+    let pass = Pass::of("ann", "porch");
+    let mut ann = User::join_silently(&stack.livekit.url(), &pass).await;
+    let joined = Instant::now();
+    ann.open_microphone_after(&Before::unreadable()).await;
+    ann.hears("agent-greeting", joined, SOON).await;
+    ann.hears_silence(QUIET, SOON).await;
+    says(&stack, &["before the agent came", "no WebM"], SOON).await;
+    let said = ann.say("caller-apples").await;
+    let answer = ann.hears("agent-you-said", said.ended, SOON).await;
+    ann.hears("caller-apples", answer.ended, SOON).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ pub const SAMPLE_RATE: u32 = 24_000;
 pub struct Clip {
     /// File name without its ending; also what tests call it.
     pub name: &'static str,
-    /// The words, as they stand in `phrases.txt`.
+    /// The words, as they stand in `phrases.txt`; empty for the worker's own.
     pub words: &'static str,
     /// Mono samples at [`SAMPLE_RATE`].
     pub pcm: Vec<i16>,
@@ -51,7 +51,8 @@ pub fn clip(name: &str) -> &'static Clip {
 
 /// The clip of that name, if there is one.
 pub fn find(name: &str) -> Option<&'static Clip> {
-    CLIPS.iter().find(|clip| clip.name == name)
+    let all = CLIPS.iter().chain(OF_WORKER.iter());
+    all.into_iter().find(|clip| clip.name == name)
 }
 
 /// Everything a scripted caller can say.
@@ -73,6 +74,25 @@ static CLIPS: LazyLock<Vec<Clip>> = LazyLock::new(|| {
             pcm: decode(bytes),
         })
         .collect()
+});
+
+/// What the worker says without a model.
+static OF_WORKER: LazyLock<[Clip; 2]> = LazyLock::new(|| {
+    let clip = |name, bytes| Clip {
+        name,
+        words: "",
+        pcm: decode(bytes),
+    };
+    [
+        clip(
+            "worker-one-moment",
+            include_bytes!("../../worker/clips/en/one-moment.wav"),
+        ),
+        clip(
+            "worker-failure",
+            include_bytes!("../../worker/clips/en/failure.wav"),
+        ),
+    ]
 });
 
 const PHRASES: &str = include_str!("../fixtures/clips/phrases.txt");

@@ -11,20 +11,22 @@ use std::{
 
 use livekit::{
     DisconnectReason, ParticipantKind, SendTextOptions, StreamReader, TextStreamReader,
-    options::TrackPublishOptions, prelude::*,
+    options::TrackPublishOptions, participant::ParticipantState, prelude::*,
 };
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
     clips::{self, duration_of},
-    ears,
-    eventually::eventually,
+    eventually::{eventually, expect},
     livekit_server::Pass,
     microphone::{self, Microphone},
 };
 
+mod before;
+mod hearing;
 mod recording;
 
+pub use before::Before;
 pub use recording::Recording;
 
 /// A person in a room; dropping it makes it vanish as a closed laptop does.
@@ -90,8 +92,11 @@ pub struct Sound {
     pub score: f32,
 }
 
-/// Sound in the microphone's queue: more would make a person late.
-const QUEUE: u32 = 100;
+/// An agent that has not come by then does not come.
+const AGENT: Duration = Duration::from_secs(15);
+/// Sound in the microphone's queue, in milliseconds. A person does not stop in mid-sentence, so it may be
+/// filled ahead: a test on a busy machine speaks without holes.
+const QUEUE: u32 = 1_000;
 
 impl User {
     /// Joins with a microphone.
@@ -134,6 +139,34 @@ impl User {
         let publication = microphone.publish(&self.room, TrackPublishOptions::default());
         self.microphone = Some(Open {
             publication: publication.await.expect("published"),
+            microphone,
+        });
+    }
+
+    /// Publishes a microphone into which something was said before, and sends that as soon as an agent
+    /// is there.
+    ///
+    /// # Panics
+    /// When it cannot be published or sent.
+    pub async fn open_microphone_after(&mut self, before: &Before) {
+        let options = TrackPublishOptions {
+            preconnect_buffer: true,
+            ..TrackPublishOptions::default()
+        };
+        let microphone = Microphone::new(QUEUE);
+        let publication = microphone.publish(&self.room, options);
+        let publication = publication.await.expect("published");
+        eventually("an agent can be sent something", AGENT, || {
+            let others = self.room.remote_participants();
+            let is_active = |other: &RemoteParticipant| {
+                other.kind() == ParticipantKind::Agent && other.state() == ParticipantState::Active
+            };
+            expect(others.values().any(is_active), "nobody")
+        })
+        .await;
+        before.send(&self.room, &publication.sid()).await;
+        self.microphone = Some(Open {
+            publication,
             microphone,
         });
     }
@@ -291,105 +324,6 @@ impl User {
             .collect()
     }
 
-    /// Listens to this agent only, where there are several.
-    pub fn listens_to(&self, agent: &str) {
-        self.notes.lock().listens_to = Some(agent.to_owned());
-    }
-
-    /// Everything heard of the agent so far. Empty when nothing was.
-    pub fn recording(&self) -> Recording {
-        let notes = self.notes.lock();
-        let heard = match &notes.listens_to {
-            Some(agent) => notes.recordings.get(agent),
-            None => notes
-                .recordings
-                .values()
-                .max_by_key(|recording| recording.started),
-        };
-        heard
-            .cloned()
-            .unwrap_or_default()
-            .until(Instant::now() - IN_FLIGHT)
-    }
-
-    /// Lets go of what was recorded before that moment: for calls of an hour.
-    pub fn forget_before(&self, moment: Instant) {
-        for recording in self.notes.lock().recordings.values_mut() {
-            *recording = recording.since(moment);
-        }
-    }
-
-    /// Waits until this clip of the agent (or of the person it repeats) is heard, beginning after
-    /// that moment.
-    ///
-    /// # Panics
-    /// When it is not heard in time; the message says what was heard instead.
-    pub async fn hears(&self, clip: &str, since: Instant, within: Duration) -> Sound {
-        let clip = clips::clip(clip);
-        let deadline = Instant::now() + within;
-        loop {
-            let recording = self.recording().since(since);
-            if let Some(heard) = ears::find(&recording.pcm, clip) {
-                let started = recording.started + heard.at;
-                let ended = started + clip.duration();
-                return Sound {
-                    name: heard.name,
-                    started,
-                    ended,
-                    score: heard.score,
-                };
-            }
-            if Instant::now() > deadline {
-                let length = duration_of(recording.pcm.len());
-                panic!(
-                    "{} not heard within {within:?}; in {length:?} of sound: {:?}",
-                    clip.name,
-                    self.transcript_of(since)
-                );
-            }
-            tokio::time::sleep(LISTENING_TICK).await;
-        }
-    }
-
-    /// Every clip heard since then, in order.
-    pub fn transcript_of(&self, since: Instant) -> Vec<Sound> {
-        let recording = self.recording().since(since);
-        let all = clips::of_agent().chain(clips::of_callers());
-        let sound = |heard: ears::Heard| {
-            let started = recording.started + heard.at;
-            let ended = started + clips::clip(heard.name).duration();
-            Sound {
-                name: heard.name,
-                started,
-                ended,
-                score: heard.score,
-            }
-        };
-        ears::transcribe(&recording.pcm, all)
-            .into_iter()
-            .map(sound)
-            .collect()
-    }
-
-    /// Waits until nothing has been heard for that long, and tells since when it is silent.
-    ///
-    /// # Panics
-    /// When it does not get silent in time.
-    pub async fn hears_silence(&self, lasting: Duration, within: Duration) -> Instant {
-        eventually("the agent is silent", within, || {
-            let recording = self.recording();
-            let silent = ears::silent_from(&recording.pcm);
-            let lasted = duration_of(recording.pcm.len()).saturating_sub(silent);
-            let seen = format!("{lasted:?} of silence");
-            if lasted >= lasting {
-                Ok(recording.started + silent)
-            } else {
-                Err(seen)
-            }
-        })
-        .await
-    }
-
     /// Transcripts so far, in order of arrival.
     pub fn lines(&self) -> Vec<Line> {
         self.notes.lock().lines.clone()
@@ -415,11 +349,6 @@ impl User {
         self.notes.lock().disconnected
     }
 }
-
-/// What was sent this recently may not have arrived: it is not silence yet.
-const IN_FLIGHT: Duration = Duration::from_millis(60);
-/// Looking for a clip costs more than a look at a flag.
-const LISTENING_TICK: Duration = Duration::from_millis(150);
 
 impl Notes {
     fn lock(&self) -> MutexGuard<'_, Noticed> {

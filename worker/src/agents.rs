@@ -4,6 +4,7 @@
 //! know rooms or models: what leaves here is a [`Rendered`] agent, ready for a session.
 
 mod addressing;
+mod clips;
 pub mod definition;
 mod interruption;
 pub mod render;
@@ -13,6 +14,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use serde_json::Value;
 
 pub use addressing::Answers;
+pub use clips::{ClipFiles, Clips};
 pub use definition::{Definition, Hears, Variable};
 pub use interruption::{FirstSign, Interruption};
 pub use render::Rendered;
@@ -46,7 +48,12 @@ impl Agents {
         let mut problems = Vec::new();
         let mut by_name = BTreeMap::new();
         for (file, text) in read_all(source, directory, &mut problems) {
-            match definition(&schema, &text) {
+            let read = definition(&schema, &text).and_then(|mut definition| {
+                let clips = Clips::load(&definition.clips, source, directory);
+                definition.sounds = Arc::new(clips?);
+                Ok(definition)
+            });
+            match read {
                 Err(wrong) => problems.extend(wrong.within(&file).0),
                 Ok(definition) => {
                     let name = definition.name.clone();
@@ -59,7 +66,9 @@ impl Agents {
                 }
             }
         }
-        let built_in = definition(&schema, BUILT_IN).map_err(|p| p.within("receptionist.toml"))?;
+        let mut built_in =
+            definition(&schema, BUILT_IN).map_err(|p| p.within("receptionist.toml"))?;
+        built_in.sounds = Arc::new(Clips::shipped());
         by_name.entry(built_in.name.clone()).or_insert(built_in);
         if !by_name.contains_key(fallback) {
             problems.push(Problem::new(

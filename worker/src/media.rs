@@ -4,6 +4,7 @@
 //! Everything runs at 24 kHz mono, the model's own rate, so nothing is resampled on the way. No
 //! sample waits for a decision; decisions reach audio only as gate and flush.
 
+pub(crate) mod beginning;
 pub mod clock;
 pub mod ear;
 pub mod echo;

@@ -35,6 +35,7 @@ use self::{
 };
 
 pub mod audience;
+mod beginning;
 pub mod chat;
 pub mod connect;
 pub mod door;
@@ -55,7 +56,8 @@ const ORDERS: usize = 64;
 /// Pieces of transcript not yet sent. When full the newest piece is dropped and said so in the
 /// log: text may lag behind speech, it must not hold it up.
 const TEXTS: usize = 256;
-/// Lines being received at the same time. More are not read: people do not type that fast.
+/// Lines and recordings being received at the same time. More are not read: people do not type that
+/// fast.
 const LINES: usize = 16;
 
 /// How often the packets of the room are counted.
@@ -392,6 +394,12 @@ impl Reader {
             Meaning::Line(line) => {
                 if self.work.len() < LINES {
                     self.work.spawn(line.read());
+                }
+                Vec::new()
+            }
+            Meaning::Recording(recording) => {
+                if self.work.len() < LINES {
+                    self.work.spawn(recording.read());
                 }
                 Vec::new()
             }

@@ -259,8 +259,10 @@ async fn hold(
         joined: Instant::now(),
         ears: BTreeMap::new(),
         clock: TurnClock::default(),
+        is_model_gone: false,
         watch: Watch::default(),
         rotation: Rotation::new(deps.rotation),
+        clips: request.agent.clips.clone(),
         asked: None,
         over: None,
     };

@@ -29,13 +29,13 @@ const RESUMED: &str = "The connection was interrupted and is back. Carry on wher
                        conversation stopped. Do not greet again.";
 const MOVED: &str =
     "This conversation is under way. Carry on where it stopped. Do not greet again.";
-const LOST: &str = "The caller said something that did not reach you. Ask them to repeat it.";
+/// For a new connection that heard nothing of it either.
+pub(crate) const LOST: &str =
+    "The caller said something that did not reach you. Ask them to repeat it.";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Author {
     Agent,
-    /// Something of a user that was never understood.
-    Lost,
     Tool,
     User,
 }
@@ -48,6 +48,8 @@ struct Turn {
     text: String,
     /// Who of several people it was; `None` = there is only one.
     speaker: Option<String>,
+    /// Its words are all known, or an answer to it has begun: the sound of it is needed no more.
+    is_settled: bool,
 }
 
 /// The mirror.
@@ -78,6 +80,36 @@ impl Conversation {
         self.set(Author::User, item, text);
     }
 
+    /// That was all of it.
+    pub(crate) fn user_said_all(&mut self, item: &ItemId, text: &str) {
+        self.user_said(item, text);
+        let is_it = |turn: &&mut Turn| turn.item.as_ref() == Some(item);
+        if let Some(turn) = self.turns.iter_mut().rev().find(is_it) {
+            turn.is_settled = true;
+        }
+    }
+
+    /// An answer to all that was said has begun.
+    pub(crate) fn is_answered(&mut self) {
+        for turn in &mut self.turns {
+            turn.is_settled = true;
+        }
+    }
+
+    /// The connection ended before anybody knew or answered these: they have to be heard again, and
+    /// are no turns until then.
+    pub(crate) fn take_unheard(&mut self) -> Vec<ItemId> {
+        let mut unheard = Vec::new();
+        self.turns.retain(|turn| match &turn.item {
+            Some(item) if turn.author == Author::User && !turn.is_settled => {
+                unheard.push(item.clone());
+                false
+            }
+            _ => true,
+        });
+        unheard
+    }
+
     /// Who of several people said it.
     pub(crate) fn user_is(&mut self, item: &ItemId, speaker: String) {
         let is_it = |turn: &&mut Turn| turn.item.as_ref() == Some(item);
@@ -100,19 +132,9 @@ impl Conversation {
         self.push(Author::Tool, None, &format!("{name}: {output}"));
     }
 
-    /// The connection ended before anybody could answer this turn.
-    pub(crate) fn user_unanswered(&mut self, item: &ItemId) {
-        let mut turns = self.turns.iter();
-        let is_known = turns.any(|turn| turn.item.as_ref() == Some(item) && !turn.text.is_empty());
-        if !is_known {
-            self.push(Author::Lost, None, "");
-        }
-    }
-
     /// Item ids mean nothing any more.
     pub(crate) fn disconnect(&mut self) {
-        self.turns
-            .retain(|turn| turn.author == Author::Lost || !turn.text.is_empty());
+        self.turns.retain(|turn| !turn.text.is_empty());
         for turn in &mut self.turns {
             turn.item = None;
         }
@@ -237,6 +259,7 @@ impl Conversation {
             item,
             text: shorten(text).to_owned(),
             speaker: None,
+            is_settled: false,
         });
     }
 }
@@ -245,7 +268,6 @@ impl Turn {
     fn to_item(&self) -> Option<NewItem> {
         let text = self.text.clone();
         match self.author {
-            Author::Lost => Some(NewItem::SystemText(LOST.to_owned())),
             _ if text.is_empty() => None,
             Author::Agent => Some(NewItem::AgentText(text)),
             Author::Tool => Some(NewItem::SystemText(format!("A tool answered. {text}"))),
@@ -258,7 +280,6 @@ impl Turn {
 
     fn to_line(&self) -> Option<String> {
         match self.author {
-            Author::Lost => None,
             _ if self.text.is_empty() => None,
             Author::Agent => Some(format!("You: {}", self.text)),
             Author::Tool => Some(format!("Tool: {}", self.text)),
@@ -328,14 +349,19 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_nobody_understood_is_asked_for_again() {
+    fn what_is_neither_known_nor_answered_is_heard_again() {
         let mut conversation = Conversation::default();
-        conversation.user_committed(&item(1));
-        conversation.user_unanswered(&item(1));
+        for n in 1..=3 {
+            conversation.user_committed(&item(n));
+        }
+        conversation.user_said_all(&item(1), "Hello.");
+        conversation.user_said(&item(2), "What");
+        assert_eq!(conversation.take_unheard(), [item(2), item(3)]);
         conversation.disconnect();
-        assert_eq!(
-            conversation.replay()[1..],
-            [NewItem::SystemText(LOST.to_owned())]
-        );
+        assert_eq!(conversation.replay().len(), 2, "the first is told as text");
+
+        conversation.user_committed(&item(4));
+        conversation.is_answered();
+        assert_eq!(conversation.take_unheard(), []);
     }
 }

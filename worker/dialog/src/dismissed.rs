@@ -136,7 +136,7 @@ impl Dialog {
         if let Some(speaker) = speakers.first() {
             self.user.set_speaker(id, speaker);
         }
-        self.conversation.user_said(id, text);
+        self.conversation.user_said_all(id, text);
         let names = self.audience.is_shared().then(|| self.names(&speakers));
         if let Some(names) = &names {
             self.conversation.user_is(id, names.clone());

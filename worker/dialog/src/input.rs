@@ -175,6 +175,8 @@ pub struct Heard {
 pub enum Playout {
     /// The playhead moved on; coalesced, about ten times a second.
     Advanced(Heard),
+    /// The clip was heard to its end, was stopped, or there is none.
+    ClipOver,
     /// Every item that was complete has been played; nothing is queued.
     Drained,
     /// A flush was carried out: what had been heard of every item that was cut. Items that were

@@ -98,6 +98,7 @@ mod close;
 mod conversation;
 mod dismissed;
 mod floor;
+mod gap;
 mod greeting;
 mod interruption;
 mod model_events;
@@ -132,6 +133,7 @@ use close::Closing;
 use conversation::Conversation;
 use dismissed::Dismissed;
 use floor::Floor;
+use gap::Gap;
 use greeting::Greeting;
 use input::Playout;
 use interruption::Yielding;
@@ -171,6 +173,7 @@ pub struct Dialog {
     /// When the agent last heard itself; `None` = never.
     echoed: Option<Instant>,
     floor: Floor,
+    gap: Gap,
     /// The response that is the greeting; `None` = it has not come.
     greeted_by: Option<ResponseId>,
     greeting: Greeting,
@@ -224,6 +227,7 @@ impl Dialog {
             heard_item: None,
             echoed: None,
             floor: Floor::default(),
+            gap: Gap::default(),
             greeted_by: None,
             greeting,
             instructions: None,
@@ -290,6 +294,9 @@ impl Dialog {
                 Timer::Close => self.finish_closing(),
                 Timer::Commit => self.on_commit_overdue(),
                 Timer::Flush => self.on_flush_overdue(now),
+                Timer::Gap => self.on_gap(now),
+                Timer::Hearing => self.on_overheard(),
+                Timer::LastWords => self.on_last_words_over(),
                 Timer::Name => self.on_name_overdue(now),
                 Timer::Overlap => self.on_overlap_due(now),
                 Timer::Press => self.on_endless_press(now),
@@ -325,6 +332,8 @@ impl Dialog {
         self.finish_when_said(now);
         self.publish_state();
         self.mind_silence(now);
+        self.mind_gap();
+        self.say_last_words(now);
         self.control_turns();
         self.mind_rotation(now);
     }
@@ -332,6 +341,7 @@ impl Dialog {
     fn on_playout(&mut self, now: Instant, fact: Playout) {
         match fact {
             Playout::Advanced(heard) => self.playhead.advance(&heard),
+            Playout::ClipOver => self.on_clip_over(now),
             Playout::Drained => self.playhead.drain(),
             Playout::Flushed { cut } => self.on_flushed(now, &cut),
             Playout::Paused => {
@@ -350,6 +360,7 @@ impl Dialog {
     pub(crate) fn on_first_sound(&mut self, now: Instant, item: &model::ItemId) {
         self.conversation.agent_started(item);
         self.addressing.is_heard();
+        self.end_gap();
         if let Greeting::Wanted { since } = self.greeting {
             self.greeting = Greeting::Over;
             self.note(Note::Greeted {
@@ -408,6 +419,7 @@ impl Dialog {
         let is_thinking = self.responses.is_generating()
             || self.user.is_committed()
             || self.calls.is_running()
+            || self.owes_hearing()
             || !self.floor.is_empty();
         let state = self.agent.update(Facts {
             is_connected: self.is_room_ready && self.link.is_up(),

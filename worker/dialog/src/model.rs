@@ -239,6 +239,9 @@ pub enum Order {
         /// The item.
         item: ItemId,
     },
+    /// These turns of a connection that was lost are heard again, as sound; as part of what a new
+    /// connection is told.
+    HearAgain(Vec<ItemId>),
     /// These are the session's instructions from now on.
     Instruct(String),
     /// Put an item at the end of the conversation.

@@ -143,6 +143,9 @@ impl Dialog {
         self.floor.served_by(self.user.number());
         self.timers.stop(Timer::TurnGrace);
         self.user.answer(now);
+        if self.responses.is_answering() {
+            self.conversation.is_answered();
+        }
     }
 
     /// Whether speech of this response still counts; a response nobody announced is taken up.
@@ -157,6 +160,9 @@ impl Dialog {
                 if !live.is_cancelled {
                     self.timers
                         .set(Timer::Response, now + self.config.response_limit);
+                }
+                if live.is_answer() {
+                    self.conversation.is_answered();
                 }
                 live.sees(item)
             }
@@ -239,6 +245,7 @@ impl Dialog {
         }
         request.is_retry = true;
         self.note(Note::ResponseRetried { code });
+        self.begin_gap(now);
         self.floor.want_again(request);
         self.timers
             .set(Timer::Backoff, now + self.config.retry_delay);
@@ -324,6 +331,9 @@ impl Dialog {
         if let Some(live) = &mut self.responses.live {
             live.has_content = true;
             live.last_sign = now;
+            if live.is_answer() {
+                self.conversation.is_answered();
+            }
         }
         let id = call.call.clone();
         let is_over = standing == Standing::Over;

@@ -8,9 +8,10 @@ use std::time::Instant;
 
 use crate::{
     Dialog, Greeting,
+    conversation::LOST,
     floor::{Purpose, Request},
     input::ModelLink,
-    model::{Capabilities, NewItem, Order},
+    model::{Capabilities, ItemId, NewItem, Order},
     note::Note,
     output::CloseReason,
     response::{Asked, Live},
@@ -27,6 +28,8 @@ pub(crate) struct Link {
     lost: Option<Instant>,
     /// The model was told to create responses by itself.
     creates_now: bool,
+    /// Turns that the lost connection left open, without words: the next one hears them again.
+    unheard: Vec<ItemId>,
 }
 
 impl Link {
@@ -60,7 +63,7 @@ impl Dialog {
         match change {
             ModelLink::Down => self.on_link_down(now),
             ModelLink::Exhausted { reason } => {
-                self.finish(CloseReason::ModelUnavailable { reason });
+                self.end_without_model(now, CloseReason::ModelUnavailable { reason });
             }
             ModelLink::Rotated(capabilities) => self.on_rotated(capabilities),
             ModelLink::Spare => self.on_spare(),
@@ -74,6 +77,7 @@ impl Dialog {
             self.on_link_down(now);
         }
         self.link.up = Some(capabilities);
+        self.is_heard_again();
         // The first connection creates responses from the start, a later one only when told to.
         self.link.creates_now = self.link.lost.is_none() && self.link.creates_responses();
         self.instruct_anew();
@@ -94,9 +98,41 @@ impl Dialog {
             items,
             away: now.saturating_duration_since(lost),
         });
+        self.hear_again(now);
         self.ask_next(now);
         self.begin_turns();
         self.commit_what_waits(now);
+    }
+
+    /// What people said in turns that nobody knows in words is told as sound. It becomes turns once
+    /// more, and is answered like any other.
+    fn hear_again(&mut self, now: Instant) {
+        let items = std::mem::take(&mut self.link.unheard);
+        if items.is_empty() {
+            return;
+        }
+        self.note(Note::HeardAgain { turns: items.len() });
+        self.order(Order::HearAgain(items));
+        if self.config.presses_to_talk {
+            return self.presses.commit_again();
+        }
+        let patience = self.config.interruption.words_wait;
+        self.timers.set(Timer::Hearing, now + patience);
+    }
+
+    /// Something has to be heard again that nobody answers before.
+    pub(crate) fn owes_hearing(&self) -> bool {
+        self.timers.is_set(Timer::Hearing) || !self.link.unheard.is_empty()
+    }
+
+    /// The model was told something again, and noticed nobody.
+    pub(crate) fn on_overheard(&mut self) {
+        if self.is_silenced || self.closing.is_some() || self.answers_by_name() {
+            return self.note(Note::TurnUnanswered);
+        }
+        let lost = NewItem::SystemText(LOST.to_owned());
+        self.order(Order::Item(lost));
+        self.floor.want(Request::reply(self.user.number()));
     }
 
     /// Ends what a fresh connection is told. Said in any case: what was kept of the caller's sound
@@ -147,6 +183,7 @@ impl Dialog {
             return;
         }
         self.link.lost = Some(now);
+        self.begin_gap(now);
         if self.timers.is_set(Timer::Commit) {
             self.presses.commit_again();
         }
@@ -157,6 +194,7 @@ impl Dialog {
         for timer in [
             Timer::Backoff,
             Timer::Commit,
+            Timer::Hearing,
             Timer::Name,
             Timer::Response,
             Timer::Rotation,
@@ -185,14 +223,18 @@ impl Dialog {
             self.floor.want_again(request);
         }
         // What is no item yet the next connection is told again, as sound.
-        let Some(Some(item)) = self.user.disconnect() else {
-            return;
-        };
-        if self.addressing.disconnect() {
-            return self.note(Note::TurnUnanswered);
+        let is_open = matches!(self.user.disconnect(), Some(Some(_)));
+        let waits_for_name = self.addressing.disconnect();
+        self.link.unheard = self.conversation.take_unheard();
+        if !self.link.unheard.is_empty() {
+            // The answer to what is heard again serves all that is open.
+            self.floor.withdraw(Purpose::Reply);
+            self.note(Note::TurnContinued);
+        } else if is_open && waits_for_name {
+            self.note(Note::TurnUnanswered);
+        } else if is_open {
+            self.floor.want(Request::reply(self.user.number()));
         }
-        self.conversation.user_unanswered(&item);
-        self.floor.want(Request::reply(self.user.number()));
     }
 
     fn owed_by(&self, live: Live) -> Option<Request> {

@@ -22,10 +22,17 @@ pub enum Note {
         /// An ear heard it; otherwise only the model did.
         is_heard: bool,
     },
+    /// Somebody waited in silence for a model that was away, and was told so.
+    GapCovered,
     /// The first sound of the greeting: time since it was asked for.
     Greeted {
         /// From `Create` to `Started`.
         latency: Duration,
+    },
+    /// A new connection hears turns again that the lost one left without words and without an answer.
+    HeardAgain {
+        /// How many.
+        turns: usize,
     },
     /// The agent yielded to somebody.
     Interrupted {

@@ -59,8 +59,23 @@ pub enum PlayoutOrder {
     /// Fall silent at once and keep what is queued. Reported as
     /// [`crate::input::Playout::Paused`] if a voice was to be heard.
     Pause,
+    /// Play this clip as soon as nothing else is to be heard; what comes then waits for its end.
+    /// Answered by [`crate::input::Playout::ClipOver`].
+    PlayClip(Clip),
     /// Go on where it stopped, at full voice.
     Resume,
+    /// End the clip that is being played, with a fade.
+    StopClip,
+}
+
+/// What the worker can say without a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Clip {
+    /// It cannot go on.
+    Failure,
+    /// It is still there.
+    OneMoment,
 }
 
 /// Whether the agent may be audible at all. What is said meanwhile waits.

@@ -124,6 +124,7 @@ impl Dialog {
     /// Somebody's turn began, now or a while ago.
     pub(crate) fn begin_turn(&mut self, began: Instant) {
         self.timers.stop(Timer::TurnGrace);
+        self.timers.stop(Timer::Hearing);
         self.take_back_all();
         self.dismissed.expect_answer(false);
         if self.user.start(began) {
@@ -206,7 +207,11 @@ impl Dialog {
         if self.doubts_words(now, &item, &text, is_final) {
             return;
         }
-        self.conversation.user_said(&item, &text);
+        if is_final {
+            self.conversation.user_said_all(&item, &text);
+        } else {
+            self.conversation.user_said(&item, &text);
+        }
         self.hear_name(now, &item, &text, is_final);
         self.publish_user_text(item, text, is_final);
     }

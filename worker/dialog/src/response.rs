@@ -6,7 +6,7 @@
 use std::{collections::VecDeque, time::Instant};
 
 use crate::{
-    floor::Request,
+    floor::{Purpose, Request},
     model::{ItemId, ResponseId, Tag},
 };
 
@@ -57,6 +57,13 @@ impl Live {
             list.push(item.clone());
         }
         !self.is_cancelled
+    }
+
+    /// It has begun to answer what people said.
+    pub(crate) fn is_answer(&self) -> bool {
+        let request = self.request.as_ref();
+        let is_reply = request.is_none_or(|request| request.purpose == Purpose::Reply);
+        is_reply && self.has_content && !self.is_cancelled
     }
 
     pub(crate) fn into_late_items(self) -> Vec<ItemId> {
@@ -184,6 +191,11 @@ impl Responses {
     pub(crate) fn is_generating(&self) -> bool {
         self.asked.as_ref().is_some_and(|asked| !asked.is_unwanted)
             || self.live.as_ref().is_some_and(|live| !live.is_cancelled)
+    }
+
+    /// What people said is being answered.
+    pub(crate) fn is_answering(&self) -> bool {
+        self.live.as_ref().is_some_and(Live::is_answer)
     }
 
     pub(crate) fn set_spoke(&mut self, id: &ResponseId) {

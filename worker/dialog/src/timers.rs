@@ -18,6 +18,12 @@ pub(crate) enum Timer {
     Commit,
     /// The outgoing queue must have reported its flush by then.
     Flush,
+    /// People have waited in silence for a model that is away for too long then.
+    Gap,
+    /// The model must have noticed by then what it hears again.
+    Hearing,
+    /// The last words were heard by then, or cannot be.
+    LastWords,
     /// The words of a turn must have come by then, to know whom it is meant for.
     Name,
     /// Whether somebody who speaks beside the agent wants the floor must be clear by then.
@@ -36,12 +42,15 @@ pub(crate) enum Timer {
     TurnGrace,
 }
 
-const ALL: [Timer; 13] = [
+const ALL: [Timer; 16] = [
     Timer::Backoff,
     Timer::CallerGrace,
     Timer::Close,
     Timer::Commit,
     Timer::Flush,
+    Timer::Gap,
+    Timer::Hearing,
+    Timer::LastWords,
     Timer::Name,
     Timer::Overlap,
     Timer::Press,

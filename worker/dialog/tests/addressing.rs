@@ -278,12 +278,18 @@ fn a_turn_that_named_nobody_yet_is_not_answered_over_the_next_connection() {
     2.30                          > item system "The last message was spoken by \"ann\" (caller)."
     2.30                                                  THINKING
     2.50                          link down
-    2.50                                                  (TurnUnanswered)
+    2.50                                                  (TurnContinued)
     2.50                                                  INITIALIZING
+    3.20                                                  (GapCovered)
+    3.20                                                  clip OneMoment
     3.50                          link up
     3.50                                                  (Replayed { items: 0, away: 1s })
+    3.50                                                  (HeardAgain { turns: 1 })
+    3.50                          > hear again u1
     3.50                          > turns: model creates = false
-    3.50                                                  LISTENING
+    3.50                                                  THINKING
+    5.00                                                  (TurnUnanswered)
+    5.00                                                  LISTENING
     "#);
 }
 

@@ -4,17 +4,15 @@
 use dialog::{
     Config,
     config::{FirstSign, Interruption},
-    input::{AfterTool, Ask},
     model::Capabilities,
-    output::CloseReason,
 };
 
 use crate::scene::{Scene, empty_scene, scene, since};
 
-const STORY: &str = "Once upon a time there was a very long story about nothing";
+pub(crate) const STORY: &str = "Once upon a time there was a very long story about nothing";
 
 /// The agent tells a story of eight seconds from 1.03 on; the model has said all of it at 3.1.
-fn a_story() -> Scene {
+pub(crate) fn a_story() -> Scene {
     tells(scene())
 }
 
@@ -69,32 +67,6 @@ fn company_is_forgotten_and_the_agent_goes_on() {
 }
 
 #[test]
-fn the_answer_to_company_is_never_heard() {
-    let lanes = a_story()
-        .says(4.0, 4.4, "Yeah.")
-        .model_will_say("You are right about that", 2.0)
-        .until(11.5);
-    insta::assert_snapshot!(since(&lanes, 4.0), @r#"
-    4.00                                                  pause
-    4.00                                                  LISTENING
-    4.00  speaks u2
-    4.70  turn u2
-    4.73                          < created r2
-    4.90                                                  drop r2
-    4.90                          > cancel r2
-    4.90                          > delete u2
-    4.90                                                  resume
-    4.90                                                  (no interruption, paused 0.90)
-    4.90                                                  SPEAKING
-    4.95                          < done r2 Cancelled
-    4.95                          > delete a2
-    9.92                                                  said a1 "Once upon a time there was a very long story about nothing"
-    9.92                                                  LISTENING
-    9.93                                                  is silent
-    "#);
-}
-
-#[test]
 fn a_short_command_stops_the_agent_when_its_words_are_known() {
     let lanes = a_story()
         .says(2.0, 2.4, "Stop!")
@@ -125,36 +97,6 @@ fn a_short_command_stops_the_agent_when_its_words_are_known() {
     3.70                                                  said a2 "Fine."
     3.70                                                  LISTENING
     3.71                                                  is silent
-    "#);
-}
-
-#[test]
-fn the_answer_to_a_command_waits_only_for_the_words() {
-    let lanes = a_story()
-        .says(4.0, 4.4, "What is your name?")
-        .model_will_say("My name is Robin", 1.0)
-        .until(7.0);
-    insta::assert_snapshot!(since(&lanes, 4.0), @r#"
-    4.00                                                  pause
-    4.00                                                  LISTENING
-    4.00  speaks u2
-    4.70  turn u2
-    4.73                          < created r2
-    4.90                                                  flush all but r2
-    4.90                                                  resume
-    4.90                                                  (turn of 0.70)
-    4.90  ann: "What is your name?"
-    4.90                                                  THINKING
-    4.91                          > truncate a1 at 2.97
-    4.91                                                  said a1 "Once upon a time" -- cut
-    4.91                                                  (interrupted at 2.97, stopped after 0.01)
-    4.93                                                  is heard: a2
-    4.93                                                  (answered after 0.23)
-    4.93                                                  SPEAKING
-    5.18                          < done r2 Completed
-    5.92                                                  said a2 "My name is Robin"
-    5.92                                                  LISTENING
-    5.93                                                  is silent
     "#);
 }
 
@@ -284,43 +226,6 @@ fn what_only_the_model_hears_for_long_does_not_keep_the_agent_silent() {
 }
 
 #[test]
-fn words_that_come_too_late_are_answered_all_the_same() {
-    let lanes = a_story()
-        .speaks(4.0, 4.4)
-        .model_will_say("I did not get that", 1.0)
-        .transcript(6.5, "u2", "Stop.")
-        .model_will_say("Fine.", 0.5)
-        .until(8.5);
-    insta::assert_snapshot!(since(&lanes, 4.0), @r#"
-    4.00                                                  pause
-    4.00                                                  LISTENING
-    4.00  speaks u2
-    4.70  turn u2
-    4.73                          < created r2
-    5.18                          < done r2 Completed
-    5.90                          > delete a2
-    5.90                                                  drop r2
-    5.90                                                  resume
-    5.90                                                  (no interruption, paused 1.90)
-    5.90                                                  SPEAKING
-    6.50                                                  flush all
-    6.50  ann: "Stop."
-    6.50                                                  THINKING
-    6.51                          > truncate a1 at 3.56
-    6.51                                                  said a1 "Once upon a time there" -- cut
-    6.51                                                  (interrupted at 3.56, stopped after 0.01)
-    6.51                          > create ask-1
-    6.57                          < created r3 for ask-1
-    6.77                                                  is heard: a3
-    6.77                                                  SPEAKING
-    6.92                          < done r3 Completed
-    7.26                                                  said a3 "Fine."
-    7.26                                                  LISTENING
-    7.27                                                  is silent
-    "#);
-}
-
-#[test]
 fn a_cough_that_ends_in_words_is_a_turn() {
     let lanes = a_story()
         .makes_noise(2.0, 2.3)
@@ -433,6 +338,7 @@ fn what_was_in_doubt_when_the_model_went_away_is_a_turn() {
     4.80                                                  flush all but r2
     4.80                                                  resume
     4.80                                                  (turn of 0.70)
+    4.80                                                  (TurnContinued)
     4.80                                                  INITIALIZING
     4.81                                                  said a1 "Once upon a time" -- cut
     4.81                                                  (interrupted at 2.97, stopped after 0.01)
@@ -441,383 +347,14 @@ fn what_was_in_doubt_when_the_model_went_away_is_a_turn() {
     5.50                          > item user "Tell me a story."
     5.50                          > item agent "Once upon a time"
     5.50                                                  (Replayed { items: 3, away: 700ms })
-    5.50                          > create ask-1
+    5.50                                                  (HeardAgain { turns: 1 })
+    5.50                          > hear again u2
     5.50                          > turns: model creates = true
     5.50                                                  THINKING
-    5.56                          < created r3 for ask-1
-    5.76                                                  is heard: a3
-    5.76                                                  (answered after 1.06)
-    5.76                                                  SPEAKING
-    5.86                          < done r3 Completed
-    6.15                                                  said 2-a3 "Well."
-    6.15                                                  LISTENING
-    6.16                                                  is silent
-    "#);
-}
-
-#[test]
-fn a_tool_is_not_run_for_company() {
-    let lanes = a_story()
-        .says(4.0, 4.4, "Okay.")
-        .model_will_call("", &[("book", "{}")])
-        .tool("book", 0.1, "booked")
-        .until(6.0);
-    insta::assert_snapshot!(since(&lanes, 4.0), @r#"
-    4.00                                                  pause
-    4.00                                                  LISTENING
-    4.00  speaks u2
-    4.70  turn u2
-    4.73                          < created r2
-    4.90                                                  drop r2
-    4.90                          > cancel r2
-    4.90                          > delete u2
-    4.90                                                  resume
-    4.90                                                  (no interruption, paused 0.90)
-    4.90                                                  SPEAKING
-    4.93                          < call book c1
-    4.93                                                  (CallDropped { why: "interrupted" })
-    4.93                          < done r2 Completed
-    4.93                          < error response_cancel_not_active
-    4.93                                                  (OrderRefused { code: "response_cancel_not_active" })
-    "#);
-}
-
-#[test]
-fn a_tool_waits_for_the_words() {
-    let lanes = a_story()
-        .says(4.0, 4.4, "Book it.")
-        .model_will_call("", &[("book", "{}")])
-        .tool("book", 0.1, "booked")
-        .model_will_say("Done.", 0.5)
-        .until(6.5);
-    insta::assert_snapshot!(since(&lanes, 4.0), @r#"
-    4.00                                                  pause
-    4.00                                                  LISTENING
-    4.00  speaks u2
-    4.70  turn u2
-    4.73                          < created r2
-    4.90                                                  flush all but r2
-    4.90                                                  resume
-    4.90                                                  (turn of 0.70)
-    4.90  ann: "Book it."
-    4.90                                                  THINKING
-    4.91                          > truncate a1 at 2.97
-    4.91                                                  said a1 "Once upon a time" -- cut
-    4.91                                                  (interrupted at 2.97, stopped after 0.01)
-    4.93                          < call book c1
-    4.93                                                  run book c1 {}
-    4.93                          < done r2 Completed
-    5.03                                                  tool c1 answers
-    5.03                                                  (ToolAnswered { took: 100ms })
-    5.03                          > item output c1 "booked"
-    5.03                          > create ask-1
-    5.09                          < created r3 for ask-1
-    5.29                                                  is heard: a2
-    5.29                                                  (answered after 0.59)
-    5.29                                                  SPEAKING
-    5.44                          < done r3 Completed
-    5.78                                                  said a2 "Done."
-    5.78                                                  LISTENING
-    5.79                                                  is silent
-    "#);
-}
-
-#[test]
-fn a_goodbye_does_not_wait_for_the_doubt() {
-    let lanes = a_story()
-        .makes_noise(4.0, 4.6)
-        .asked(4.3, Ask::End(CloseReason::Drained))
-        .model_will_say("Goodbye.", 0.5)
-        .until(12.0);
-    insta::assert_snapshot!(since(&lanes, 4.0), @r#"
-     4.00                                                  pause
-     4.00                                                  LISTENING
-     4.30  asked: End(Drained)
-     4.30                                                  resume
-     4.30                                                  (no interruption, paused 0.30)
-     4.30  ear of ann: closed
-     4.30                          > turns: model creates = false
-     4.30                          > create ask-1 "Say goodbye in one short, friendly sentence."
-     4.30                                                  SPEAKING
-     4.36                          < created r2 for ask-1
-     4.71                          < done r2 Completed
-     9.32                                                  said a1 "Once upon a time there was a very long story about nothing"
-     9.33                                                  is heard: a2
-     9.82                                                  said a2 "Goodbye."
-     9.82                                                  LISTENING
-     9.83                                                  is silent
-    10.12                                                  FINISHED Drained
-    "#);
-}
-
-/// The model calls a tool at once; the words come a second later.
-fn a_call_before_the_words(text: &str, then: AfterTool) -> String {
-    a_story()
-        .speaks(4.0, 4.4)
-        .transcript(5.7, "u2", text)
-        .model_will_call("", &[("book", "{}")])
-        .tool_then("book", 0.1, "booked", then)
-        .model_will_say("Done.", 0.5)
-        .until(7.5)
-}
-
-#[test]
-fn a_call_that_comes_before_the_words_waits_for_them() {
-    let lanes = a_call_before_the_words("Okay.", AfterTool::Continue);
-    insta::assert_snapshot!(since(&lanes, 4.0), @r#"
-    4.00                                                  pause
-    4.00                                                  LISTENING
-    4.00  speaks u2
-    4.70  turn u2
-    4.73                          < created r2
-    4.93                          < call book c1
-    4.93                          < done r2 Completed
-    5.70                                                  drop r2
-    5.70                                                  (CallDropped { why: "incomplete" })
-    5.70                          > delete u2
-    5.70                                                  resume
-    5.70                                                  (no interruption, paused 1.70)
-    5.70                                                  SPEAKING
-    "#);
-}
-
-#[test]
-fn a_call_that_comes_before_the_words_runs_with_them() {
-    let lanes = a_call_before_the_words("Book it.", AfterTool::Continue);
-    insta::assert_snapshot!(since(&lanes, 4.0), @r#"
-    4.00                                                  pause
-    4.00                                                  LISTENING
-    4.00  speaks u2
-    4.70  turn u2
-    4.73                          < created r2
-    4.93                          < call book c1
-    4.93                          < done r2 Completed
-    5.70                                                  flush all but r2
-    5.70                                                  resume
-    5.70                                                  (turn of 0.70)
-    5.70                                                  run book c1 {}
-    5.70  ann: "Book it."
-    5.70                                                  THINKING
-    5.71                          > truncate a1 at 2.97
-    5.71                                                  said a1 "Once upon a time" -- cut
-    5.71                                                  (interrupted at 2.97, stopped after 0.01)
-    5.80                                                  tool c1 answers
-    5.80                                                  (ToolAnswered { took: 100ms })
-    5.80                          > item output c1 "booked"
-    5.80                          > create ask-1
-    5.86                          < created r3 for ask-1
-    6.06                                                  is heard: a2
-    6.06                                                  (answered after 1.36)
-    6.06                                                  SPEAKING
-    6.21                          < done r3 Completed
-    6.55                                                  said a2 "Done."
-    6.55                                                  LISTENING
-    6.56                                                  is silent
-    "#);
-}
-
-#[test]
-fn a_goodbye_said_into_the_agents_words_ends_the_call() {
-    let lanes = a_call_before_the_words("Goodbye!", AfterTool::EndConversation);
-    insta::assert_snapshot!(since(&lanes, 4.0), @r#"
-    4.00                                                  pause
-    4.00                                                  LISTENING
-    4.00  speaks u2
-    4.70  turn u2
-    4.73                          < created r2
-    4.93                          < call book c1
-    4.93                          < done r2 Completed
-    5.70                                                  flush all but r2
-    5.70                                                  resume
-    5.70                                                  (turn of 0.70)
-    5.70                                                  run book c1 {}
-    5.70  ann: "Goodbye!"
-    5.70                                                  THINKING
-    5.71                          > truncate a1 at 2.97
-    5.71                                                  said a1 "Once upon a time" -- cut
-    5.71                                                  (interrupted at 2.97, stopped after 0.01)
-    5.80                                                  tool c1 answers
-    5.80                                                  (ToolAnswered { took: 100ms })
-    5.80                          > item output c1 "booked"
-    5.80  ear of ann: closed
-    5.80                          > turns: model creates = false
-    5.80                          > create ask-1 "Say goodbye in one short, friendly sentence."
-    5.86                          < created r3 for ask-1
-    6.06                                                  is heard: a2
-    6.06                                                  (answered after 1.36)
-    6.06                                                  SPEAKING
-    6.21                          < done r3 Completed
-    6.55                                                  said a2 "Done."
-    6.55                                                  LISTENING
-    6.56                                                  is silent
-    6.85                                                  FINISHED AgentEnded
-    "#);
-}
-
-#[test]
-fn an_answer_does_not_begin_while_the_caller_goes_on() {
-    let lanes = a_story()
-        .says(4.0, 4.3, "Stop.")
-        .model_will_say("Fine.", 0.5)
-        .says(4.75, 6.0, "I have a question.")
-        .model_will_say("Ask me.", 0.5)
-        .until(8.0);
-    insta::assert_snapshot!(since(&lanes, 4.0), @r#"
-    4.00                                                  pause
-    4.00                                                  LISTENING
-    4.00  speaks u2
-    4.60  turn u2
-    4.63                          < created r2
-    4.75  speaks u3
-    4.80                                                  drop r2
-    4.80                          > cancel r2
-    4.80                                                  flush all
-    4.80                                                  resume
-    4.80                                                  (turn of 0.60)
-    4.80                                                  (TurnContinued)
-    4.80  ann: "Stop."
-    4.81                          > truncate a1 at 2.97
-    4.81                                                  said a1 "Once upon a time" -- cut
-    4.81                                                  (interrupted at 2.97, stopped after 0.01)
-    4.85                          < done r2 Cancelled
-    4.85                          > delete a2
-    6.30  turn u3
-    6.30                                                  (turn of 1.55)
-    6.30                                                  THINKING
-    6.33                          < created r3
-    6.50  ann: "I have a question."
-    6.53                                                  is heard: a3
-    6.53                                                  (answered after 0.23)
-    6.53                                                  SPEAKING
-    6.68                          < done r3 Completed
-    7.02                                                  said a3 "Ask me."
-    7.02                                                  LISTENING
-    7.03                                                  is silent
-    "#);
-}
-
-#[test]
-fn the_question_after_company_is_answered_and_the_company_is_not() {
-    let lanes = a_story()
-        .speaks(4.0, 4.2)
-        .transcript(5.4, "u2", "Mm-hm.")
-        .model_will_say("You agree", 3.0)
-        .speaks(4.9, 5.2)
-        .transcript(6.0, "u3", "What does it cost?")
-        .model_will_say("Ten.", 0.5)
-        .until(8.5);
-    insta::assert_snapshot!(since(&lanes, 4.0), @r#"
-    4.00                                                  pause
-    4.00                                                  LISTENING
-    4.00  speaks u2
-    4.50  turn u2
-    4.53                          < created r2
-    4.90  speaks u3
-    5.48                          < done r2 Completed
-    5.50  turn u3
-    5.53                          < created r3
-    5.53                          > delete a2
-    5.53                                                  drop r2
-    5.88                          < done r3 Completed
-    6.00                                                  flush all but r3
-    6.00                                                  resume
-    6.00                                                  (turn of 0.50)
-    6.00  ann: "Mm-hm."
-    6.00                                                  (TurnContinued)
-    6.00                                                  (turn of 0.60)
-    6.00  ann: "What does it cost?"
-    6.00                                                  is heard: a3
-    6.00                                                  (answered after 0.50)
-    6.00                                                  SPEAKING
-    6.01                          > truncate a1 at 2.97
-    6.01                                                  said a1 "Once upon a time" -- cut
-    6.01                                                  (interrupted at 2.97, stopped after 0.01)
-    6.49                                                  said a3 "Ten."
-    6.49                                                  LISTENING
-    6.50                                                  is silent
-    "#);
-}
-
-#[test]
-fn the_second_answer_replaces_the_first_that_was_held_to_its_end() {
-    let lanes = a_story()
-        .speaks(4.0, 4.2)
-        .transcript(6.4, "u2", "Mm-hm.")
-        .model_will_say("Good.", 0.2)
-        .speaks(5.2, 5.5)
-        .transcript(6.5, "u3", "What does it cost?")
-        .model_will_say("Ten.", 0.5)
-        .until(8.5);
-    insta::assert_snapshot!(since(&lanes, 4.0), @r#"
-    4.00                                                  pause
-    4.00                                                  LISTENING
-    4.00  speaks u2
-    4.50  turn u2
-    4.53                          < created r2
-    4.78                          < done r2 Completed
-    5.20  speaks u3
-    5.80  turn u3
-    5.83                          < created r3
-    5.83                          > delete a2
-    5.83                                                  drop r2
-    6.18                          < done r3 Completed
-    6.50                                                  flush all but r3
-    6.50                                                  resume
-    6.50                                                  (turn of 0.50)
-    6.50  ann: "Mm-hm."
-    6.50                                                  (TurnContinued)
-    6.50                                                  (turn of 0.60)
-    6.50  ann: "What does it cost?"
-    6.50                                                  is heard: a3
-    6.50                                                  (answered after 0.70)
-    6.50                                                  SPEAKING
-    6.51                          > truncate a1 at 2.97
-    6.51                                                  said a1 "Once upon a time" -- cut
-    6.51                                                  (interrupted at 2.97, stopped after 0.01)
-    6.99                                                  said a3 "Ten."
-    6.99                                                  LISTENING
-    7.00                                                  is silent
-    "#);
-}
-
-#[test]
-fn who_speaks_since_before_the_agent_does_is_not_spoken_over() {
-    let lanes = scene()
-        .speaks(0.0, 0.5)
-        .model_will_say(STORY, 8.0)
-        .ear_hears("ann", 0.95, 3.5)
-        .model_hears_speech(1.2, 3.5)
-        .model_will_say("Fine.", 0.5)
-        .until(5.0);
-    insta::assert_snapshot!(lanes, @r#"
-    0.00  speaks u1
-    0.80  turn u1
-    0.80                                                  (turn of 0.80)
-    0.80                                                  THINKING
-    0.83                          < created r1
-    1.03                                                  is heard: a1
-    1.03                                                  (answered after 0.23)
-    1.03                                                  SPEAKING
-    1.20  speaks u2
-    1.20                                                  pause
-    1.20                                                  LISTENING
-    2.40                                                  flush r1
-    2.40                          > cancel r1
-    2.40                                                  resume
-    2.41                          > truncate a1 at 0.17
-    2.41                                                  (interrupted at 0.17, stopped after 0.01)
-    2.45                          < done r1 Cancelled
-    3.80  turn u2
-    3.80                                                  (turn of 2.60)
-    3.80                                                  THINKING
-    3.83                          < created r2
-    4.03                                                  is heard: a2
-    4.03                                                  (answered after 0.23)
-    4.03                                                  SPEAKING
-    4.18                          < done r2 Completed
-    4.52                                                  said a2 "Fine."
-    4.52                                                  LISTENING
-    4.53                                                  is silent
+    5.50                                                  (GapCovered)
+    5.50                                                  clip OneMoment
+    7.00                          > item system "The caller said something that did not reach you. Ask them to repeat it."
+    7.00                          > create ask-1
     "#);
 }
 
@@ -836,43 +373,6 @@ fn short_bursts_add_up_to_a_turn() {
     5.81                          > truncate a1 at 2.97
     5.81                                                  said a1 "Once upon a time" -- cut
     5.81                                                  (interrupted at 2.97, stopped after 0.01)
-    "#);
-}
-
-#[test]
-fn late_words_do_not_cut_the_goodbye() {
-    let lanes = a_story()
-        .speaks(4.0, 4.4)
-        .asked(4.9, Ask::End(CloseReason::Drained))
-        .model_will_say("I see", 1.0)
-        .model_will_say("Goodbye.", 0.5)
-        .transcript(5.5, "u2", "Wait.")
-        .until(13.0);
-    insta::assert_snapshot!(since(&lanes, 4.0), @r#"
-     4.00                                                  pause
-     4.00                                                  LISTENING
-     4.00  speaks u2
-     4.70  turn u2
-     4.73                          < created r2
-     4.90  asked: End(Drained)
-     4.90                                                  drop r2
-     4.90                          > cancel r2
-     4.90                                                  resume
-     4.90                                                  (no interruption, paused 0.90)
-     4.90  ear of ann: closed
-     4.90                          > turns: model creates = false
-     4.90                                                  SPEAKING
-     4.95                          < done r2 Cancelled
-     4.95                          > delete a2
-     4.95                          > create ask-1 "Say goodbye in one short, friendly sentence."
-     5.01                          < created r3 for ask-1
-     5.36                          < done r3 Completed
-     9.92                                                  said a1 "Once upon a time there was a very long story about nothing"
-     9.93                                                  is heard: a3
-    10.42                                                  said a3 "Goodbye."
-    10.42                                                  LISTENING
-    10.43                                                  is silent
-    10.72                                                  FINISHED Drained
     "#);
 }
 
@@ -913,39 +413,5 @@ fn company_before_a_question_is_part_of_the_record() {
     7.12                                                  said a3 "Well."
     7.12                                                  LISTENING
     7.13                                                  is silent
-    "#);
-}
-
-#[test]
-fn words_of_a_turn_that_semantic_detection_ends_late_still_stop_the_agent() {
-    let lanes = a_story()
-        .model_hears_speech(2.0, 6.0)
-        .transcript(6.5, "u2", "Stop, I mean it.")
-        .model_will_say("Fine.", 0.5)
-        .until(8.0);
-    insta::assert_snapshot!(since(&lanes, 2.0), @r#"
-    2.00  speaks u2
-    2.00                                                  pause
-    2.00                                                  LISTENING
-    3.03                          < done r1 Completed
-    3.50                                                  resume
-    3.50                                                  (no interruption, paused 1.50)
-    3.50                                                  SPEAKING
-    6.30  turn u2
-    6.30                                                  (turn of 4.30)
-    6.33                          < created r2
-    6.50                                                  flush all but r2
-    6.50  ann: "Stop, I mean it."
-    6.50                                                  THINKING
-    6.51                          > truncate a1 at 3.96
-    6.51                                                  said a1 "Once upon a time there was a" -- cut
-    6.51                                                  (interrupted at 3.96, stopped after 0.01)
-    6.53                                                  is heard: a2
-    6.53                                                  (answered after 0.23)
-    6.53                                                  SPEAKING
-    6.68                          < done r2 Completed
-    7.02                                                  said a2 "Fine."
-    7.02                                                  LISTENING
-    7.03                                                  is silent
     "#);
 }

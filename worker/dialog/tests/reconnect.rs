@@ -39,6 +39,8 @@ fn what_is_spoken_already_is_heard_and_the_rest_is_asked_for() {
     4.00                          > turns: model creates = true
     4.00                                                  THINKING
     4.06                          < created r2 for ask-1
+    4.10                                                  (GapCovered)
+    4.10                                                  clip OneMoment
     4.26                                                  is heard: a2
     4.26                                                  SPEAKING
     4.51                          < done r2 Completed
@@ -80,6 +82,8 @@ fn an_open_question_is_asked_once_after_the_replay() {
     4.50  ann: "What time is it?"
     4.60                          link down
     4.60                                                  INITIALIZING
+    5.30                                                  (GapCovered)
+    5.30                                                  clip OneMoment
     6.00                          link up
     6.00                          > item system "The connection was interrupted and is back. Carry on where the conversation stopped. Do not greet again."
     6.00                          > item user "Who are you?"
@@ -97,39 +101,6 @@ fn an_open_question_is_asked_once_after_the_replay() {
     6.75                                                  said 2-a2 "Noon."
     6.75                                                  LISTENING
     6.76                                                  is silent
-    "#);
-}
-
-#[test]
-fn a_question_nobody_understood_is_asked_back() {
-    let lanes = scene()
-        .speaks(3.0, 4.0)
-        .model_will_ignore()
-        .link_down(4.6)
-        .link_up(6.0)
-        .until(7.5);
-    insta::assert_snapshot!(lanes, @r#"
-    3.00  speaks u1
-    4.30  turn u1
-    4.30                                                  (turn of 1.30)
-    4.30                                                  THINKING
-    4.60                          link down
-    4.60                                                  INITIALIZING
-    6.00                          link up
-    6.00                          > item system "The connection was interrupted and is back. Carry on where the conversation stopped. Do not greet again."
-    6.00                          > item system "The caller said something that did not reach you. Ask them to repeat it."
-    6.00                                                  (Replayed { items: 2, away: 1.4s })
-    6.00                          > create ask-1
-    6.00                          > turns: model creates = true
-    6.00                                                  THINKING
-    6.06                          < created r1 for ask-1
-    6.26                                                  is heard: a1
-    6.26                                                  (answered after 1.96)
-    6.26                                                  SPEAKING
-    6.36                          < done r1 Completed
-    6.65                                                  said 2-a1 "Well."
-    6.65                                                  LISTENING
-    6.66                                                  is silent
     "#);
 }
 
@@ -247,6 +218,8 @@ fn a_greeting_that_nobody_heard_is_asked_for_again() {
     0.06                          < created r1 for ask-1
     0.10                          link down
     0.10                                                  INITIALIZING
+    0.80                                                  (GapCovered)
+    0.80                                                  clip OneMoment
     2.00                          link up
     2.00                                                  (Replayed { items: 0, away: 1.9s })
     2.00                          > create ask-2 "Greet."
@@ -367,10 +340,14 @@ fn a_model_that_stays_away_ends_the_conversation() {
     1.53                                                  SPEAKING
     2.00                          link down
     2.50                          link given up
-    2.50                                                  flush all
-    2.50                                                  said a1 "Hello, what can" -- cut
-    2.50                                                  FINISHED ModelUnavailable { reason: "unreachable" }
+    2.50                                                  clip Failure
+    3.00                                                  pause
+    3.00                                                  INITIALIZING
     3.00  speaks u2
+    3.00                                                  (Unexpected { what: "event without connection" })
+    3.40                                                  flush all
+    3.40                                                  said a1 "Hello, what can I do for" -- cut
+    3.40                                                  FINISHED ModelUnavailable { reason: "unreachable" }
     4.30  turn u2
     "#);
 }

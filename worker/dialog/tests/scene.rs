@@ -10,8 +10,9 @@ use std::{
 
 use dialog::{
     Config, Dialog, Input, Output,
-    input::{AfterTool, Ask, Audience, ModelLink, SpeechEdge},
+    input::{AfterTool, Ask, Audience, ModelLink, Playout, SpeechEdge},
     model::{Capabilities, Event, ItemId, NewItem, Order},
+    output::PlayoutOrder,
     speaker::{ParticipantId, Role},
 };
 
@@ -27,6 +28,8 @@ pub(crate) const TICK: Duration = Duration::from_millis(10);
 
 /// An ear knows this much later that speech ended.
 const EDGE_LAG: Duration = Duration::from_millis(200);
+/// How long a clip of the worker's own sounds.
+const CLIP: Duration = Duration::from_millis(600);
 
 /// One thing that is going to happen.
 struct Cue {
@@ -474,6 +477,18 @@ impl Scene {
             Output::Model(order) => {
                 self.weigh(&order);
                 self.schedule(self.now + 3 * TICK, What::Order(order));
+            }
+            Output::Playout(PlayoutOrder::PlayClip(_)) => {
+                let over = Input::Playout(Playout::ClipOver);
+                self.schedule(self.now + CLIP, What::Fact(over));
+            }
+            Output::Playout(PlayoutOrder::StopClip) => {
+                let over = Input::Playout(Playout::ClipOver);
+                self.cues.retain(|cue| match &cue.what {
+                    What::Fact(fact) => *fact != over,
+                    _ => true,
+                });
+                self.schedule(self.now + TICK, What::Fact(over));
             }
             Output::Playout(order) => {
                 if let Some(fact) = self.loudspeaker.obey(order) {

@@ -1,6 +1,7 @@
 //! Ring: hermetic. Conversations in virtual time, told as scenes; each file is one subject.
 
 mod addressing;
+mod answers_in_doubt;
 mod audience;
 mod barge_in;
 mod chat;
@@ -9,7 +10,10 @@ mod commands;
 mod context;
 mod echo;
 mod false_interruption;
+mod gap;
+mod heard_again;
 mod hour;
+mod late_words;
 mod many_voices;
 mod press;
 mod reconnect;
@@ -17,5 +21,6 @@ mod rotation;
 mod scene;
 mod silence;
 mod tool_flow;
+mod tools_in_doubt;
 mod truncation;
 mod turn_end;

@@ -222,6 +222,8 @@ fn a_failed_response_is_asked_for_once_more() {
     2.50  ann: "Hello?"
     2.53                          < done r1 Failed { code: "rate_limit_exceeded" }
     2.53                                                  (ResponseRetried { code: "rate_limit_exceeded" })
+    3.23                                                  (GapCovered)
+    3.23                                                  clip OneMoment
     3.53                          > create ask-1
     3.59                          < created r2 for ask-1
     3.79                                                  is heard: a1
@@ -250,6 +252,8 @@ fn after_the_second_failure_the_agent_listens() {
     2.50  ann: "Hello?"
     2.53                          < done r1 Failed { code: "server_error" }
     2.53                                                  (ResponseRetried { code: "server_error" })
+    3.23                                                  (GapCovered)
+    3.23                                                  clip OneMoment
     3.53                          > create ask-1
     3.59                          < created r2 for ask-1
     3.79                          < done r2 Failed { code: "server_error" }
@@ -312,6 +316,8 @@ fn a_response_that_never_comes_is_given_up_and_asked_for_again() {
      3.00                          > create ask-1
     18.00                                                  (ResponseLost { waited: 15s })
     18.00                                                  (ResponseRetried { code: "timeout" })
+    18.70                                                  (GapCovered)
+    18.70                                                  clip OneMoment
     19.00                          > create ask-2
     19.06                          < created r1 for ask-2
     19.26                                                  is heard: a1

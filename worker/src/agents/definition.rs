@@ -1,12 +1,16 @@
 //! Core: the TOML form of an agent definition, the reusable and versioned template of an agent.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{addressing::Answers, interruption::Interruption};
+use super::{
+    addressing::Answers,
+    clips::{ClipFiles, Clips},
+    interruption::Interruption,
+};
 use crate::{
     config::{Problem, duration},
     model::{NoiseReduction, Transcription, TurnDetection},
@@ -70,6 +74,12 @@ pub struct Definition {
     /// What is done about a caller who says nothing. Absent = nothing, for as long as they stay.
     #[serde(default)]
     pub silence: Option<Silence>,
+    /// What it says when there is no model to say it. Absent = in English.
+    #[serde(default)]
+    pub clips: ClipFiles,
+    /// The recordings; read by the loader.
+    #[serde(skip)]
+    pub sounds: Arc<Clips>,
     /// First twelve hexadecimal digits of the file's SHA-256; made by the loader.
     #[serde(skip)]
     pub hash: String,

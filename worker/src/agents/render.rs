@@ -3,12 +3,13 @@
 //! `{{name}}` is replaced by the variable's text, once: what a variable contains is never looked
 //! at again, so a caller's name cannot smuggle in another variable. There is no other syntax.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde_json::{Map, Value};
 
 use super::{
     addressing::Answers,
+    clips::Clips,
     definition::{Definition, Hears, Silence},
     interruption::Interruption,
 };
@@ -52,6 +53,8 @@ pub struct Rendered {
     pub interruption: Interruption,
     /// What is done about a caller who says nothing; `None` = nothing.
     pub silence: Option<Silence>,
+    /// What it says when there is no model to say it.
+    pub clips: Arc<Clips>,
 }
 
 impl fmt::Debug for Rendered {
@@ -151,6 +154,7 @@ pub(super) fn render(
             prompt: fill(&silence.prompt),
             ..silence.clone()
         }),
+        clips: definition.sounds.clone(),
     })
 }
 

@@ -25,6 +25,12 @@ pub trait Source {
     /// What the system says.
     fn read(&self, path: &Path) -> io::Result<String>;
 
+    /// The bytes of a file that holds no text.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn read_bytes(&self, path: &Path) -> io::Result<Vec<u8>>;
+
     /// The files of a directory, sorted.
     ///
     /// # Errors
@@ -48,6 +54,10 @@ impl Source for ProcessSource {
         std::fs::read_to_string(path)
     }
 
+    fn read_bytes(&self, path: &Path) -> io::Result<Vec<u8>> {
+        std::fs::read(path)
+    }
+
     fn list(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
         let entries = std::fs::read_dir(directory)?;
         let mut files: Vec<PathBuf> = entries
@@ -65,6 +75,8 @@ pub struct MapSource {
     pub vars: HashMap<String, String>,
     /// Files by path.
     pub files: HashMap<String, String>,
+    /// Files without text, by path.
+    pub bytes: HashMap<String, Vec<u8>>,
 }
 
 impl MapSource {
@@ -77,6 +89,12 @@ impl MapSource {
     /// The same source with one more file.
     pub fn file(mut self, path: &str, text: &str) -> Self {
         self.files.insert(path.to_owned(), text.to_owned());
+        self
+    }
+
+    /// The same source with one more file that holds no text.
+    pub fn bytes(mut self, path: &str, bytes: Vec<u8>) -> Self {
+        self.bytes.insert(path.to_owned(), bytes);
         self
     }
 }
@@ -92,6 +110,13 @@ impl Source for MapSource {
     fn read(&self, path: &Path) -> io::Result<String> {
         let text = self.files.get(&path.display().to_string());
         text.cloned()
+            .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    }
+
+    fn read_bytes(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let bytes = self.bytes.get(&path.display().to_string());
+        bytes
+            .cloned()
             .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
     }
 

@@ -88,7 +88,7 @@ fn all_problems_are_told_at_once_with_their_paths() {
         level = "loud"
         [model]
         url = "https://api"
-        give_up_after = "2h"
+        give_up_after = "25h"
         [model.turn_detection]
         mode = "server_vad"
         silence = "1ms"
@@ -268,8 +268,8 @@ fn a_choice_is_explained_by_the_branch_that_was_meant() {
         "model.turn_detection.silence: unknown key"
     );
     assert_eq!(
-        told("[model]\ngive_up_after = \"2h\"\n[worker]\nslots = 0\n"),
-        "model.give_up_after: expected 1s to 10m\nworker.slots: must be 1 or more"
+        told("[model]\ngive_up_after = \"25h\"\n[worker]\nslots = 0\n"),
+        "model.give_up_after: expected 1s to 24h\nworker.slots: must be 1 or more"
     );
 }
 

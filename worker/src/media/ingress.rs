@@ -5,7 +5,7 @@
 //! who is heard.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     future::poll_fn,
     pin::pin,
     task::Poll,
@@ -17,8 +17,9 @@ use tokio::{sync::mpsc, task::JoinSet};
 use tracing::Instrument;
 
 mod allowance;
+mod prelude;
 
-use self::allowance::Allowance;
+use self::{allowance::Allowance, prelude::Prelude};
 use super::{
     FRAME_SAMPLES, Pcm,
     ear::Ear,
@@ -73,7 +74,9 @@ impl Ingress {
             turn: 0,
             mixer: Mixer::default(),
             open: BTreeSet::new(),
+            beginnings: BTreeMap::new(),
             append,
+            gathered: None,
             edges,
             own_voice,
         };
@@ -81,9 +84,15 @@ impl Ingress {
         (Self { orders }, speech)
     }
 
-    /// Listens to this participant's track from now on.
-    pub fn listen(&self, participant: ParticipantId, tap: Tap) {
-        self.order(Order::Listen(participant, tap));
+    /// Listens to this participant's track from now on. One that has a beginning waits for it, up to
+    /// three seconds.
+    pub fn listen(&self, participant: ParticipantId, tap: Tap, has_beginning: bool) {
+        self.order(Order::Listen(participant, tap, has_beginning));
+    }
+
+    /// What was said into the track before we listened to it.
+    pub fn begin(&self, participant: ParticipantId, pcm: Pcm) {
+        self.order(Order::Begin(participant, pcm));
     }
 
     /// The participant's track is gone. Its gate stays as it is, for the next track.
@@ -110,8 +119,9 @@ impl std::fmt::Debug for Ingress {
 }
 
 enum Order {
+    Begin(ParticipantId, Pcm),
     Gate(ParticipantId, Gate),
-    Listen(ParticipantId, Tap),
+    Listen(ParticipantId, Tap, bool),
     Stop(ParticipantId),
 }
 
@@ -131,7 +141,12 @@ struct Task<F> {
     mixer: Mixer,
     /// Whose gate is open; bounded by the people in the room.
     open: BTreeSet<ParticipantId>,
+    /// Those that came before their track; bounded by the people in the room.
+    beginnings: BTreeMap<ParticipantId, Pcm>,
     append: F,
+    /// What goes to the model in one piece, because it is more than real time brings; `None` = each
+    /// piece goes by itself.
+    gathered: Option<Vec<i16>>,
     edges: mpsc::Sender<Speech>,
     own_voice: OwnVoice,
 }
@@ -141,6 +156,8 @@ struct Listening {
     tap: Tap,
     ear: Ear,
     allowance: Allowance,
+    /// `None` = nothing came before.
+    prelude: Option<Prelude>,
     /// Frames come paced: they need no time line of ours.
     is_paced: bool,
 }
@@ -160,8 +177,7 @@ impl<F: FnMut(Pcm) + Send> Task<F> {
 
     async fn next_event(&mut self) -> Event {
         let now = now();
-        let packets = self.listening.iter_mut().filter(|l| !l.is_paced);
-        let due = packets.filter_map(|l| l.ear.deadline(now)).min();
+        let due = self.listening.iter_mut().filter_map(|l| l.due(now)).min();
         self.turn = self.turn.wrapping_add(1);
         // Packets before time: what has arrived already is not missing.
         tokio::select! {
@@ -174,8 +190,11 @@ impl<F: FnMut(Pcm) + Send> Task<F> {
 
     fn on_order(&mut self, order: Order) {
         match order {
+            Order::Begin(participant, pcm) => self.on_beginning(participant, pcm),
             Order::Gate(participant, gate) => self.on_gate(participant, gate),
-            Order::Listen(participant, tap) => self.listen(participant, tap),
+            Order::Listen(participant, tap, has_beginning) => {
+                self.listen(participant, tap, has_beginning);
+            }
             Order::Stop(participant) => self.stop(&participant),
         }
     }
@@ -188,14 +207,19 @@ impl<F: FnMut(Pcm) + Send> Task<F> {
         if gate == Gate::Open {
             self.open.insert(participant);
         } else {
+            if let Some(at) = self.place_of(&participant) {
+                self.listening[at].prelude = None;
+            }
             let first = self.mixer.leave(&participant);
             self.append(first);
             self.open.remove(&participant);
+            self.beginnings.remove(&participant);
         }
     }
 
-    fn listen(&mut self, participant: ParticipantId, tap: Tap) {
+    fn listen(&mut self, participant: ParticipantId, tap: Tap, has_beginning: bool) {
         self.stop(&participant);
+        let beginning = self.beginnings.remove(&participant);
         let gate = if self.open.contains(&participant) {
             Gate::Open
         } else {
@@ -203,13 +227,40 @@ impl<F: FnMut(Pcm) + Send> Task<F> {
         };
         match Ear::new(now(), gate, self.own_voice.clone()) {
             Ok(ear) => self.listening.push(Listening {
-                participant,
+                participant: participant.clone(),
                 tap,
                 ear,
                 allowance: Allowance::new(now()),
+                prelude: has_beginning.then(|| Prelude::new(now())),
                 is_paced: false,
             }),
             Err(error) => tracing::error!(%error, "a participant cannot be heard"),
+        }
+        if let Some(pcm) = beginning {
+            self.on_beginning(participant, pcm);
+        }
+    }
+
+    /// It goes before everything that was heard since. One that is not waited for any more comes too
+    /// late: it would be out of order.
+    fn on_beginning(&mut self, participant: ParticipantId, pcm: Pcm) {
+        match self.place_of(&participant) {
+            Some(at) => self.end_prelude(at, pcm),
+            None => drop(self.beginnings.insert(participant, pcm)),
+        }
+    }
+
+    fn end_prelude(&mut self, at: usize, beginning: Pcm) {
+        let Some(prelude) = self.listening[at].prelude.take() else {
+            return;
+        };
+        self.gathered = Some(Vec::new());
+        for pcm in prelude.after(beginning) {
+            let pcm = self.listening[at].ear.attend(now(), pcm);
+            self.hear(at, Some(pcm));
+        }
+        if let Some(all) = self.gathered.take() {
+            (self.append)(Pcm::from(all));
         }
     }
 
@@ -229,6 +280,15 @@ impl<F: FnMut(Pcm) + Send> Task<F> {
         let now = now();
         for at in 0..self.listening.len() {
             let listening = &mut self.listening[at];
+            if listening
+                .prelude
+                .as_ref()
+                .is_some_and(|prelude| prelude.due <= now)
+            {
+                tracing::info!("what was said before the agent came did not come");
+                self.end_prelude(at, Pcm::default());
+            }
+            let listening = &mut self.listening[at];
             let is_due = listening.ear.deadline(now).is_some_and(|due| due <= now);
             if is_due && !listening.is_paced {
                 let pcm = listening.ear.on_timeout(now);
@@ -247,6 +307,7 @@ impl<F: FnMut(Pcm) + Send> Task<F> {
     /// model ends the turn.
     fn close(&mut self, at: usize) {
         let now = now();
+        self.end_prelude(at, Pcm::default());
         let ear = &mut self.listening[at].ear;
         let rest = ear.end(now);
         let is_speaking = ear.is_speaking();
@@ -265,6 +326,13 @@ impl<F: FnMut(Pcm) + Send> Task<F> {
     /// that ends in it ends after.
     fn pass_on(&mut self, at: usize, pcm: Option<Pcm>) {
         let pcm = pcm.and_then(|pcm| self.admit(at, pcm));
+        self.hear(at, pcm);
+        drop_frames(self.mixer.take_dropped());
+        report(&mut self.listening[at]);
+    }
+
+    /// Sound that the ear has attended to.
+    fn hear(&mut self, at: usize, pcm: Option<Pcm>) {
         let mut has_ended = false;
         while let Some(edge) = self.listening[at].ear.poll_edge() {
             match edge {
@@ -284,14 +352,21 @@ impl<F: FnMut(Pcm) + Send> Task<F> {
             let first = self.mixer.ends(&self.listening[at].participant);
             self.append(first);
         }
-        drop_frames(self.mixer.take_dropped());
-        report(&mut self.listening[at]);
     }
 
     /// What a track sends within its allowance. The rest is neither heard nor taken for speech.
     fn admit(&mut self, at: usize, pcm: Pcm) -> Option<Pcm> {
-        let Listening { ear, allowance, .. } = &mut self.listening[at];
+        let Listening {
+            ear,
+            allowance,
+            prelude,
+            ..
+        } = &mut self.listening[at];
         if allowance.takes(now(), pcm.duration()) {
+            if let Some(prelude) = prelude {
+                prelude.wait(pcm);
+                return None;
+            }
             return Some(ear.attend(now(), pcm));
         }
         ear.ignore();
@@ -308,8 +383,10 @@ impl<F: FnMut(Pcm) + Send> Task<F> {
     }
 
     fn append(&mut self, pcm: Option<Pcm>) {
-        if let Some(pcm) = pcm {
-            (self.append)(pcm);
+        match (pcm, &mut self.gathered) {
+            (Some(pcm), Some(gathered)) => gathered.extend(pcm.as_slice()),
+            (Some(pcm), None) => (self.append)(pcm),
+            (None, _) => {}
         }
     }
 
@@ -317,6 +394,15 @@ impl<F: FnMut(Pcm) + Send> Task<F> {
         self.listening
             .iter()
             .position(|listening| listening.participant == *participant)
+    }
+}
+
+impl Listening {
+    /// When something has to be done although nothing comes.
+    fn due(&mut self, now: Instant) -> Option<Instant> {
+        let ear = (!self.is_paced).then(|| self.ear.deadline(now)).flatten();
+        let prelude = self.prelude.as_ref().map(|prelude| prelude.due);
+        ear.into_iter().chain(prelude).min()
     }
 }
 

@@ -5,6 +5,7 @@
 //! while a frame is encoded (about 0.2 ms) and never across an await: so when [`PlayoutHandle::flush`]
 //! returns, no sample queued before it can leave any more. Does not decide what is said or dropped.
 
+mod clip;
 mod gain;
 mod pump;
 mod queue;
@@ -100,6 +101,18 @@ impl PlayoutHandle {
     /// Drops audio of this response, none of which was heard, and what comes of it later.
     pub fn drop_response(&self, response: ResponseId) {
         self.shared.act(|pump, _, _| pump.drop_response(response));
+    }
+
+    /// Plays a clip as soon as nothing else is to be heard; what is pushed meanwhile waits for its end.
+    /// Told when it is over; an empty one is over at once.
+    pub fn play_clip(&self, pcm: Pcm) {
+        self.shared
+            .act(|pump, now, out| pump.play_clip(now, pcm, out));
+    }
+
+    /// Ends the clip with a fade of 5 ms.
+    pub fn stop_clip(&self) {
+        self.shared.act(|pump, now, out| pump.stop_clip(now, out));
     }
 
     /// Falls silent at once, with a fade of 5 ms, and keeps what is queued.

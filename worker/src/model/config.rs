@@ -12,6 +12,9 @@ use url::Url;
 use super::{price::Price, rotation};
 use crate::config::{Problem, Secret};
 
+/// Nobody stays in a room for longer without a model.
+const LONGEST_OUTAGE: Duration = Duration::from_secs(24 * 3_600);
+
 /// The `[model]` table: which speech model is used and how.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -39,8 +42,8 @@ pub struct Config {
     pub transcription: Transcription,
     /// Provider-side filter on the users' audio; absent = off, the default.
     pub noise_reduction: Option<NoiseReduction>,
-    /// How long the model may be away before a session gives up, at start and later. 1s to 10m,
-    /// default 30s.
+    /// How long the model may be away before a session gives up, at start and later. 1s to 24h,
+    /// default 24h: as long as the caller stays.
     #[serde(with = "crate::config::duration")]
     #[schemars(schema_with = "crate::config::duration::schema")]
     pub give_up_after: Duration,
@@ -79,7 +82,7 @@ impl Default for Config {
             turn_detection: TurnDetection::default(),
             transcription: Transcription::default(),
             noise_reduction: None,
-            give_up_after: Duration::from_secs(30),
+            give_up_after: LONGEST_OUTAGE,
             rotation: rotation::Config::default(),
             proxy: Secret::default(),
             ca_file: None,
@@ -221,7 +224,7 @@ impl Config {
                 problems.push(Problem::new(path, what));
             }
         };
-        let give_up_after = Duration::from_secs(1)..=Duration::from_secs(600);
+        let give_up_after = Duration::from_secs(1)..=LONGEST_OUTAGE;
         let transcribes = self.transcription.enabled;
         check(
             !self.api_key.is_empty(),
@@ -241,7 +244,7 @@ impl Config {
         check(
             give_up_after.contains(&self.give_up_after),
             "give_up_after",
-            "expected 1s to 10m",
+            "expected 1s to 24h",
         );
         check(
             !transcribes || !self.transcription.model.trim().is_empty(),
@@ -292,7 +295,7 @@ mod tests {
         let config: Config = toml::from_str("").unwrap();
         assert_eq!(config.url.as_str(), "wss://api.openai.com/v1/realtime");
         assert_eq!(config.model, "gpt-realtime-2.1");
-        assert_eq!(config.give_up_after, Duration::from_secs(30));
+        assert_eq!(config.give_up_after, LONGEST_OUTAGE);
         assert_eq!(config.turn_detection, TurnDetection::default());
         let missing: Vec<_> = config
             .problems()
@@ -373,6 +376,6 @@ mod tests {
         let text = toml::to_string(&Config::default()).unwrap();
         let again: Config = toml::from_str(&text).unwrap();
         assert_eq!(again.turn_detection, TurnDetection::default());
-        assert_eq!(again.give_up_after, Duration::from_secs(30));
+        assert_eq!(again.give_up_after, LONGEST_OUTAGE);
     }
 }

@@ -13,6 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use dialog::model::ItemId;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -99,9 +100,30 @@ impl Uplink {
         self.shared.ring.lock().turn_begins();
     }
 
-    /// What was told is an item now, was forgotten, or belongs to a connection that has ended well.
+    /// What was told was forgotten, or belongs to a connection that has ended well.
     pub(super) fn turn_is_over(&self) {
         self.shared.ring.lock().turn_is_over();
+    }
+
+    /// What was told is this item now. It is kept until somebody knows its words.
+    pub(super) fn turn_is_item(&self, item: ItemId) {
+        self.shared.ring.lock().turn_is_item(item);
+    }
+
+    /// The words of this item are known.
+    pub(super) fn item_is_known(&self, item: &ItemId) {
+        self.shared.ring.lock().item_is_known(item);
+    }
+
+    /// Whatever was said has been answered.
+    pub(super) fn items_are_answered(&self) {
+        self.shared.ring.lock().items_are_answered();
+    }
+
+    /// These items of the connection before wait again, before everything else.
+    pub(super) fn hear_again(&self, items: &[ItemId]) {
+        self.shared.ring.lock().hear_again(items);
+        self.shared.ready.notify_one();
     }
 
     /// A connection is there: what was kept will be taken, new audio is bounded tightly.

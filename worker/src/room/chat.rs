@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use dialog::speaker::ParticipantId;
-use livekit::{StreamReader, TakeCell, TextStreamReader};
+use futures_util::StreamExt;
+use livekit::{TakeCell, TextStreamReader};
 
 use super::events::RoomInput;
 
@@ -58,10 +59,9 @@ impl Line {
     pub(super) async fn read(self) -> Option<RoomInput> {
         let text = match self.content {
             Content::Complete(text) => text,
-            Content::Stream(reader) => tokio::time::timeout(DEADLINE, reader.read_all())
+            Content::Stream(reader) => tokio::time::timeout(DEADLINE, read_all(reader))
                 .await
-                .ok()?
-                .ok()?,
+                .ok()??,
         };
         let text = cut(text.trim());
         (!text.is_empty()).then(|| RoomInput::Chat {
@@ -69,6 +69,17 @@ impl Line {
             text: text.to_owned(),
         })
     }
+}
+
+/// The text to its end, or as much of it as is passed on; `None` = it broke off.
+async fn read_all(mut reader: TextStreamReader) -> Option<String> {
+    let mut text = String::new();
+    while text.len() < LONGEST
+        && let Some(piece) = reader.next().await
+    {
+        text.push_str(&piece.ok()?);
+    }
+    Some(text)
 }
 
 /// At most [`LONGEST`] bytes, never in the middle of a character.

@@ -13,7 +13,7 @@ use livekit::{
 };
 use livekit_signaling::SignalError;
 
-use super::Joined;
+use super::{Joined, beginning};
 use crate::config::Secret;
 
 /// How long a join may take in all. Ten seconds: people wait about as long before they hang up.
@@ -28,8 +28,8 @@ const LEAVING: Duration = Duration::from_secs(3);
 /// Attempts after the first. Few: the server takes each for a new participant of our identity.
 const RETRIES: u32 = 2;
 
-/// The longest text or file a participant may send to us. Far above any typed line.
-const LONGEST_STREAM: usize = 64 * 1024;
+/// The longest text or file a participant may send to us: a recording of what they said before.
+const LONGEST_STREAM: usize = beginning::LONGEST;
 
 /// Why a room could not be joined.
 #[derive(Debug, thiserror::Error)]

@@ -9,19 +9,23 @@ use dialog::{output::CloseReason, speaker::ParticipantId};
 use livekit::{
     DisconnectReason, ParticipantKind,
     prelude::{
-        Participant, RemoteParticipant, RemoteTrack, RemoteTrackPublication, RoomEvent, TrackKind,
-        TrackSource,
+        AudioTrackFeature, Participant, RemoteParticipant, RemoteTrack, RemoteTrackPublication,
+        RoomEvent, TrackKind, TrackSource,
     },
 };
 
 use super::{
     audience::{Kind, Person, TrackId},
+    beginning::Recording,
     chat::Line,
     publish::PublishError,
     pulse::Pulse,
     rejoin::GiveUp,
 };
-use crate::{media::tap::Tap, supervision::command::Command};
+use crate::{
+    media::{Pcm, tap::Tap},
+    supervision::command::Command,
+};
 
 /// Marks a participant that publishes for another one.
 const ON_BEHALF: &str = "lk.publish_on_behalf";
@@ -31,6 +35,15 @@ const ON_BEHALF: &str = "lk.publish_on_behalf";
 pub enum RoomInput {
     /// Somebody receives the agent's track.
     AgentHeard,
+    /// What somebody said before we were there, or nothing, if it cannot be heard.
+    Beginning {
+        /// Who.
+        participant: ParticipantId,
+        /// Into which microphone.
+        track: TrackId,
+        /// What; it ends about when the microphone was first received.
+        pcm: Pcm,
+    },
     /// Somebody typed a line.
     Chat {
         /// Who.
@@ -93,6 +106,8 @@ pub enum RoomInput {
         track: TrackId,
         /// Its packets.
         tap: Tap,
+        /// [`Self::Beginning`] follows.
+        has_beginning: bool,
     },
     /// A microphone is no longer received.
     Unsubscribed {
@@ -109,6 +124,8 @@ pub(super) enum Meaning {
     Facts(Vec<RoomInput>),
     /// Somebody began to type to us.
     Line(Line),
+    /// Somebody began to send what they said before.
+    Recording(Recording),
     /// The room library has given up, for this reason; the room may live.
     Lost(&'static str),
     /// Nothing to us.
@@ -171,6 +188,16 @@ pub(super) fn read(event: RoomEvent) -> Meaning {
             ParticipantId::new(participant_identity.as_str()),
         )
         .map_or(Meaning::Nothing, Meaning::Line),
+        RoomEvent::ByteStreamOpened {
+            reader,
+            topic,
+            participant_identity,
+        } => Recording::of_stream(
+            &topic,
+            &reader,
+            ParticipantId::new(participant_identity.as_str()),
+        )
+        .map_or(Meaning::Nothing, Meaning::Recording),
         RoomEvent::ChatMessage {
             message,
             participant: Some(participant),
@@ -227,6 +254,9 @@ fn subscribed(
         participant: id(participant),
         track: track_id(publication),
         tap,
+        has_beginning: publication
+            .audio_features()
+            .contains(&AudioTrackFeature::TfPreconnectBuffer),
     })
 }
 

@@ -7,6 +7,7 @@
 
 use std::{
     collections::BTreeMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -23,7 +24,8 @@ use tokio::{
 
 use super::{SessionEnd, SessionError, Stop, effects::Hands, meter, report::Tally, settings};
 use crate::{
-    media::{ingress::Speech, tap::Tap},
+    agents::Clips,
+    media::ingress::Speech,
     model::{LinkEvent, Usd, rotation::Rotation},
     room::{
         audience::{Act, Audience, TrackId},
@@ -66,10 +68,14 @@ pub(super) struct Driver<'a> {
     pub(super) ears: BTreeMap<ParticipantId, TrackId>,
     /// Where the time of answers goes.
     pub(super) clock: TurnClock,
+    /// The link to the model has given up; nothing more comes from it.
+    pub(super) is_model_gone: bool,
     /// Facts for the watchdog.
     pub(super) watch: Watch,
     /// When the connection to the model is to be replaced.
     pub(super) rotation: Rotation,
+    /// What the agent says when there is no model to say it.
+    pub(super) clips: Arc<Clips>,
     /// What the budget asks of the conversation, which does not know yet; the latest counts.
     pub(super) asked: Option<Ask>,
     /// Set by whatever ends the session.
@@ -139,7 +145,7 @@ impl Driver<'_> {
             input = inbox.room.recv() => Event::Room(input),
             Some(speech) = inbox.speech.recv() => Event::Speech(speech),
             () = until(deadline) => Event::Timeout,
-            event = inbox.model.recv() => Event::Model(event),
+            event = inbox.model.recv(), if !self.is_model_gone => Event::Model(event),
             Some(fact) = inbox.playout.recv() => Event::Playout(fact),
             Some(ended) = inbox.tools.recv() => Event::Tool(ended),
             Some(ended) = self.tasks.join_next() => Event::Child(ended),
@@ -184,6 +190,7 @@ impl Driver<'_> {
                 self.tell(Input::ModelLink(ModelLink::Down));
             }
             Some(LinkEvent::Exhausted { reason, .. }) => {
+                self.is_model_gone = true;
                 self.tell(Input::ModelLink(ModelLink::Exhausted { reason }));
             }
             None => self.fail(SessionError::Bug),
@@ -196,6 +203,15 @@ impl Driver<'_> {
         };
         match input {
             RoomInput::AgentHeard => self.tell(Input::RoomReady),
+            RoomInput::Beginning {
+                participant,
+                track,
+                pcm,
+            } => {
+                if self.speaks_into(&participant, &track) {
+                    self.hands.ingress.begin(participant, pcm);
+                }
+            }
             RoomInput::Chat { participant, text } => {
                 #[cfg(debug_assertions)]
                 rehearse_a_bug();
@@ -241,8 +257,13 @@ impl Driver<'_> {
                 participant,
                 track,
                 tap,
+                has_beginning,
             } => {
-                self.on_subscribed(participant, track, tap);
+                if self.speaks_into(&participant, &track) {
+                    let ingress = &self.hands.ingress;
+                    ingress.listen(participant.clone(), tap, has_beginning);
+                    self.ears.insert(participant, track);
+                }
             }
             RoomInput::Unsubscribed { participant, track } => {
                 self.deafen_track(&participant, &track);
@@ -273,12 +294,9 @@ impl Driver<'_> {
     }
 
     /// The room library may announce a track that was let go of meanwhile; nothing comes of it.
-    fn on_subscribed(&mut self, participant: ParticipantId, track: TrackId, tap: Tap) {
-        let speaks_into = self.audience.microphone_of(&participant);
-        if self.audience.is_open(&participant) && speaks_into == Some(&track) {
-            self.hands.ingress.listen(participant.clone(), tap);
-            self.ears.insert(participant, track);
-        }
+    fn speaks_into(&self, participant: &ParticipantId, track: &TrackId) -> bool {
+        let microphone = self.audience.microphone_of(participant);
+        self.audience.is_open(participant) && microphone == Some(track)
     }
 
     fn on_published(&mut self, track: TrackId) {

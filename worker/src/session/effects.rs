@@ -80,7 +80,9 @@ impl Driver<'_> {
             PlayoutOrder::Duck => playout.duck(),
             PlayoutOrder::Flush { response, keep } => playout.flush(response, keep.as_ref()),
             PlayoutOrder::Pause => playout.pause(),
+            PlayoutOrder::PlayClip(clip) => playout.play_clip(self.clips.of(clip)),
             PlayoutOrder::Resume => playout.resume(),
+            PlayoutOrder::StopClip => playout.stop_clip(),
             other => tracing::error!(?other, "an order for the voice is not carried out"),
         }
     }

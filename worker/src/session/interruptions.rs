@@ -323,7 +323,7 @@ async fn outcome_of(sound: &Sound, seed: u64) -> Outcome {
     let (ingress, mut speech) = Ingress::start_with(&mut tasks, agent.own_voice.clone(), |_| {});
     let (packets, received) = mpsc::channel(64);
     ingress.gate(ann(), Gate::Open);
-    ingress.listen(ann(), Tap::from_channel(received));
+    ingress.listen(ann(), Tap::from_channel(received), false);
     let mut stage = Stage::new(now());
     let length = sound.pcm.len().div_ceil(480);
     let begins = now() + PACKET * BEFORE as u32;

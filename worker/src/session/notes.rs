@@ -8,8 +8,9 @@ use dialog::{model::ResponseStatus, note::Note};
 use crate::{
     model::Price,
     telemetry::event::{
-        DialogUnexpected, EchoHeard, FalseInterruption, Interrupted, InterruptionStopped,
-        ModelOrderRefused, NameAwaited, SpeechSource, TokensUsed, TurnAnswered, TurnEnd, TurnEnded,
+        DialogUnexpected, EchoHeard, FalseInterruption, GapCovered, Interrupted,
+        InterruptionStopped, ModelOrderRefused, NameAwaited, SpeechSource, TokensUsed,
+        TurnAnswered, TurnEnd, TurnEnded,
     },
 };
 
@@ -31,7 +32,14 @@ pub(super) fn emit(note: Note, price: Option<&Price>) {
             source: SpeechSource::Model,
         }
         .emit(),
+        Note::GapCovered => GapCovered.emit(),
         Note::Greeted { latency } => tracing::info!(?latency, "greeted"),
+        Note::HeardAgain { turns } => {
+            tracing::info!(
+                turns,
+                "turns that the lost connection left open are heard again"
+            );
+        }
         Note::Interrupted {
             heard,
             stopped_after,

@@ -48,6 +48,7 @@ pub struct Metrics {
     pub(super) time_to_first_audio_seconds: Histogram,
     pub(super) interruption_stop_seconds: Histogram,
     pub(super) echoes_heard_total: IntCounter,
+    pub(super) gaps_covered_total: IntCounter,
     pub(super) name_wait_seconds: Histogram,
     pub(super) false_interruptions_total: IntCounterVec,
     pub(super) dialog_unexpected_total: IntCounter,
@@ -187,6 +188,11 @@ impl Metrics {
                 r,
                 "echoes_heard_total",
                 "Times that the agent was recognised in a caller's microphone",
+            ),
+            gaps_covered_total: counter(
+                r,
+                "gaps_covered_total",
+                "Times that somebody waited in silence for a model that was away, and was told so",
             ),
             name_wait_seconds: histogram(
                 r,

@@ -90,7 +90,7 @@ impl Dialog {
                 names.extend(self.commit_turn(now, &turn.item));
             }
             if let Some(text) = turn.company.as_ref().filter(|text| !text.trim().is_empty()) {
-                self.conversation.user_said(&turn.item, text);
+                self.conversation.user_said_all(&turn.item, text);
                 self.hear_name(now, &turn.item, text, true);
                 self.publish_user_text(turn.item.clone(), text.clone(), true);
             }

@@ -62,7 +62,9 @@ impl World {
                 assert!(!self.is_paused, "paused twice");
                 self.is_paused = true;
             }
+            PlayoutOrder::PlayClip(_) => self.is_clip_heard = true,
             PlayoutOrder::Resume => self.is_paused = false,
+            PlayoutOrder::StopClip => assert!(self.is_clip_heard, "there is no clip"),
             other => panic!("{other:?} was not asked for"),
         }
     }
@@ -88,6 +90,11 @@ impl World {
                 let item = self.settle(&item);
                 let was_heard = item.advanced.min(item.counted) >= Duration::from_millis(1);
                 assert!(!was_heard, "deleted although it was heard");
+            }
+            Order::HearAgain(items) => {
+                for item in items {
+                    assert!(self.heard_again.insert(item), "heard again twice");
+                }
             }
             Order::Truncate { item, heard } => {
                 let item = self.settle(&item);

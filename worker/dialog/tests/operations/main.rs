@@ -190,6 +190,8 @@ struct World {
     ran: HashSet<CallId>,
     /// User items that were no turns.
     taken_back: HashSet<ItemId>,
+    heard_again: HashSet<ItemId>,
+    is_clip_heard: bool,
     responses: usize,
     /// The first response of the current connection.
     first_response: usize,
@@ -242,6 +244,8 @@ impl World {
             calls: 0,
             ran: HashSet::new(),
             taken_back: HashSet::new(),
+            heard_again: HashSet::new(),
+            is_clip_heard: false,
             responses: 0,
             first_response: 0,
             live: None,
@@ -318,7 +322,12 @@ impl World {
                 self.tell(Input::Ask(Ask::Shrink));
                 self.is_shrinking = false;
             }
-            Operation::Drained => self.tell(Input::Playout(Playout::Drained)),
+            Operation::Drained => {
+                self.tell(Input::Playout(Playout::Drained));
+                if std::mem::take(&mut self.is_clip_heard) {
+                    self.tell(Input::Playout(Playout::ClipOver));
+                }
+            }
             Operation::Flushed => self.flushed(),
             Operation::Join { who, is_agent } => {
                 let role = if is_agent {
@@ -461,6 +470,9 @@ impl World {
         match &input {
             Input::ModelLink(ModelLink::Down) => self.lose_link(),
             Input::Model(Event::ResponseCreated { .. }) if self.is_up => self.open_turn = false,
+            Input::Model(Event::Committed { item } | Event::UserTranscript { item, .. }) => {
+                self.heard_again.remove(item);
+            }
             _ => {}
         }
         self.dialog.handle(self.now, input);

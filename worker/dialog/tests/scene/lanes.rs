@@ -5,7 +5,7 @@ use std::{fmt::Write as _, time::Duration};
 use dialog::{
     Input, Output,
     input::{Audience, ModelLink, Playout},
-    model::{Event, NewItem, Order, ResponseId},
+    model::{Event, ItemId, NewItem, Order, ResponseId},
     note::Note,
     output::{Gate, PlayoutOrder, Publish},
 };
@@ -173,6 +173,10 @@ fn show_order(order: &Order) -> String {
         Order::Item(NewItem::UserText(text)) => format!("item user {text:?}"),
         Order::ClearInput => "clear input".to_owned(),
         Order::Commit => "commit".to_owned(),
+        Order::HearAgain(items) => {
+            let items: Vec<_> = items.iter().map(ItemId::as_str).collect();
+            format!("hear again {}", items.join(", "))
+        }
         Order::Rotate => "rotate".to_owned(),
         Order::TurnControl { creates_responses } => {
             format!("turns: model creates = {creates_responses}")
@@ -193,6 +197,8 @@ fn show_playout(order: &PlayoutOrder) -> String {
             response,
             keep: Some(kept),
         } => format!("flush {} but {kept}", name(response.as_ref())),
+        PlayoutOrder::PlayClip(clip) => format!("clip {clip:?}"),
+        PlayoutOrder::StopClip => "stop clip".to_owned(),
         PlayoutOrder::Pause => "pause".to_owned(),
         PlayoutOrder::Resume => "resume".to_owned(),
         other => format!("{other:?}"),

@@ -98,7 +98,7 @@ async fn packet_of_an_open_ear_is_appended_at_once() {
     let mut stage = stage();
     let (packets, tap) = track();
     stage.ingress.gate(ann(), Gate::Open);
-    stage.ingress.listen(ann(), tap);
+    stage.ingress.listen(ann(), tap, false);
     let sent = now();
     packets.send(packet(0)).await.unwrap();
     let pcm = stage.appended.recv().await.unwrap();
@@ -111,7 +111,7 @@ async fn silent_track_is_appended_in_real_time() {
     let mut stage = stage();
     let (_packets, tap) = track();
     stage.ingress.gate(ann(), Gate::Open);
-    stage.ingress.listen(ann(), tap);
+    stage.ingress.listen(ann(), tap, false);
     let start = now();
     let mut total = Duration::ZERO;
     while total < Duration::from_secs(2) {
@@ -128,7 +128,7 @@ async fn silent_track_is_appended_in_real_time() {
 async fn closed_ear_and_stopped_track_append_nothing() {
     let mut stage = stage();
     let (packets, tap) = track();
-    stage.ingress.listen(ann(), tap);
+    stage.ingress.listen(ann(), tap, false);
     packets.send(packet(0)).await.unwrap();
     tokio::time::advance(Duration::from_secs(1)).await;
     stage.ingress.gate(ann(), Gate::Open);
@@ -160,7 +160,7 @@ async fn what_a_bad_network_does_is_counted_where_it_happens() {
     let mut stage = stage();
     let (packets, tap) = track();
     stage.ingress.gate(ann(), Gate::Open);
-    stage.ingress.listen(ann(), tap);
+    stage.ingress.listen(ann(), tap, false);
     let before = FAMILIES.map(metric);
     // The third is lost, the second comes twice.
     for sequence in [0, 1, 1, 3] {
@@ -180,9 +180,9 @@ async fn next_track_of_the_same_person_finds_its_gate_open() {
     let mut stage = stage();
     let ((first, tap), (second, next)) = (track(), track());
     stage.ingress.gate(ann(), Gate::Open);
-    stage.ingress.listen(ann(), tap);
+    stage.ingress.listen(ann(), tap, false);
     drop(first);
-    stage.ingress.listen(ann(), next);
+    stage.ingress.listen(ann(), next, false);
     second.send(packet(0)).await.unwrap();
     assert!(stage.appended.recv().await.is_some());
 }
@@ -192,7 +192,7 @@ async fn of_a_flood_of_packets_only_the_beginning_is_heard() {
     let mut stage = stage();
     let (packets, tap) = track();
     stage.ingress.gate(ann(), Gate::Open);
-    stage.ingress.listen(ann(), tap);
+    stage.ingress.listen(ann(), tap, false);
     let mut speaker = Speaker::new();
     let mut heard = [0; 2];
     for heard in &mut heard {
@@ -215,7 +215,7 @@ async fn speech_in_a_flood_is_over_when_it_is_heard_no_more() {
     let mut stage = stage();
     let (packets, tap) = track();
     stage.ingress.gate(ann(), Gate::Open);
-    stage.ingress.listen(ann(), tap);
+    stage.ingress.listen(ann(), tap, false);
     let mut speaker = Speaker::new();
     let mut told = [const { Vec::new() }; 2];
     for told in &mut told {
@@ -238,7 +238,7 @@ async fn who_begins_and_ends_to_speak_is_told() {
     let mut stage = stage();
     let (packets, tap) = track();
     stage.ingress.gate(ann(), Gate::Open);
-    stage.ingress.listen(ann(), tap);
+    stage.ingress.listen(ann(), tap, false);
     let mut speaker = Speaker::new();
     for _ in 0..25 {
         packets.send(speaker.next()).await.unwrap();
@@ -258,7 +258,7 @@ async fn a_second_person_is_heard_from_the_first_word_on_while_the_first_is_quie
     let ((quiet, tap), (loud, other)) = (track(), track());
     for (who, tap) in [(ann(), tap), (bob(), other)] {
         stage.ingress.gate(who.clone(), Gate::Open);
-        stage.ingress.listen(who, tap);
+        stage.ingress.listen(who, tap, false);
     }
     let mut speaker = Speaker::new();
     let mut before = 0;
@@ -285,7 +285,7 @@ async fn two_people_cost_the_model_no_more_than_real_time() {
     let ((one, tap), (two, other)) = (track(), track());
     for (who, tap) in [(ann(), tap), (bob(), other)] {
         stage.ingress.gate(who.clone(), Gate::Open);
-        stage.ingress.listen(who, tap);
+        stage.ingress.listen(who, tap, false);
     }
     let (mut first, mut second) = (Speaker::new(), Speaker::new());
     for _ in 0..250 {
@@ -296,4 +296,70 @@ async fn two_people_cost_the_model_no_more_than_real_time() {
     let heard = duration(stage.heard().len());
     assert!(heard >= Duration::from_millis(4_900), "{heard:?}");
     assert!(heard <= Duration::from_millis(5_400), "{heard:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_said_before_goes_first_and_in_one_piece() {
+    let mut stage = stage();
+    let (packets, tap) = track();
+    stage.ingress.gate(ann(), Gate::Open);
+    stage.ingress.listen(ann(), tap, true);
+    let mut speaker = Speaker::new();
+    for _ in 0..10 {
+        packets.send(speaker.next()).await.unwrap();
+        tokio::time::advance(Duration::from_millis(20)).await;
+        tokio::task::yield_now().await;
+    }
+    assert!(stage.appended.try_recv().is_err(), "it waits");
+    let before: Vec<i16> = (0..48_000).map(voice).collect();
+    stage.ingress.begin(ann(), Pcm::from(before.clone()));
+    let all = stage.appended.recv().await.unwrap();
+    assert_eq!(all.as_slice()[..48_000], before);
+    let after = all.duration() - Duration::from_secs(2);
+    assert!(after >= Duration::from_millis(180), "{after:?}");
+    let (who, edge) = stage.speech.recv().await.unwrap();
+    assert_eq!(who, ann());
+    assert!(matches!(edge, SpeechEdge::Started { .. }), "{edge:?}");
+    packets.send(speaker.next()).await.unwrap();
+    let next = stage.appended.recv().await.unwrap();
+    assert_eq!(next.duration(), Duration::from_millis(20), "as ever");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_beginning_may_come_before_its_track() {
+    let mut stage = stage();
+    let (_packets, tap) = track();
+    stage.ingress.gate(ann(), Gate::Open);
+    stage.ingress.begin(ann(), Pcm::from(vec![7; 24_000]));
+    stage.ingress.listen(ann(), tap, true);
+    let first = stage.appended.recv().await.unwrap();
+    assert_eq!(first.as_slice(), [7; 24_000]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_beginning_that_does_not_come_is_waited_for_three_seconds() {
+    let mut stage = stage();
+    let (_packets, tap) = track();
+    stage.ingress.gate(ann(), Gate::Open);
+    stage.ingress.listen(ann(), tap, true);
+    let start = now();
+    let heard = stage.appended.recv().await.unwrap().duration();
+    assert_eq!(now() - start, Duration::from_secs(3));
+    assert!(heard > Duration::from_millis(2_900), "{heard:?}");
+    stage.ingress.begin(ann(), Pcm::from(vec![7; 24_000]));
+    let next = stage.appended.recv().await.unwrap();
+    assert!(next.as_slice().iter().all(|s| *s == 0), "too late");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_ear_has_no_beginning() {
+    let mut stage = stage();
+    let (_packets, tap) = track();
+    stage.ingress.gate(ann(), Gate::Open);
+    stage.ingress.listen(ann(), tap, true);
+    stage.ingress.gate(ann(), Gate::Closed);
+    stage.ingress.begin(ann(), Pcm::from(vec![7; 24_000]));
+    stage.ingress.gate(ann(), Gate::Open);
+    let next = stage.appended.recv().await.unwrap();
+    assert!(next.as_slice().iter().all(|s| *s == 0), "{next:?}");
 }

@@ -10,6 +10,7 @@ use std::time::Instant;
 use dialog::model::{ItemId, ResponseId};
 
 use super::{
+    clip::Clip,
     gain::Gain,
     queue::{Pulled, Pushed, Queue},
 };
@@ -30,6 +31,8 @@ pub(crate) struct Pump {
     queue: Queue,
     /// `None` = asleep.
     speech: Option<Speech>,
+    /// Begins when nothing else is to be heard, and is not interrupted by what comes then.
+    clip: Clip,
     /// The encoder holds half a packet.
     is_half: bool,
     /// Nothing may leave: what is pushed waits.
@@ -85,8 +88,35 @@ impl Pump {
         keep: Option<&ResponseId>,
         out: &mut dyn FnMut(&Frame),
     ) {
-        self.fall_silent(out);
+        // A clip is no answer to anybody: it is stopped by name only.
+        if !self.clip.is_sounding() {
+            self.fall_silent(out);
+        }
         self.queue.flush(response, keep);
+    }
+
+    /// Plays a clip as soon as nothing else is to be heard; an empty one is over at once.
+    pub(crate) fn play_clip(&mut self, now: Instant, pcm: Pcm, out: &mut dyn FnMut(&Frame)) {
+        self.clip.play(pcm);
+        self.tell_clip();
+        self.begin(now, out);
+    }
+
+    /// What sounds of a clip fades out in the packet that leaves within this call; what has been
+    /// waiting for its end begins.
+    pub(crate) fn stop_clip(&mut self, now: Instant, out: &mut dyn FnMut(&Frame)) {
+        if self.clip.is_sounding() {
+            self.fall_silent(out);
+        }
+        self.clip.stop();
+        self.tell_clip();
+        self.begin(now, out);
+    }
+
+    fn tell_clip(&mut self) {
+        if self.clip.take_end() {
+            self.queue.note_clip_over();
+        }
     }
 
     /// Drops audio of a response nobody has heard any of.
@@ -125,7 +155,9 @@ impl Pump {
         };
         speech.silent = 1;
         let mut frame = [0; FRAME_SAMPLES];
-        self.queue.fade(&mut frame);
+        if !self.clip.fade(&mut frame) {
+            self.queue.fade(&mut frame);
+        }
         self.hand(frame, out);
         if self.is_half {
             self.hand([0; FRAME_SAMPLES], out);
@@ -182,11 +214,8 @@ impl Pump {
     /// Starts a speech when the pump is idle or in the silence after one, and a packet is there.
     fn begin(&mut self, now: Instant, out: &mut dyn FnMut(&Frame)) {
         let is_sounding = self.speech.is_some_and(|speech| speech.silent == 0);
-        if self.is_closed
-            || self.is_paused
-            || is_sounding
-            || !self.queue.has(PACKET_FRAMES * FRAME_SAMPLES)
-        {
+        let has_sound = self.queue.has(PACKET_FRAMES * FRAME_SAMPLES) || self.clip.is_waiting();
+        if self.is_closed || self.is_paused || is_sounding || !has_sound {
             return;
         }
         // Zero, so that the frames handed over here leave the next one due one frame from now.
@@ -208,6 +237,8 @@ impl Pump {
         let mut frame = [0; FRAME_SAMPLES];
         let pulled = if self.is_paused {
             Pulled::Nothing
+        } else if self.clip.is_sounding() || !self.queue.has(FRAME_SAMPLES) {
+            self.pull_clip(&mut frame)
         } else {
             self.queue.pull(&mut frame)
         };
@@ -226,6 +257,15 @@ impl Pump {
         if speech.silent >= TAIL_FRAMES && !self.is_half {
             self.speech = None;
         }
+    }
+
+    /// The clip, or what the queue has instead of sound.
+    fn pull_clip(&mut self, frame: &mut Frame) -> Pulled {
+        if self.clip.pull(frame) {
+            self.tell_clip();
+            return Pulled::Audio;
+        }
+        self.queue.pull(frame)
     }
 
     fn hand(&mut self, mut frame: Frame, out: &mut dyn FnMut(&Frame)) {
@@ -282,6 +322,18 @@ mod tests {
             self.act(|pump, now, out| pump.push(now, (&ids.0, &ids.1), pcm, out));
         }
 
+        fn clip(&mut self, millis: usize, value: i16) {
+            let pcm = Pcm::from(vec![value; millis * 24]);
+            self.act(|pump, now, out| pump.play_clip(now, pcm, out));
+        }
+
+        /// Clips that were told to be over since the last question.
+        fn clips_over(&mut self) -> usize {
+            let queue = self.pump.queue();
+            let facts = std::iter::from_fn(|| queue.poll_fact());
+            facts.filter(|fact| *fact == Playout::ClipOver).count()
+        }
+
         fn finish(&mut self) {
             self.act(|pump, now, out| pump.finish(now, &ItemId::new("a"), out));
         }
@@ -303,6 +355,51 @@ mod tests {
         fn take_sent(&mut self) -> Vec<(u64, i16)> {
             std::mem::take(&mut self.sent)
         }
+    }
+
+    #[test]
+    fn a_clip_waits_for_silence_and_what_comes_meanwhile_for_its_end() {
+        let mut bench = Bench::new();
+        bench.push(100, 1);
+        bench.clip(100, 7);
+        bench.finish();
+        bench.run_to(150);
+        bench.push(40, 2);
+        bench.finish();
+        bench.run_to(1_000);
+        let sent = bench.take_sent().into_iter().map(|(_, value)| value);
+        let sounds: Vec<_> = sent.filter(|value| *value != 0).collect();
+        assert_eq!(sounds, [vec![1; 10], vec![7; 10], vec![2; 4]].concat());
+        assert_eq!(bench.clips_over(), 1);
+    }
+
+    #[test]
+    fn a_clip_that_is_stopped_fades_and_lets_speech_begin() {
+        let mut bench = Bench::new();
+        bench.clip(1_000, 500);
+        bench.run_to(50);
+        bench.push(40, 2);
+        bench.take_sent();
+        bench.act(|pump, now, out| pump.stop_clip(now, out));
+        bench.run_to(1_000);
+        let sent = bench.take_sent();
+        let values: Vec<_> = sent.iter().map(|(_, value)| *value).collect();
+        assert_eq!(values[0], 500, "the fade begins at full voice");
+        assert_eq!(values[1..6].iter().filter(|value| **value == 2).count(), 4);
+        assert_eq!(values.iter().filter(|value| **value == 500).count(), 1);
+        assert_eq!(bench.clips_over(), 1);
+    }
+
+    #[test]
+    fn a_clip_of_nothing_is_over_at_once_and_one_in_a_closed_voice_waits() {
+        let mut bench = Bench::new();
+        bench.clip(0, 1);
+        assert_eq!(bench.clips_over(), 1);
+        bench.pump.close();
+        bench.clip(20, 7);
+        assert_eq!(bench.take_sent(), []);
+        bench.act(|pump, now, out| pump.open(now, out));
+        assert_eq!(bench.take_sent(), [(0, 7), (0, 7)]);
     }
 
     #[test]

@@ -48,6 +48,14 @@ pub(crate) enum Pulled {
     Underrun,
 }
 
+/// Fills a silent frame with the beginning of these samples, faded to silence.
+pub(super) fn fade_out(samples: impl Iterator<Item = i16>, frame: &mut Frame) {
+    for (n, sample) in samples.take(FADE_SAMPLES).enumerate() {
+        let left = (FADE_SAMPLES - n) as i32;
+        frame[n] = (i32::from(sample) * left / FADE_SAMPLES as i32) as i16;
+    }
+}
+
 /// The outgoing queue of one agent.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
@@ -123,6 +131,11 @@ impl Queue {
         self.facts.push_back(Playout::Paused);
     }
 
+    /// A clip ended.
+    pub(crate) fn note_clip_over(&mut self) {
+        self.facts.push_back(Playout::ClipOver);
+    }
+
     /// Fills `frame` with the next 10 ms of speech, or silence.
     pub(crate) fn pull(&mut self, frame: &mut Frame) -> Pulled {
         frame.fill(0);
@@ -158,10 +171,7 @@ impl Queue {
         let Some(segment) = self.segments.front().filter(|segment| segment.heard > 0) else {
             return;
         };
-        for (n, sample) in segment.upcoming().take(FADE_SAMPLES).enumerate() {
-            let left = (FADE_SAMPLES - n) as i32;
-            frame[n] = (i32::from(sample) * left / FADE_SAMPLES as i32) as i16;
-        }
+        fade_out(segment.upcoming(), frame);
     }
 
     /// Whether `samples` can be played without waiting; fewer will do when nothing more comes.

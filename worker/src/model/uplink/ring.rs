@@ -2,9 +2,12 @@
 //!
 //! It knows neither tasks nor time; the bound follows the state of the link. Audio kept during an
 //! outage is not cut when the link comes back: the tight bound returns once it has been taken. What a
-//! connection was told of a turn that it never made an item of is told to the next one again.
+//! connection was told of a turn that it never made an item of is told to the next one again; what it
+//! made an item of is kept until the words are known, and told again on demand.
 
 use std::{collections::VecDeque, time::Duration};
+
+use dialog::model::ItemId;
 
 use crate::media::Pcm;
 
@@ -34,6 +37,9 @@ pub(super) struct Ring {
     held: Duration,
     /// Told to this connection, of a turn that is no item yet.
     told: Told,
+    /// Items of this connection whose words nobody knows yet; together at most [`DOWN_LIMIT`], the
+    /// oldest goes first.
+    items: VecDeque<(ItemId, Told)>,
     state: State,
     dropped: u64,
 }
@@ -67,6 +73,7 @@ impl Ring {
             frames: VecDeque::new(),
             held: Duration::ZERO,
             told: Told::default(),
+            items: VecDeque::new(),
             state: State::Down,
             dropped: 0,
         }
@@ -80,6 +87,10 @@ impl Ring {
         }
         if frame.duration().is_zero() {
             return 0;
+        }
+        // More than real time brings was kept somewhere else, and is wanted whole.
+        if self.state == State::Up && frame.duration() > UP_LIMIT {
+            self.state = State::CatchingUp;
         }
         self.held += frame.duration();
         self.frames.push_back(frame);
@@ -118,9 +129,40 @@ impl Ring {
         self.told.is_turn = true;
     }
 
-    /// What was told is an item now, or was forgotten.
+    /// What was told was forgotten, or is nobody's concern any more.
     pub(super) fn turn_is_over(&mut self) {
         self.told = Told::default();
+    }
+
+    /// What was told is this item now.
+    pub(super) fn turn_is_item(&mut self, item: ItemId) {
+        let told = std::mem::take(&mut self.told);
+        self.items.push_back((item, told));
+        let held = |items: &VecDeque<(ItemId, Told)>| -> Duration {
+            items.iter().map(|(_, told)| told.held).sum()
+        };
+        while self.items.len() > 1 && held(&self.items) > DOWN_LIMIT {
+            self.items.pop_front();
+        }
+    }
+
+    /// The words of this item are known.
+    pub(super) fn item_is_known(&mut self, item: &ItemId) {
+        self.items.retain(|(known, _)| known != item);
+    }
+
+    /// Whatever was said has been answered.
+    pub(super) fn items_are_answered(&mut self) {
+        self.items.clear();
+    }
+
+    /// What was told as these items waits again, before everything else; the other items are over.
+    pub(super) fn hear_again(&mut self, wanted: &[ItemId]) {
+        let mut items = std::mem::take(&mut self.items);
+        items.retain(|(item, _)| wanted.contains(item));
+        for (_, told) in items.into_iter().rev() {
+            self.wait_again(told);
+        }
     }
 
     pub(super) fn set_up(&mut self) {
@@ -138,14 +180,28 @@ impl Ring {
             return;
         }
         self.state = State::Down;
-        let Told { frames, held, .. } = std::mem::take(&mut self.told);
+        let told = std::mem::take(&mut self.told);
+        self.wait_again(told);
+        while self.held > self.limit() && self.frames.len() > 1 {
+            // It was heard once; it does not count as lost.
+            self.pop();
+        }
+    }
+
+    fn wait_again(&mut self, told: Told) {
+        let Told {
+            frames,
+            held,
+            is_turn,
+        } = told;
+        // Told once more, it is known to be a turn before the model notices.
+        self.told.is_turn |= is_turn;
         self.held += held;
         for frame in frames.into_iter().rev() {
             self.frames.push_front(frame);
         }
-        while self.held > self.limit() && self.frames.len() > 1 {
-            // It was heard once; it does not count as lost.
-            self.pop();
+        if self.state == State::Up {
+            self.state = State::CatchingUp;
         }
     }
 
@@ -154,6 +210,7 @@ impl Ring {
         self.frames = VecDeque::new();
         self.held = Duration::ZERO;
         self.told = Told::default();
+        self.items.clear();
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -267,6 +324,59 @@ mod tests {
     }
 
     #[test]
+    fn items_without_words_are_told_again_on_demand_before_everything_else() {
+        let [known, asked, other] = ["a", "b", "c"].map(ItemId::new);
+        let mut ring = told(0..10);
+        for (at, item) in [(10, &known), (20, &asked), (30, &other)] {
+            ring.turn_begins();
+            tell(&mut ring, at..at + 10);
+            ring.turn_is_item(item.clone());
+        }
+        ring.item_is_known(&known);
+        tell(&mut ring, 40..45);
+        ring.set_down();
+        ring.push(frame(45));
+        ring.set_up();
+        ring.hear_again(&[known, asked.clone()]);
+        assert_eq!(
+            take_all(&mut ring),
+            (20..30).chain(40..=45).collect::<Vec<_>>()
+        );
+
+        ring.hear_again(&[asked]);
+        assert!(ring.is_empty(), "once");
+    }
+
+    #[test]
+    fn of_items_without_words_ten_seconds_are_kept() {
+        let mut ring = told(0..0);
+        for at in 0..20 {
+            ring.turn_begins();
+            tell(&mut ring, at * 100..(at + 1) * 100);
+            ring.turn_is_item(ItemId::new(at.to_string()));
+        }
+        ring.set_down();
+        let all: Vec<_> = (0..20).map(|at| ItemId::new(at.to_string())).collect();
+        ring.hear_again(&all);
+        assert_eq!(take_all(&mut ring), (1_500..2_000).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_turn_that_is_told_again_is_kept_whole_though_the_model_has_not_noticed_it_yet() {
+        let mut ring = told(0..0);
+        ring.turn_begins();
+        tell(&mut ring, 0..100);
+        for _ in 0..3 {
+            ring.set_down();
+            ring.set_up();
+            let mut frames = Vec::new();
+            ring.take(Duration::from_secs(60), &mut frames);
+            assert_eq!(names(&frames), (0..100).collect::<Vec<_>>());
+            ring.told(frames.into_iter());
+        }
+    }
+
+    #[test]
     fn of_a_speech_without_end_the_last_ten_seconds_are_told_again() {
         let mut ring = told(0..1);
         ring.turn_begins();
@@ -295,7 +405,10 @@ mod tests {
         let mut ring = Ring::new();
         ring.set_up();
         assert_eq!(ring.push(Pcm::from(vec![0; 24_000 * 3])), 0);
-        assert!(!ring.is_empty());
+        assert_eq!(ring.push(frame(1)), 0, "nor does it go for the next");
+        let mut frames = Vec::new();
+        ring.take(Duration::from_secs(1), &mut frames);
+        assert_eq!(frames[0].duration(), Duration::from_secs(3));
     }
 
     #[test]

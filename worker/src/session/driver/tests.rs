@@ -14,6 +14,7 @@ use crate::{
         echo::OwnVoice,
         ingress::Ingress,
         playout::{self, source::AgentSource},
+        tap::Tap,
     },
     model::ModelHandle,
     room::{
@@ -71,6 +72,7 @@ async fn play_metered<F: Future<Output = World>>(
     };
     let greeting = Some("Greet.".to_owned());
     let mut driver = Driver {
+        clips: Arc::default(),
         dialog: Dialog::new(dialog::Config {
             greeting,
             ..dialog::Config::default()
@@ -91,6 +93,7 @@ async fn play_metered<F: Future<Output = World>>(
         joined: now(),
         ears: BTreeMap::new(),
         clock: TurnClock::default(),
+        is_model_gone: false,
         watch: Watch::default(),
         rotation: Rotation::new(Default::default()),
         asked: None,
@@ -264,6 +267,7 @@ async fn a_microphone_that_was_let_go_of_meanwhile_does_not_take_the_place_of_th
                     participant: participant.clone(),
                     track,
                     tap: Tap::from_channel(received),
+                    has_beginning: false,
                 })
                 .await;
         }

@@ -350,6 +350,18 @@ impl EchoHeard {
     }
 }
 
+/// Somebody waited in silence because the model was away, and was told so by a clip.
+#[derive(Debug)]
+pub struct GapCovered;
+
+impl GapCovered {
+    /// Logs and counts.
+    pub fn emit(self) {
+        metrics().gaps_covered_total.inc();
+        info!("the model is away: whoever waits is asked for a moment");
+    }
+}
+
 /// The agent paused for somebody who did not want the floor, and went on.
 #[derive(Debug)]
 pub struct FalseInterruption {

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use dialog::model::Event;
+use dialog::model::{Event, ResponseStatus};
 use futures_util::{StreamExt, stream::SplitStream};
 use tokio::{
     sync::mpsc,
@@ -199,7 +199,16 @@ impl Reader {
             Fact::Event(event) => {
                 match &event {
                     Event::SpeechStarted { .. } => self.uplink.turn_begins(),
-                    Event::Committed { .. } => self.uplink.turn_is_over(),
+                    Event::Committed { item } => self.uplink.turn_is_item(item.clone()),
+                    Event::UserTranscript {
+                        item,
+                        is_final: true,
+                        ..
+                    } => self.uplink.item_is_known(item),
+                    Event::ResponseDone {
+                        status: ResponseStatus::Completed,
+                        ..
+                    } => self.uplink.items_are_answered(),
                     _ => {}
                 }
                 self.outbox.push(event);

@@ -122,7 +122,10 @@ impl<'a> Writer<'a> {
     /// The first order that tells nothing of before ends the replay: what people said while the link
     /// was down belongs between the two.
     async fn on_order(&mut self, order: &Order) -> Result<(), Broken> {
-        let is_replay = matches!(order, Order::Instruct(_) | Order::Item(_));
+        let is_replay = matches!(
+            order,
+            Order::HearAgain(_) | Order::Instruct(_) | Order::Item(_)
+        );
         if self.holds_audio && !is_replay {
             self.holds_audio = false;
             self.write_kept_audio().await?;
@@ -134,6 +137,10 @@ impl<'a> Writer<'a> {
         if *order == Order::ClearInput {
             self.uplink.turn_is_over();
             self.uplink.turn_begins();
+        }
+        if let Order::HearAgain(items) = order {
+            self.uplink.hear_again(items);
+            return Ok(());
         }
         if let Order::Instruct(instructions) = order {
             self.settings.to_mut().instructions.clone_from(instructions);
