@@ -2,7 +2,12 @@
 
 use std::time::Instant;
 
-use tests::{livekit_server::Pass, sim_model::Script, stack::Stack, user::User};
+use tests::{
+    livekit_server::Pass,
+    sim_model::{Script, Side},
+    stack::Stack,
+    user::User,
+};
 
 use crate::story::{SOON, greeted};
 
@@ -48,6 +53,42 @@ async fn a_named_agent_comes_when_it_is_called_with_its_variables() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_greeting_knows_the_caller() {
+    let stack = Stack::with(Script::default(), |mut settings| {
+        settings
+            .agents
+            .push(("host.toml".to_owned(), HOST.to_owned()));
+        settings.with("ROOM_AGENT__AGENTS__DEFAULT", "host")
+    })
+    .await;
+    let tier = ("tier".to_owned(), "gold\"\n".to_owned());
+    let pass = Pass {
+        attributes: vec![tier],
+        ..Pass::of("ann", "lobby")
+    };
+    let joining = Instant::now();
+    let ann = User::join(&stack.livekit.url(), &pass).await;
+    ann.hears("agent-greeting", joining, SOON).await;
+    let said = |kind: &str| {
+        let events = stack.model.events(Side::Client, kind);
+        events.last().expect("said").event.to_string()
+    };
+    let greeting = said("response.create");
+    assert!(greeting.contains(r#"Greet \"ann\"."#), "{greeting}");
+    let update = said("session.update");
+    assert!(
+        update.contains(r#"Their tier is \"gold\\\"\"."#),
+        "{update}"
+    );
+    stack.worker.assert_no_secret_was_printed();
+    let log = stack.worker.log().text();
+    assert!(
+        !log.contains("gold"),
+        "what is known of people is not logged"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_was_not_called_stays_away() {
     let stack = Stack::with(Script::default(), |settings| {
         settings.with("LIVEKIT_AGENT_NAME", "guide")
@@ -60,6 +101,12 @@ async fn an_agent_that_was_not_called_stays_away() {
     bob.meets_agent(SOON).await;
     assert!(ann.agents().is_empty());
 }
+
+const HOST: &str = r#"
+name = "host"
+instructions = "You talk with {{caller.name}}. Their tier is {{caller.attributes.tier}}."
+greeting = "Greet {{caller.name}}."
+"#;
 
 const GUIDE: &str = r#"
 name = "guide"

@@ -178,6 +178,8 @@ pub struct Pass {
     pub kind: &'static str,
     /// Agents called into the room when it is created, with their metadata.
     pub agents: Vec<(String, String)>,
+    /// What the server says of them.
+    pub attributes: Vec<(String, String)>,
 }
 
 impl Pass {
@@ -189,6 +191,7 @@ impl Pass {
             hidden: false,
             kind: "standard",
             agents: Vec::new(),
+            attributes: Vec::new(),
         }
     }
 
@@ -208,6 +211,7 @@ impl Pass {
             .with_identity(&self.identity)
             .with_name(&self.identity)
             .with_kind(self.kind)
+            .with_attributes(self.attributes.iter().cloned())
             .with_grants(grants);
         let dispatch = |(name, metadata): &(String, String)| proto::RoomAgentDispatch {
             agent_name: name.clone(),

@@ -4,6 +4,7 @@
 //! know rooms or models: what leaves here is a [`Rendered`] agent, ready for a session.
 
 mod addressing;
+mod caller;
 mod clips;
 pub mod definition;
 mod interruption;
@@ -14,6 +15,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use serde_json::Value;
 
 pub use addressing::Answers;
+pub use caller::{Caller, Personal};
 pub use clips::{ClipFiles, Clips};
 pub use definition::{Definition, Hears, Variable};
 pub use interruption::{FirstSign, Interruption};
@@ -221,6 +223,46 @@ mod tests {
             "variables.company: expected text, a number, true or false\n\
              variables.shoe: unknown variable"
         );
+    }
+
+    #[test]
+    fn a_template_speaks_of_the_caller_when_they_are_known() {
+        let load = |lines: &str| {
+            let text = format!(
+                "name = \"a\"\n{lines}\n[variables.who]\ndefault = \"{{{{caller.name}}}}\""
+            );
+            let source = MapSource::default().file("/a/a.toml", &text);
+            Agents::load(&source, Some(Path::new("/a")), "a")
+        };
+        let lines = "instructions = \"You talk with {{caller.name}}, {{caller.attributes.tier}}. {{who}}\"\n\
+                     greeting = \"Greet {{caller.name}}.\"";
+        let agent = load(lines).unwrap().for_job("", "").unwrap();
+        assert_eq!(
+            agent.instructions,
+            "You talk with unknown, unknown. {{caller.name}}"
+        );
+        let ann = Caller {
+            name: "Ann".to_owned(),
+            attributes: [("tier".to_owned(), "gold".to_owned())].into(),
+            ..Caller::default()
+        };
+        let (instructions, greeting) = agent.personal.unwrap().about(&ann);
+        assert_eq!(
+            instructions, "You talk with \"Ann\", \"gold\". {{caller.name}}",
+            "what a variable holds is never looked at again"
+        );
+        assert_eq!(greeting.unwrap(), "Greet \"Ann\".");
+
+        let plain = load("instructions = \"Be brief.\"").unwrap();
+        assert_eq!(plain.for_job("", "").unwrap().personal, None);
+        let wrong = "instructions = \"{{caller.shoe}}\"\nanswers = \"named\"\nnames = [\"{{caller.name}}\"]";
+        let told = load(wrong).unwrap_err().to_string();
+        for line in [
+            "a.toml.instructions: `{{caller.shoe}}` is not known of a caller",
+            "a.toml.names: `{{caller.name}}` is for instructions and greeting only",
+        ] {
+            assert!(told.contains(line), "{told}");
+        }
     }
 
     #[test]

@@ -263,6 +263,7 @@ async fn hold(
         watch: Watch::default(),
         rotation: Rotation::new(deps.rotation),
         clips: request.agent.clips.clone(),
+        personal: request.agent.personal.clone(),
         asked: None,
         over: None,
     };

@@ -21,6 +21,7 @@ impl Dialog {
                 self.begin_close(now, reason, None);
             }
             Ask::GoOn => self.go_on(),
+            Ask::Greet(words) => self.config.greeting = Some(words),
             Ask::Hear(hears) => {
                 self.audience.hear(hears);
                 self.settle_ears();

@@ -105,6 +105,8 @@ pub enum Ask {
     },
     /// Answer again, after [`Self::Silence`].
     GoOn,
+    /// This is what to greet with, unless that has begun.
+    Greet(String),
     /// These people are heard from now on.
     Hear(crate::config::Hears),
     /// These are the instructions from now on.

@@ -1,8 +1,43 @@
 //! What somebody with authority asks of the agent: be silent, go on, say this, end it, be another.
 
-use dialog::{config::Hears, input::Ask, output::CloseReason};
+use dialog::{Config, config::Hears, input::Ask, output::CloseReason};
 
-use crate::scene::{scene, since};
+use crate::scene::{empty_scene, scene, since};
+
+#[test]
+fn a_greeting_that_is_told_in_time_is_the_one() {
+    let config = Config {
+        greeting: Some("Greet somebody.".to_owned()),
+        ..Config::default()
+    };
+    let lanes = empty_scene(config)
+        .room_ready(0.0)
+        .link_up(0.0)
+        .asked(0.1, Ask::Greet("Greet \"Ann\".".to_owned()))
+        .joins(0.2, "ann")
+        .asked(0.5, Ask::Greet("Greet nobody.".to_owned()))
+        .until(2.0);
+    insta::assert_snapshot!(lanes, @r#"
+    0.00  room ready
+    0.00                                                  INITIALIZING
+    0.00                          link up
+    0.00                                                  IDLE
+    0.10  asked: Greet("Greet \"Ann\".")
+    0.20  ann joins
+    0.20  ear of ann: open
+    0.20                          > create ask-1 "Greet \"Ann\"."
+    0.20                                                  THINKING
+    0.26                          < created r1 for ask-1
+    0.46                                                  is heard: a1
+    0.46                                                  (greeted after 0.26)
+    0.46                                                  SPEAKING
+    0.50  asked: Greet("Greet nobody.")
+    0.56                          < done r1 Completed
+    0.85                                                  said a1 "Well."
+    0.85                                                  LISTENING
+    0.86                                                  is silent
+    "#);
+}
 
 #[test]
 fn told_to_be_silent_it_stops_in_mid_sentence_and_hears_on_without_an_answer() {
@@ -190,7 +225,7 @@ fn new_instructions_are_in_force_at_once_and_on_every_later_connection() {
 
 #[test]
 fn a_silent_caller_is_not_asked_by_an_agent_that_was_told_to_be_silent() {
-    let config = dialog::Config {
+    let config = Config {
         silence: Some(dialog::Silence {
             prompt: "Ask whether they are still there.".to_owned(),
             prompt_after: std::time::Duration::from_secs(5),
@@ -198,7 +233,7 @@ fn a_silent_caller_is_not_asked_by_an_agent_that_was_told_to_be_silent() {
         }),
         ..Default::default()
     };
-    let lanes = crate::scene::empty_scene(config)
+    let lanes = empty_scene(config)
         .joins(0.0, "ann")
         .room_ready(0.0)
         .link_up(0.0)

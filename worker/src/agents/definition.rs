@@ -30,7 +30,8 @@ pub struct Definition {
     /// For people who choose among definitions.
     #[serde(default)]
     pub description: String,
-    /// What the model is told about its task. `{{name}}` stands for a variable.
+    /// What the model is told about its task. `{{name}}` stands for a variable; `{{caller.name}}`,
+    /// `{{caller.metadata}}` and `{{caller.attributes.KEY}}` for what is known of the caller.
     #[schemars(length(min = 1))]
     pub instructions: String,
     /// What the agent says first, as an instruction to the model; may hold variables. Absent = it

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{
     addressing::Answers,
+    caller::{self, Field, Part, Personal, Text},
     clips::Clips,
     definition::{Definition, Hears, Silence},
     interruption::Interruption,
@@ -53,6 +54,8 @@ pub struct Rendered {
     pub interruption: Interruption,
     /// What is done about a caller who says nothing; `None` = nothing.
     pub silence: Option<Silence>,
+    /// The texts that speak of the caller, who is not known yet; `None` = none does.
+    pub personal: Option<Personal>,
     /// What it says when there is no model to say it.
     pub clips: Arc<Clips>,
 }
@@ -133,7 +136,14 @@ pub(super) fn render(
         };
     }
     Problems::none_or(problems)?;
-    let fill = |text: &str| fill(text, |name| values.get(name).and_then(Value::as_str));
+    let text = |text: &str| text_of(text, |name| values.get(name).and_then(Value::as_str));
+    let fill = |plain: &str| text(plain).about(None);
+    let personal = Personal {
+        instructions: text(definition.instructions.trim()),
+        greeting: definition.greeting.as_deref().map(text),
+    };
+    let is_personal = personal.instructions.is_personal()
+        || personal.greeting.as_ref().is_some_and(Text::is_personal);
     Ok(Rendered {
         name: definition.name.clone(),
         version: definition.version.clone(),
@@ -154,6 +164,7 @@ pub(super) fn render(
             prompt: fill(&silence.prompt),
             ..silence.clone()
         }),
+        personal: is_personal.then_some(personal),
         clips: definition.sounds.clone(),
     })
 }
@@ -182,13 +193,29 @@ pub(super) fn undeclared(definition: &Definition) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (path, text) in texts {
         for name in pieces(text).filter_map(Piece::variable) {
-            if !definition.variables.contains_key(name) {
+            if let Some(field) = name.strip_prefix(caller::PREFIX) {
+                problems.extend(unknown_field(path, name, field));
+            } else if !definition.variables.contains_key(name) {
                 let what = format!("`{{{{{name}}}}}` is not among the variables");
                 problems.push(Problem::new(path, what));
             }
         }
     }
     problems
+}
+
+/// Only what is said when the caller is there may speak of them.
+fn unknown_field(path: &str, name: &str, field: &str) -> Option<Problem> {
+    let is_known = Field::parse(field).is_some();
+    let may_speak = matches!(path, "instructions" | "greeting");
+    (!is_known || !may_speak).then(|| {
+        let what = if is_known {
+            format!("`{{{{{name}}}}}` is for instructions and greeting only")
+        } else {
+            format!("`{{{{{name}}}}}` is not known of a caller")
+        };
+        Problem::new(path, what)
+    })
 }
 
 fn plain(value: &Value) -> Option<String> {
@@ -205,13 +232,15 @@ fn short(key: &str) -> String {
     key.chars().filter(|c| !c.is_control()).take(40).collect()
 }
 
-fn fill<'a>(text: &str, value: impl Fn(&str) -> Option<&'a str>) -> String {
-    pieces(text)
-        .map(|piece| match piece {
-            Piece::Text(text) => text,
-            Piece::Variable(name) => value(name).unwrap_or_default(),
-        })
-        .collect()
+fn text_of<'a>(text: &str, value: impl Fn(&str) -> Option<&'a str>) -> Text {
+    let part = |piece| match piece {
+        Piece::Text(text) => Part::Said(text.to_owned()),
+        Piece::Variable(name) => match name.strip_prefix(caller::PREFIX).and_then(Field::parse) {
+            Some(field) => Part::Of(field),
+            None => Part::Said(value(name).unwrap_or_default().to_owned()),
+        },
+    };
+    Text::new(pieces(text).map(part).collect())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -258,7 +287,7 @@ fn placeholder(text: &str) -> Option<(usize, &str, usize)> {
         let inner = open + 2;
         let close = inner + text[inner..].find("}}")?;
         let name = text[inner..close].trim();
-        let legal = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
         if !name.is_empty() && name.chars().all(legal) {
             return Some((open, name, close + 2));
         }
@@ -272,11 +301,12 @@ mod tests {
     use super::*;
 
     fn filled(text: &str) -> String {
-        fill(text, |name| match name {
+        text_of(text, |name| match name {
             "who" => Some("Ann {{secret}}"),
             "secret" => Some("42"),
             _ => None,
         })
+        .about(None)
     }
 
     #[test]

@@ -45,6 +45,10 @@ pub struct Person {
     pub on_behalf: bool,
     /// Display name; untrusted and personal.
     pub name: String,
+    /// Metadata; untrusted and personal.
+    pub metadata: String,
+    /// Attributes; untrusted and personal.
+    pub attributes: BTreeMap<String, String>,
 }
 
 impl fmt::Debug for Person {
@@ -58,6 +62,11 @@ impl fmt::Debug for Person {
 }
 
 impl Person {
+    /// They are somebody to talk with.
+    pub fn is_heard(&self) -> bool {
+        self.standing() == Standing::Heard
+    }
+
     fn standing(&self) -> Standing {
         if self.hidden || self.on_behalf {
             return Standing::Ignored;

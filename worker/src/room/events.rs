@@ -291,6 +291,8 @@ fn person(participant: &RemoteParticipant) -> Person {
             .is_some_and(|permission| permission.hidden),
         on_behalf: participant.attributes().contains_key(ON_BEHALF),
         name: participant.name(),
+        metadata: participant.metadata(),
+        attributes: participant.attributes().into_iter().collect(),
     }
 }
 

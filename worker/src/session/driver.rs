@@ -24,11 +24,11 @@ use tokio::{
 
 use super::{SessionEnd, SessionError, Stop, effects::Hands, meter, report::Tally, settings};
 use crate::{
-    agents::Clips,
+    agents::{Caller, Clips, Personal},
     media::ingress::Speech,
     model::{LinkEvent, Usd, rotation::Rotation},
     room::{
-        audience::{Act, Audience, TrackId},
+        audience::{Act, Audience, Person, TrackId},
         events::RoomInput,
         rejoin::GiveUp,
     },
@@ -76,6 +76,8 @@ pub(super) struct Driver<'a> {
     pub(super) rotation: Rotation,
     /// What the agent says when there is no model to say it.
     pub(super) clips: Arc<Clips>,
+    /// What it says of the caller, until they are known; `None` = nothing, or it was said.
+    pub(super) personal: Option<Personal>,
     /// What the budget asks of the conversation, which does not know yet; the latest counts.
     pub(super) asked: Option<Ask>,
     /// Set by whatever ends the session.
@@ -252,7 +254,10 @@ impl Driver<'_> {
                 self.on_away();
                 self.audience.repairing();
             }
-            RoomInput::Seen(person) => self.audience.seen(person),
+            RoomInput::Seen(person) => {
+                self.introduce(&person);
+                self.audience.seen(person);
+            }
             RoomInput::Subscribed {
                 participant,
                 track,
@@ -291,6 +296,22 @@ impl Driver<'_> {
             Command::Update(instructions) => Ask::Instruct(instructions),
         };
         self.tell(Input::Ask(ask));
+    }
+
+    /// Before the conversation hears of the first person, it knows what to say to them.
+    fn introduce(&mut self, person: &Person) {
+        let Some(personal) = self.personal.take_if(|_| person.is_heard()) else {
+            return;
+        };
+        let (instructions, greeting) = personal.about(&Caller {
+            name: person.name.clone(),
+            metadata: person.metadata.clone(),
+            attributes: person.attributes.clone(),
+        });
+        self.tell(Input::Ask(Ask::Instruct(instructions)));
+        if let Some(greeting) = greeting {
+            self.tell(Input::Ask(Ask::Greet(greeting)));
+        }
     }
 
     /// The room library may announce a track that was let go of meanwhile; nothing comes of it.

@@ -7,6 +7,8 @@ fn person(identity: &str, kind: Kind) -> Person {
         hidden: false,
         on_behalf: false,
         name: identity.to_owned(),
+        metadata: String::new(),
+        attributes: Default::default(),
     }
 }
 

@@ -73,6 +73,7 @@ async fn play_metered<F: Future<Output = World>>(
     let greeting = Some("Greet.".to_owned());
     let mut driver = Driver {
         clips: Arc::default(),
+        personal: None,
         dialog: Dialog::new(dialog::Config {
             greeting,
             ..dialog::Config::default()
@@ -189,6 +190,8 @@ fn person(identity: &str) -> Person {
         hidden: false,
         on_behalf: false,
         name: String::new(),
+        metadata: String::new(),
+        attributes: Default::default(),
     }
 }
 
