@@ -43,9 +43,7 @@ async fn a_named_agent_comes_when_it_is_called_with_its_variables() {
     let joining = Instant::now();
     let ann = User::join(&stack.livekit.url(), &pass).await;
     ann.hears("agent-greeting", joining, SOON).await;
-    let updates = stack
-        .model
-        .events(tests::sim_model::Side::Client, "session.update");
+    let updates = stack.model.events(Side::Client, "session.update");
     let instructions = updates[0].event["session"]["instructions"]
         .as_str()
         .unwrap_or_default();
