@@ -6,7 +6,7 @@
 //! conversation (that is `dialog`) and does not know how jobs are counted (that is `jobs`).
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     panic::AssertUnwindSafe,
     sync::Arc,
@@ -230,6 +230,7 @@ async fn hold(
     };
     let (name, door) = (request.agent_name.clone(), door(request, deps));
     let room = room::start(&mut held.tasks, joined, voice, name, door);
+    let hears_beginnings = !conversation.presses_to_talk;
     if conversation.presses_to_talk {
         room.link.press_to_talk();
     }
@@ -263,6 +264,8 @@ async fn hold(
         watch: Watch::default(),
         rotation: Rotation::new(deps.rotation),
         clips: request.agent.clips.clone(),
+        begun: hears_beginnings.then(BTreeSet::new),
+        is_instructed: false,
         personal: request.agent.personal.clone(),
         asked: None,
         over: None,

@@ -38,7 +38,7 @@ impl Dialog {
         reason: CloseReason,
         ended_by: Option<ResponseId>,
     ) {
-        if self.closing.is_some() {
+        if self.closing.is_some() || self.has_last_words() {
             return;
         }
         self.dismiss(now);
@@ -110,6 +110,8 @@ impl Dialog {
         if self.is_finished {
             return;
         }
+        // Whatever else happened meanwhile: without a model there was nothing to be done.
+        let reason = self.take_last_words().unwrap_or(reason);
         if let Some(live) = self.responses.live.as_ref().map(|live| live.id.clone()) {
             self.note_cut_off(live);
         }

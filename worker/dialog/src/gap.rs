@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    Dialog, Output,
+    Dialog, Greeting, Output,
     input::SpeechEdge,
     note::Note,
     output::{Clip, CloseReason, PlayoutOrder},
@@ -27,7 +27,9 @@ const FAR_END: Duration = Duration::from_millis(300);
 /// A silence that is the model's fault.
 #[derive(Debug, Default)]
 pub(crate) struct Gap {
-    /// `None` = there is none.
+    /// An answer failed; a model that is away needs no such sign.
+    has_failed: bool,
+    /// Since when somebody waits; `None` = nobody does.
     since: Option<Instant>,
     /// It was covered once; that is enough.
     is_covered: bool,
@@ -42,16 +44,27 @@ pub(crate) struct Gap {
 
 impl Dialog {
     /// The model failed: whoever waits for it may hear nothing for a while.
-    pub(crate) fn begin_gap(&mut self, now: Instant) {
-        self.gap.since.get_or_insert(now);
+    pub(crate) fn begin_gap(&mut self) {
+        self.gap.has_failed = true;
     }
 
-    /// The agent can be heard again.
+    /// The agent can be heard again. A clip that waits for a silence comes too late.
     pub(crate) fn end_gap(&mut self) {
+        self.gap.has_failed = false;
+        self.gap.is_spoken_into = false;
+        self.end_wait();
+        self.stop_clip();
+    }
+
+    fn end_wait(&mut self) {
         self.gap.since = None;
         self.gap.is_covered = false;
-        self.gap.is_spoken_into = false;
         self.timers.stop(Timer::Gap);
+    }
+
+    /// Somebody has just spoken, and no model has made a turn of it.
+    pub(crate) fn is_waited_for(&mut self) {
+        self.gap.is_spoken_into = true;
     }
 
     /// The model hears what was said meanwhile.
@@ -59,39 +72,47 @@ impl Dialog {
         self.gap.is_spoken_into = false;
     }
 
-    /// An ear heard somebody, whom the model cannot hear at the moment.
-    pub(crate) fn speak_into_gap(&mut self, now: Instant, edge: SpeechEdge) {
-        let is_waiting = self.gap.last_words.is_none();
+    /// An ear heard somebody, whom the model may not hear at the moment.
+    pub(crate) fn speak_into_gap(&mut self, edge: SpeechEdge) {
         match edge {
-            SpeechEdge::Started { .. } if self.gap.is_clip_heard && is_waiting => {
-                self.outputs
-                    .push_back(Output::Playout(PlayoutOrder::StopClip));
-            }
+            SpeechEdge::Started { .. } => self.stop_clip(),
             SpeechEdge::Stopped { .. } if !self.link.is_up() => {
-                self.end_gap();
-                self.begin_gap(now);
+                self.end_wait();
                 self.gap.is_spoken_into = true;
             }
             _ => {}
         }
     }
 
-    /// Whether somebody waits, and for how long they still may.
-    pub(crate) fn mind_gap(&mut self) {
-        let Some(since) = self.gap.since else {
-            return;
-        };
-        let is_waited_for = self.gap.is_spoken_into
-            || self.user.holds_floor()
-            || self.responses.is_generating()
-            || !self.floor.is_empty()
-            || self.owes_hearing();
-        if !is_waited_for || self.is_silenced || self.closing.is_some() {
-            return self.end_gap();
+    /// Whether somebody waits for the model, and for how long they still may.
+    pub(crate) fn mind_gap(&mut self, now: Instant) {
+        let is_gap = self.gap.has_failed || !self.link.is_up();
+        if !is_gap || self.gap.last_words.is_some() {
+            return self.end_wait();
         }
+        if !self.does_anybody_wait() {
+            // Who was told to wait is not told again for the same thing.
+            self.gap.has_failed = false;
+            self.gap.since = None;
+            return self.timers.stop(Timer::Gap);
+        }
+        let since = *self.gap.since.get_or_insert(now);
         if !self.gap.is_covered && !self.timers.is_set(Timer::Gap) {
             self.timers.set(Timer::Gap, since + LONGEST_SILENCE);
         }
+    }
+
+    /// Among colleagues who speak to each other only a question that names the agent waits for it.
+    fn does_anybody_wait(&self) -> bool {
+        let is_greeting_due = self.greeting == Greeting::Due && self.audience.caller().is_some();
+        let is_asked = !self.floor.is_empty() || self.responses.is_generating();
+        let is_spoken_to = self.gap.is_spoken_into
+            || self.user.holds_floor()
+            || self.owes_hearing()
+            || self.calls.is_running();
+        let is_waited_for =
+            is_asked || is_greeting_due || (is_spoken_to && !self.addressing.is_by_name());
+        is_waited_for && !self.is_silenced && self.closing.is_none()
     }
 
     /// Nobody has said anything for too long.
@@ -114,15 +135,24 @@ impl Dialog {
             return self.finish(reason);
         }
         if self.gap.last_words.replace(reason).is_none() {
-            self.end_gap();
+            self.end_wait();
             self.timers.set(Timer::LastWords, now + COMPANY);
         }
     }
 
-    /// As soon as somebody can hear them.
+    pub(crate) fn has_last_words(&self) -> bool {
+        self.gap.last_words.is_some()
+    }
+
+    pub(crate) fn take_last_words(&mut self) -> Option<CloseReason> {
+        self.gap.last_words.take()
+    }
+
+    /// As soon as somebody can hear them, and the agent has said what it still had to say.
     pub(crate) fn say_last_words(&mut self, now: Instant) {
         let has_company = self.is_room_ready && self.audience.caller().is_some();
-        if self.gap.last_words.is_some() && has_company && !self.gap.is_told {
+        let is_due = self.gap.last_words.is_some() && !self.gap.is_told;
+        if is_due && has_company && !self.playhead.is_occupied() {
             self.gap.is_told = true;
             self.timers.set(Timer::LastWords, now + LAST_WORDS);
             self.play_clip(Clip::Failure);
@@ -137,8 +167,12 @@ impl Dialog {
     }
 
     /// The last words were heard, or could not be.
-    pub(crate) fn on_last_words_over(&mut self) {
-        if let Some(reason) = self.gap.last_words.take() {
+    pub(crate) fn on_last_words_over(&mut self, now: Instant) {
+        let is_speaking = self.playhead.is_occupied() && self.is_room_ready;
+        if is_speaking && !self.gap.is_told {
+            return self.timers.set(Timer::LastWords, now + COMPANY);
+        }
+        if let Some(reason) = self.gap.last_words.clone() {
             self.finish(reason);
         }
     }
@@ -147,5 +181,12 @@ impl Dialog {
         self.gap.is_clip_heard = true;
         self.outputs
             .push_back(Output::Playout(PlayoutOrder::PlayClip(clip)));
+    }
+
+    fn stop_clip(&mut self) {
+        if self.gap.is_clip_heard && !self.gap.is_told {
+            self.outputs
+                .push_back(Output::Playout(PlayoutOrder::StopClip));
+        }
     }
 }

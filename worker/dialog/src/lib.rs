@@ -296,7 +296,7 @@ impl Dialog {
                 Timer::Flush => self.on_flush_overdue(now),
                 Timer::Gap => self.on_gap(now),
                 Timer::Hearing => self.on_overheard(),
-                Timer::LastWords => self.on_last_words_over(),
+                Timer::LastWords => self.on_last_words_over(now),
                 Timer::Name => self.on_name_overdue(now),
                 Timer::Overlap => self.on_overlap_due(now),
                 Timer::Press => self.on_endless_press(now),
@@ -332,7 +332,7 @@ impl Dialog {
         self.finish_when_said(now);
         self.publish_state();
         self.mind_silence(now);
-        self.mind_gap();
+        self.mind_gap(now);
         self.say_last_words(now);
         self.control_turns();
         self.mind_rotation(now);

@@ -156,12 +156,12 @@ impl Dialog {
         match &mut self.responses.live {
             Some(live) if live.id == *response => {
                 live.last_sign = now;
-                live.has_content = true;
+                let is_first = !std::mem::replace(&mut live.has_content, true);
                 if !live.is_cancelled {
                     self.timers
                         .set(Timer::Response, now + self.config.response_limit);
                 }
-                if live.is_answer() {
+                if is_first && live.is_answer() {
                     self.conversation.is_answered();
                 }
                 live.sees(item)
@@ -245,7 +245,7 @@ impl Dialog {
         }
         request.is_retry = true;
         self.note(Note::ResponseRetried { code });
-        self.begin_gap(now);
+        self.begin_gap();
         self.floor.want_again(request);
         self.timers
             .set(Timer::Backoff, now + self.config.retry_delay);
@@ -329,9 +329,9 @@ impl Dialog {
             return self.note(Note::CallDropped { why: "interrupted" });
         }
         if let Some(live) = &mut self.responses.live {
-            live.has_content = true;
+            let is_first = !std::mem::replace(&mut live.has_content, true);
             live.last_sign = now;
-            if live.is_answer() {
+            if is_first && live.is_answer() {
                 self.conversation.is_answered();
             }
         }

@@ -4,7 +4,7 @@
 //! A new connection is told the conversation as people experienced it, and is asked at most one
 //! question: the one that was open.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::{
     Dialog, Greeting,
@@ -19,6 +19,10 @@ use crate::{
     timers::Timer,
 };
 
+/// The model must have noticed by then what it hears again: a round trip, its own detection, and the time
+/// that a long sentence takes to be written.
+const HEARING: Duration = Duration::from_millis(1_500);
+
 /// The connection, as far as the conversation cares.
 #[derive(Debug, Default)]
 pub(crate) struct Link {
@@ -28,7 +32,8 @@ pub(crate) struct Link {
     lost: Option<Instant>,
     /// The model was told to create responses by itself.
     creates_now: bool,
-    /// Turns that the lost connection left open, without words: the next one hears them again.
+    /// Turns that a lost connection left open, without words: the next one hears them again. Until it
+    /// notices somebody they are kept: it may be lost, too.
     unheard: Vec<ItemId>,
 }
 
@@ -39,6 +44,11 @@ impl Link {
 
     pub(crate) fn replace(&mut self, capabilities: Capabilities) {
         self.up = Some(capabilities);
+    }
+
+    /// The model noticed what it heard again, or did not.
+    pub(crate) fn has_heard(&mut self) {
+        self.unheard.clear();
     }
 
     pub(crate) fn cancels(&self) -> bool {
@@ -107,7 +117,7 @@ impl Dialog {
     /// What people said in turns that nobody knows in words is told as sound. It becomes turns once
     /// more, and is answered like any other.
     fn hear_again(&mut self, now: Instant) {
-        let items = std::mem::take(&mut self.link.unheard);
+        let items = self.link.unheard.clone();
         if items.is_empty() {
             return;
         }
@@ -116,17 +126,17 @@ impl Dialog {
         if self.config.presses_to_talk {
             return self.presses.commit_again();
         }
-        let patience = self.config.interruption.words_wait;
-        self.timers.set(Timer::Hearing, now + patience);
+        self.timers.set(Timer::Hearing, now + HEARING);
     }
 
     /// Something has to be heard again that nobody answers before.
     pub(crate) fn owes_hearing(&self) -> bool {
-        self.timers.is_set(Timer::Hearing) || !self.link.unheard.is_empty()
+        !self.link.unheard.is_empty()
     }
 
     /// The model was told something again, and noticed nobody.
     pub(crate) fn on_overheard(&mut self) {
+        self.link.has_heard();
         if self.is_silenced || self.closing.is_some() || self.answers_by_name() {
             return self.note(Note::TurnUnanswered);
         }
@@ -183,7 +193,7 @@ impl Dialog {
             return;
         }
         self.link.lost = Some(now);
-        self.begin_gap(now);
+        self.begin_gap();
         if self.timers.is_set(Timer::Commit) {
             self.presses.commit_again();
         }
@@ -223,12 +233,22 @@ impl Dialog {
             self.floor.want_again(request);
         }
         // What is no item yet the next connection is told again, as sound.
-        let is_open = matches!(self.user.disconnect(), Some(Some(_)));
+        let left_open = self.user.disconnect();
+        let is_open = matches!(left_open, Some(Some(_)));
+        if left_open == Some(None) {
+            self.is_waited_for();
+        }
         let waits_for_name = self.addressing.disconnect();
-        self.link.unheard = self.conversation.take_unheard();
+        for item in self.conversation.take_unheard() {
+            if !self.link.unheard.contains(&item) {
+                self.link.unheard.push(item);
+            }
+        }
         if !self.link.unheard.is_empty() {
-            // The answer to what is heard again serves all that is open.
-            self.floor.withdraw(Purpose::Reply);
+            // The answer to what is heard again serves all that is open, unless nobody may want one.
+            if !self.addressing.is_by_name() {
+                self.floor.withdraw(Purpose::Reply);
+            }
             self.note(Note::TurnContinued);
         } else if is_open && waits_for_name {
             self.note(Note::TurnUnanswered);

@@ -126,7 +126,7 @@ impl Dialog {
         if !self.audience.is_person(&participant) {
             return;
         }
-        self.speak_into_gap(now, edge);
+        self.speak_into_gap(edge);
         match edge {
             SpeechEdge::Echoed => self.on_echo(now, &participant),
             SpeechEdge::Started { before } => {

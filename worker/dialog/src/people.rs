@@ -125,6 +125,7 @@ impl Dialog {
     pub(crate) fn begin_turn(&mut self, began: Instant) {
         self.timers.stop(Timer::TurnGrace);
         self.timers.stop(Timer::Hearing);
+        self.link.has_heard();
         self.take_back_all();
         self.dismissed.expect_answer(false);
         if self.user.start(began) {
@@ -140,6 +141,7 @@ impl Dialog {
 
     pub(crate) fn on_committed(&mut self, now: Instant, item: &ItemId) {
         self.timers.stop(Timer::Commit);
+        self.link.has_heard();
         if self.presses.is_any_down() {
             // They go on: one answer will serve both.
             self.conversation.user_committed(item);

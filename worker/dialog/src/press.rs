@@ -151,6 +151,7 @@ impl Dialog {
 
     /// Nothing became of it: the key was touched, and nothing said.
     pub(crate) fn on_commit_overdue(&mut self) {
+        self.link.has_heard();
         self.user.disconnect();
         self.note(Note::TurnUnanswered);
     }

@@ -280,8 +280,6 @@ fn a_turn_that_named_nobody_yet_is_not_answered_over_the_next_connection() {
     2.50                          link down
     2.50                                                  (TurnContinued)
     2.50                                                  INITIALIZING
-    3.20                                                  (GapCovered)
-    3.20                                                  clip OneMoment
     3.50                          link up
     3.50                                                  (Replayed { items: 0, away: 1s })
     3.50                                                  (HeardAgain { turns: 1 })

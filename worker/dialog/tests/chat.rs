@@ -103,6 +103,8 @@ fn a_line_typed_while_the_model_is_away_is_answered_when_it_is_back() {
     1.00                          link down
     1.00                                                  INITIALIZING
     2.00  ann types "Hello?"
+    2.70                                                  (GapCovered)
+    2.70                                                  clip OneMoment
     3.00                          link up
     3.00                          > item system "The connection was interrupted and is back. Carry on where the conversation stopped. Do not greet again."
     3.00                          > item user "Hello?"
@@ -112,6 +114,7 @@ fn a_line_typed_while_the_model_is_away_is_answered_when_it_is_back() {
     3.00                                                  THINKING
     3.06                          < created r1 for ask-1
     3.26                                                  is heard: a1
+    3.26                                                  stop clip
     3.26                                                  SPEAKING
     3.41                          < done r1 Completed
     3.75                                                  said 2-a1 "Hello."

@@ -1,6 +1,6 @@
 //! Silence because the model is away, and the clips that cover it.
 
-use dialog::Config;
+use dialog::{Config, config::Answers, input::Ask, output::CloseReason};
 
 use crate::scene::{empty_scene, scene};
 
@@ -155,12 +155,111 @@ fn an_answer_that_failed_is_covered_too() {
     2.53                          > create ask-1
     2.59                          < created r2 for ask-1
     2.79                                                  is heard: a1
+    2.79                                                  stop clip
     2.79                                                  (answered after 1.49)
     2.79                                                  SPEAKING
     2.89                          < done r2 Completed
     3.18                                                  said a1 "Well."
     3.18                                                  LISTENING
     3.19                                                  is silent
+    "#);
+}
+
+#[test]
+fn colleagues_who_speak_to_each_other_are_not_asked_for_a_moment() {
+    let config = Config {
+        answers: Answers::Named(vec!["Robin".to_owned()]),
+        ..Config::default()
+    };
+    let lanes = empty_scene(config)
+        .joins(0.0, "ann")
+        .room_ready(0.0)
+        .link_up(0.0)
+        .link_down(2.0)
+        .makes_noise(3.0, 4.0)
+        .types(6.0, "ann", "Robin, are you there?")
+        .until(8.0);
+    insta::assert_snapshot!(lanes, @r#"
+    0.00  ann joins
+    0.00  ear of ann: open
+    0.00                                                  INITIALIZING
+    0.00  room ready
+    0.00                          link up
+    0.00                                                  LISTENING
+    0.00                          > turns: model creates = false
+    2.00                          link down
+    2.00                                                  INITIALIZING
+    6.00  ann types "Robin, are you there?"
+    6.70                                                  (GapCovered)
+    6.70                                                  clip OneMoment
+    "#);
+}
+
+#[test]
+fn a_tool_that_runs_while_the_model_is_away_is_waited_for() {
+    let lanes = scene()
+        .says(0.0, 1.0, "What time is it?")
+        .model_will_call("", &[("clock", "{}")])
+        .tool("clock", 3.0, "noon")
+        .link_down(2.0)
+        .until(4.0);
+    insta::assert_snapshot!(lanes, @r#"
+    0.00  speaks u1
+    1.30  turn u1
+    1.30                                                  (turn of 1.30)
+    1.30                                                  THINKING
+    1.33                          < created r1
+    1.50  ann: "What time is it?"
+    1.53                          < call clock c1
+    1.53                                                  run clock c1 {}
+    1.53                          < done r1 Completed
+    2.00                          link down
+    2.00                                                  INITIALIZING
+    2.70                                                  (GapCovered)
+    2.70                                                  clip OneMoment
+    "#);
+}
+
+#[test]
+fn last_words_follow_what_is_being_said() {
+    let lanes = scene()
+        .says(0.0, 1.0, "Tell me a story.")
+        .model_will_say("Once upon a time there was a king.", 6.0)
+        .link_exhausted(2.5, "insufficient_quota")
+        .until(12.0);
+    insta::assert_snapshot!(lanes, @r#"
+    0.00  speaks u1
+    1.30  turn u1
+    1.30                                                  (turn of 1.30)
+    1.30                                                  THINKING
+    1.33                          < created r1
+    1.50  ann: "Tell me a story."
+    1.53                                                  is heard: a1
+    1.53                                                  (answered after 0.23)
+    1.53                                                  SPEAKING
+    2.50                          link given up
+    3.03                          < done r1 Completed
+    7.52                                                  said a1 "Once upon a time there was a king."
+    7.52                                                  LISTENING
+    7.52                                                  clip Failure
+    7.53                                                  is silent
+    8.42                                                  FINISHED ModelUnavailable { reason: "insufficient_quota" }
+    "#);
+}
+
+#[test]
+fn whatever_happens_after_it_the_model_is_the_reason() {
+    let lanes = scene()
+        .link_exhausted(1.0, "insufficient_quota")
+        .asked(1.2, Ask::End(CloseReason::Drained))
+        .asked(1.4, Ask::Close(CloseReason::RoomDeleted))
+        .until(3.0);
+    insta::assert_snapshot!(lanes, @r#"
+    1.00                          link given up
+    1.00                                                  clip Failure
+    1.20  asked: End(Drained)
+    1.40  asked: Close(RoomDeleted)
+    1.40                                                  FINISHED ModelUnavailable { reason: "insufficient_quota" }
     "#);
 }
 

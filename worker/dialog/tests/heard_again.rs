@@ -79,6 +79,7 @@ fn an_answer_that_has_no_sound_yet_is_given_to_what_is_heard_again() {
     2.80                                                  clip OneMoment
     2.90  ann: "Where is it?"
     2.93                                                  is heard: a2
+    2.93                                                  stop clip
     2.93                                                  (answered after 0.23)
     2.93                                                  SPEAKING
     3.03                          < done r2 Completed
@@ -119,6 +120,60 @@ fn a_turn_that_is_being_answered_is_not_heard_again() {
     2.72                                                  said 2-a2 "Well."
     2.72                                                  LISTENING
     2.73                                                  is silent
+    "#);
+}
+
+#[test]
+fn a_second_loss_does_not_lose_the_turn() {
+    let lanes = scene()
+        .speaks(0.0, 1.0)
+        .model_will_ignore()
+        .link_down(1.4)
+        .link_up(2.0)
+        .link_down(2.01)
+        .link_up(2.3)
+        .model_hears_speech(2.4, 2.7)
+        .transcript(3.2, "u2", "Where is it?")
+        .until(4.0);
+    insta::assert_snapshot!(lanes, @r#"
+    0.00  speaks u1
+    1.30  turn u1
+    1.30                                                  (turn of 1.30)
+    1.30                                                  THINKING
+    1.40                          link down
+    1.40                                                  (TurnContinued)
+    1.40                                                  INITIALIZING
+    2.00                          link up
+    2.00                                                  (Replayed { items: 0, away: 600ms })
+    2.00                                                  (HeardAgain { turns: 1 })
+    2.00                          > hear again u1
+    2.00                          > turns: model creates = true
+    2.00                                                  THINKING
+    2.01                          link down
+    2.01                                                  (TurnContinued)
+    2.01                                                  INITIALIZING
+    2.10                                                  (GapCovered)
+    2.10                                                  clip OneMoment
+    2.30                          link up
+    2.30                                                  (Replayed { items: 0, away: 290ms })
+    2.30                                                  (HeardAgain { turns: 1 })
+    2.30                          > hear again u1
+    2.30                          > turns: model creates = true
+    2.30                                                  THINKING
+    2.40  speaks u2
+    2.40                                                  LISTENING
+    3.00  turn u2
+    3.00                                                  (turn of 0.60)
+    3.00                                                  THINKING
+    3.03                          < created r1
+    3.20  ann: "Where is it?"
+    3.23                                                  is heard: a1
+    3.23                                                  (answered after 0.23)
+    3.23                                                  SPEAKING
+    3.33                          < done r1 Completed
+    3.62                                                  said 3-a1 "Well."
+    3.62                                                  LISTENING
+    3.63                                                  is silent
     "#);
 }
 

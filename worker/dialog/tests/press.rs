@@ -293,6 +293,8 @@ fn a_commit_that_a_lost_connection_did_not_confirm_is_asked_for_again() {
     3.20                          > commit
     3.22                          link down
     3.22                                                  INITIALIZING
+    3.92                                                  (GapCovered)
+    3.92                                                  clip OneMoment
     4.00                          link up
     4.00                                                  (Replayed { items: 0, away: 780ms })
     4.00                          > commit
@@ -303,6 +305,7 @@ fn a_commit_that_a_lost_connection_did_not_confirm_is_asked_for_again() {
     4.05                                                  THINKING
     4.11                          < created r1 for ask-1
     4.31                                                  is heard: a1
+    4.31                                                  stop clip
     4.31                                                  (answered after 0.26)
     4.31                                                  SPEAKING
     4.56                          < done r1 Completed

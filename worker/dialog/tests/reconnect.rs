@@ -42,6 +42,7 @@ fn what_is_spoken_already_is_heard_and_the_rest_is_asked_for() {
     4.10                                                  (GapCovered)
     4.10                                                  clip OneMoment
     4.26                                                  is heard: a2
+    4.26                                                  stop clip
     4.26                                                  SPEAKING
     4.51                          < done r2 Completed
     5.25                                                  said 2-a2 "And so it ended."
@@ -298,6 +299,8 @@ fn a_tool_that_outlives_its_connection_answers_in_other_words() {
     1.53                          < done r1 Completed
     2.00                          link down
     2.00                                                  INITIALIZING
+    2.70                                                  (GapCovered)
+    2.70                                                  clip OneMoment
     3.00                          link up
     3.00                          > item system "The connection was interrupted and is back. Carry on where the conversation stopped. Do not greet again."
     3.00                          > item user "What is the weather?"
@@ -340,14 +343,21 @@ fn a_model_that_stays_away_ends_the_conversation() {
     1.53                                                  SPEAKING
     2.00                          link down
     2.50                          link given up
-    2.50                                                  clip Failure
     3.00                                                  pause
     3.00                                                  INITIALIZING
     3.00  speaks u2
     3.00                                                  (Unexpected { what: "event without connection" })
-    3.40                                                  flush all
-    3.40                                                  said a1 "Hello, what can I do for" -- cut
-    3.40                                                  FINISHED ModelUnavailable { reason: "unreachable" }
+    4.20                                                  resume
+    4.20                                                  (no interruption, paused 1.20)
+    4.20                                                  SPEAKING
+    4.30                                                  (Unexpected { what: "event without connection" })
     4.30  turn u2
+    4.30                                                  (Unexpected { what: "event without connection" })
+    4.50                                                  (Unexpected { what: "event without connection" })
+    4.72                                                  said a1 "Hello, what can I do for you today?"
+    4.72                                                  INITIALIZING
+    4.72                                                  clip Failure
+    4.73                                                  is silent
+    5.62                                                  FINISHED ModelUnavailable { reason: "unreachable" }
     "#);
 }

@@ -227,6 +227,7 @@ fn a_failed_response_is_asked_for_once_more() {
     3.53                          > create ask-1
     3.59                          < created r2 for ask-1
     3.79                                                  is heard: a1
+    3.79                                                  stop clip
     3.79                                                  (answered after 1.49)
     3.79                                                  SPEAKING
     3.99                          < done r2 Completed
@@ -321,6 +322,7 @@ fn a_response_that_never_comes_is_given_up_and_asked_for_again() {
     19.00                          > create ask-2
     19.06                          < created r1 for ask-2
     19.26                                                  is heard: a1
+    19.26                                                  stop clip
     19.26                                                  (answered after 16.96)
     19.26                                                  SPEAKING
     19.46                          < done r1 Completed

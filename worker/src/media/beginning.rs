@@ -11,6 +11,9 @@ use super::{Pcm, SAMPLE_RATE, opus::Decoder, samples};
 
 /// Clients record at most this much; of more the last part is kept.
 const LONGEST: Duration = Duration::from_secs(10);
+/// A recording that is longer than any client makes is not read to its end: a few bytes can stand for much
+/// sound.
+const ENOUGH: Duration = Duration::from_secs(15);
 /// How every EBML file begins (RFC 8794, 11.2.1).
 const EBML: [u8; 4] = [0x1A, 0x45, 0xDF, 0xA3];
 const OPUS: &str = "A_OPUS";
@@ -50,7 +53,9 @@ fn from_webm(bytes: &[u8]) -> Result<Vec<i16>, &'static str> {
     let track = track.ok_or("no Opus in the WebM file")?;
     let mut decoder = Decoder::new().map_err(|_| "no decoder")?;
     let (mut frame, mut pcm) = (Frame::default(), Vec::new());
-    while let Ok(true) = file.next_frame(&mut frame) {
+    while pcm.len() < samples(ENOUGH)
+        && let Ok(true) = file.next_frame(&mut frame)
+    {
         if frame.track == track && decoder.decode(&frame.data, &mut pcm).is_err() {
             break;
         }
@@ -155,6 +160,25 @@ mod tests {
         assert!(loud.count() > 2_000, "somebody speaks in it");
         let cut = decode(&bytes[..bytes.len() / 2], "audio/webm", Format::default()).unwrap();
         assert!(cut.duration() < pcm.duration(), "read as far as it goes");
+    }
+
+    #[test]
+    fn a_few_bytes_that_stand_for_hours_are_not_decoded() {
+        const CLUSTER: [u8; 4] = [0x1F, 0x43, 0xB6, 0x75];
+        let file = include_bytes!("../../../tests/fixtures/recordings/chromium.webm");
+        let is_cluster = |bytes: &[u8]| bytes == CLUSTER;
+        let header = file.windows(4).position(is_cluster).unwrap();
+        let mut bomb = file[..header].to_vec();
+        bomb.extend(CLUSTER);
+        bomb.extend([
+            0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xE7, 0x81, 0,
+        ]);
+        // A block with an Opus packet of two empty frames of 60 ms.
+        let block = [0xA3, 0x85, 0x81, 0, 0, 0x80, 0x19];
+        bomb.extend(block.iter().cycle().take(block.len() * 100_000));
+        let pcm = from_webm(&bomb).unwrap();
+        let most = ENOUGH + Duration::from_millis(120);
+        assert!((1..=samples(most)).contains(&pcm.len()), "{}", pcm.len());
     }
 
     #[test]

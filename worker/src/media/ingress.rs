@@ -201,15 +201,15 @@ impl<F: FnMut(Pcm) + Send> Task<F> {
 
     fn on_gate(&mut self, participant: ParticipantId, gate: Gate) {
         if let Some(at) = self.place_of(&participant) {
+            if gate != Gate::Open {
+                self.end_prelude(at, Pcm::default());
+            }
             self.listening[at].ear.set_gate(gate);
             self.pass_on(at, None);
         }
         if gate == Gate::Open {
             self.open.insert(participant);
         } else {
-            if let Some(at) = self.place_of(&participant) {
-                self.listening[at].prelude = None;
-            }
             let first = self.mixer.leave(&participant);
             self.append(first);
             self.open.remove(&participant);

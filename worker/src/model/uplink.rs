@@ -115,11 +115,6 @@ impl Uplink {
         self.shared.ring.lock().item_is_known(item);
     }
 
-    /// Whatever was said has been answered.
-    pub(super) fn items_are_answered(&self) {
-        self.shared.ring.lock().items_are_answered();
-    }
-
     /// These items of the connection before wait again, before everything else.
     pub(super) fn hear_again(&self, items: &[ItemId]) {
         self.shared.ring.lock().hear_again(items);

@@ -61,8 +61,10 @@ impl Recording {
     pub(super) async fn read(mut self) -> Option<RoomInput> {
         let read = tokio::time::timeout(DEADLINE, read_all(&mut self.reader)).await;
         let read = read.unwrap_or_else(|_| Err("it did not end".to_owned()));
-        let decoded = read
-            .and_then(|bytes| decode(&bytes, &self.mime_type, self.format).map_err(str::to_owned));
+        let decoded = match read {
+            Ok(bytes) => decoded(bytes, self.mime_type, self.format).await,
+            Err(why) => Err(why),
+        };
         let pcm = decoded.unwrap_or_else(|why| {
             tracing::warn!(why, "what was said before the agent came cannot be heard");
             Pcm::default()
@@ -84,6 +86,13 @@ async fn read_all(reader: &mut ByteStreamReader) -> Result<Bytes, String> {
         }
     }
     Ok(all.into())
+}
+
+/// Beside the tasks that carry sound: it takes as long as some hundred packets.
+async fn decoded(bytes: Bytes, mime_type: String, format: Format) -> Result<Pcm, String> {
+    let work = move || decode(&bytes, &mime_type, format).map_err(str::to_owned);
+    let decoded = tokio::task::spawn_blocking(work).await;
+    decoded.unwrap_or_else(|_| Err("it cannot be decoded".to_owned()))
 }
 
 fn number<N: std::str::FromStr + Default>(attributes: &HashMap<String, String>, key: &str) -> N {

@@ -6,7 +6,7 @@
 //! in `effects.rs`.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -76,6 +76,11 @@ pub(super) struct Driver<'a> {
     pub(super) rotation: Rotation,
     /// What the agent says when there is no model to say it.
     pub(super) clips: Arc<Clips>,
+    /// Tracks whose beginning came or was waited for; bounded by the microphones in the room. `None` = people
+    /// press to talk, and what they say before is not meant.
+    pub(super) begun: Option<BTreeSet<TrackId>>,
+    /// Somebody gave it other instructions.
+    pub(super) is_instructed: bool,
     /// What it says of the caller, until they are known; `None` = nothing, or it was said.
     pub(super) personal: Option<Personal>,
     /// What the budget asks of the conversation, which does not know yet; the latest counts.
@@ -232,6 +237,9 @@ impl Driver<'_> {
                 self.audience.microphone(&participant, track);
             }
             RoomInput::MicrophoneGone { participant, track } => {
+                if let Some(begun) = &mut self.begun {
+                    begun.remove(&track);
+                }
                 self.audience.microphone_gone(&participant, &track);
                 self.deafen_track(&participant, &track);
             }
@@ -265,6 +273,8 @@ impl Driver<'_> {
                 has_beginning,
             } => {
                 if self.speaks_into(&participant, &track) {
+                    let begun = self.begun.as_mut().filter(|_| has_beginning);
+                    let has_beginning = begun.is_some_and(|begun| begun.insert(track.clone()));
                     let ingress = &self.hands.ingress;
                     ingress.listen(participant.clone(), tap, has_beginning);
                     self.ears.insert(participant, track);
@@ -293,7 +303,10 @@ impl Driver<'_> {
             Command::Rotate => return self.rotation.on_command(),
             Command::Say(words) => Ask::Interject(words),
             Command::Silence => Ask::Silence,
-            Command::Update(instructions) => Ask::Instruct(instructions),
+            Command::Update(instructions) => {
+                self.is_instructed = true;
+                Ask::Instruct(instructions)
+            }
         };
         self.tell(Input::Ask(ask));
     }
@@ -308,7 +321,9 @@ impl Driver<'_> {
             metadata: person.metadata.clone(),
             attributes: person.attributes.clone(),
         });
-        self.tell(Input::Ask(Ask::Instruct(instructions)));
+        if !self.is_instructed {
+            self.tell(Input::Ask(Ask::Instruct(instructions)));
+        }
         if let Some(greeting) = greeting {
             self.tell(Input::Ask(Ask::Greet(greeting)));
         }

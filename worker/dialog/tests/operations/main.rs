@@ -468,7 +468,10 @@ impl World {
 
     fn tell(&mut self, input: Input) {
         match &input {
-            Input::ModelLink(ModelLink::Down) => self.lose_link(),
+            Input::ModelLink(ModelLink::Down) => {
+                self.heard_again.clear();
+                self.lose_link();
+            }
             Input::Model(Event::ResponseCreated { .. }) if self.is_up => self.open_turn = false,
             Input::Model(Event::Committed { item } | Event::UserTranscript { item, .. }) => {
                 self.heard_again.remove(item);

@@ -9,7 +9,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use dialog::model::ItemId;
 
-use crate::media::Pcm;
+use crate::media::{Pcm, samples};
 
 /// While the link is up. 1 s: older audio would only make the model answer late.
 const UP_LIMIT: Duration = Duration::from_secs(1);
@@ -20,6 +20,9 @@ const DOWN_LIMIT: Duration = Duration::from_secs(10);
 /// Told to this connection and kept while nobody is known to speak. 700 ms: until the model notices
 /// speech, and what it takes from before.
 const LEAD: Duration = Duration::from_millis(700);
+
+/// What comes all at once is cut into pieces, so that the bound takes no more than it must.
+const PIECE: Duration = Duration::from_millis(100);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -41,6 +44,8 @@ pub(super) struct Ring {
     /// oldest goes first.
     items: VecDeque<(ItemId, Told)>,
     state: State,
+    /// What was taken last came faster than it was said.
+    is_burst: bool,
     dropped: u64,
 }
 
@@ -51,13 +56,19 @@ struct Told {
     held: Duration,
     /// The model hears somebody speak.
     is_turn: bool,
+    /// Told faster than it was said, not so long ago that the model must have noticed what is in it.
+    burst: Duration,
 }
 
 impl Told {
     fn push(&mut self, frame: Pcm) {
         self.held += frame.duration();
         self.frames.push_back(frame);
-        let limit = if self.is_turn { DOWN_LIMIT } else { LEAD };
+        let limit = if self.is_turn {
+            DOWN_LIMIT
+        } else {
+            DOWN_LIMIT.min(LEAD + self.burst)
+        };
         while self.held > limit {
             let Some(oldest) = self.frames.pop_front() else {
                 return;
@@ -75,6 +86,7 @@ impl Ring {
             told: Told::default(),
             items: VecDeque::new(),
             state: State::Down,
+            is_burst: false,
             dropped: 0,
         }
     }
@@ -89,8 +101,14 @@ impl Ring {
             return 0;
         }
         // More than real time brings was kept somewhere else, and is wanted whole.
-        if self.state == State::Up && frame.duration() > UP_LIMIT {
-            self.state = State::CatchingUp;
+        if frame.duration() > UP_LIMIT {
+            if self.state == State::Up {
+                self.state = State::CatchingUp;
+            }
+            let pieces = frame.as_slice().chunks(samples(PIECE));
+            return pieces
+                .map(|piece| self.push(Pcm::from(piece.to_vec())))
+                .sum();
         }
         self.held += frame.duration();
         self.frames.push_back(frame);
@@ -104,6 +122,7 @@ impl Ring {
     }
 
     pub(super) fn take(&mut self, at_most: Duration, into: &mut Vec<Pcm>) {
+        self.is_burst = self.state == State::CatchingUp;
         let mut taken = Duration::ZERO;
         while let Some(next) = self.frames.front() {
             taken += next.duration();
@@ -119,8 +138,17 @@ impl Ring {
 
     /// What was taken has been written.
     pub(super) fn told(&mut self, frames: impl Iterator<Item = Pcm>) {
-        if self.state != State::Closed {
-            frames.for_each(|frame| self.told.push(frame));
+        if self.state == State::Closed {
+            return;
+        }
+        for frame in frames {
+            let burst = &mut self.told.burst;
+            *burst = if self.is_burst {
+                *burst + frame.duration()
+            } else {
+                burst.saturating_sub(frame.duration())
+            };
+            self.told.push(frame);
         }
     }
 
@@ -149,11 +177,6 @@ impl Ring {
     /// The words of this item are known.
     pub(super) fn item_is_known(&mut self, item: &ItemId) {
         self.items.retain(|(known, _)| known != item);
-    }
-
-    /// Whatever was said has been answered.
-    pub(super) fn items_are_answered(&mut self) {
-        self.items.clear();
     }
 
     /// What was told as these items waits again, before everything else; the other items are over.
@@ -193,6 +216,7 @@ impl Ring {
             frames,
             held,
             is_turn,
+            ..
         } = told;
         // Told once more, it is known to be a turn before the model notices.
         self.told.is_turn |= is_turn;
@@ -401,14 +425,19 @@ mod tests {
     }
 
     #[test]
-    fn one_frame_that_is_longer_than_the_bound_is_still_passed_on() {
+    fn sound_that_comes_all_at_once_is_passed_on_whole() {
         let mut ring = Ring::new();
         ring.set_up();
         assert_eq!(ring.push(Pcm::from(vec![0; 24_000 * 3])), 0);
         assert_eq!(ring.push(frame(1)), 0, "nor does it go for the next");
         let mut frames = Vec::new();
-        ring.take(Duration::from_secs(1), &mut frames);
-        assert_eq!(frames[0].duration(), Duration::from_secs(3));
+        ring.take(Duration::from_secs(60), &mut frames);
+        let all: Duration = frames.iter().map(Pcm::duration).sum();
+        assert_eq!(all, Duration::from_millis(3_020));
+        // And again, should the connection break before it noticed anything.
+        ring.told(frames.into_iter());
+        ring.set_down();
+        assert_eq!(ring.held, all);
     }
 
     #[test]

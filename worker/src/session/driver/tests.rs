@@ -73,6 +73,8 @@ async fn play_metered<F: Future<Output = World>>(
     let greeting = Some("Greet.".to_owned());
     let mut driver = Driver {
         clips: Arc::default(),
+        begun: Some(BTreeSet::new()),
+        is_instructed: false,
         personal: None,
         dialog: Dialog::new(dialog::Config {
             greeting,

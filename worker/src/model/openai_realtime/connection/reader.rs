@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use dialog::model::{Event, ResponseStatus};
+use dialog::model::Event;
 use futures_util::{StreamExt, stream::SplitStream};
 use tokio::{
     sync::mpsc,
@@ -205,10 +205,6 @@ impl Reader {
                         is_final: true,
                         ..
                     } => self.uplink.item_is_known(item),
-                    Event::ResponseDone {
-                        status: ResponseStatus::Completed,
-                        ..
-                    } => self.uplink.items_are_answered(),
                     _ => {}
                 }
                 self.outbox.push(event);
