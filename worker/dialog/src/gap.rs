@@ -86,6 +86,9 @@ impl Dialog {
 
     /// Whether somebody waits for the model, and for how long they still may.
     pub(crate) fn mind_gap(&mut self, now: Instant) {
+        if self.is_finished {
+            return;
+        }
         let is_gap = self.gap.has_failed || !self.link.is_up();
         if !is_gap || self.gap.last_words.is_some() {
             return self.end_wait();
@@ -151,7 +154,7 @@ impl Dialog {
     /// As soon as somebody can hear them, and the agent has said what it still had to say.
     pub(crate) fn say_last_words(&mut self, now: Instant) {
         let has_company = self.is_room_ready && self.audience.caller().is_some();
-        let is_due = self.gap.last_words.is_some() && !self.gap.is_told;
+        let is_due = self.gap.last_words.is_some() && !self.gap.is_told && !self.is_finished;
         if is_due && has_company && !self.playhead.is_occupied() {
             self.gap.is_told = true;
             self.timers.set(Timer::LastWords, now + LAST_WORDS);
