@@ -27,7 +27,7 @@ pub(crate) struct Closing {
 }
 
 /// What was handed to the encoder is heard this much later: network, jitter buffer, loudspeaker.
-const FAR_END: Duration = Duration::from_millis(300);
+pub(crate) const FAR_END: Duration = Duration::from_millis(300);
 
 impl Dialog {
     /// Ends the conversation politely: what is being said is said, goodbye is said, nobody is

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     Dialog, Greeting, Output,
+    close::FAR_END,
     input::SpeechEdge,
     note::Note,
     output::{Clip, CloseReason, PlayoutOrder},
@@ -21,8 +22,6 @@ const LONGEST_SILENCE: Duration = Duration::from_millis(700);
 const COMPANY: Duration = Duration::from_secs(3);
 /// The last words take no longer.
 const LAST_WORDS: Duration = Duration::from_secs(10);
-/// What was handed to the encoder is heard this much later: network, jitter buffer, loudspeaker.
-const FAR_END: Duration = Duration::from_millis(300);
 
 /// A silence that is the model's fault.
 #[derive(Debug, Default)]

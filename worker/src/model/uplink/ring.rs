@@ -21,6 +21,9 @@ const DOWN_LIMIT: Duration = Duration::from_secs(10);
 /// speech, and what it takes from before.
 const LEAD: Duration = Duration::from_millis(700);
 
+/// Items without words that are kept, however short they are: a model may make items of nothing.
+const MOST_ITEMS: usize = 16;
+
 /// What comes all at once is cut into pieces, so that the bound takes no more than it must.
 const PIECE: Duration = Duration::from_millis(100);
 
@@ -40,8 +43,8 @@ pub(super) struct Ring {
     held: Duration,
     /// Told to this connection, of a turn that is no item yet.
     told: Told,
-    /// Items of this connection whose words nobody knows yet; together at most [`DOWN_LIMIT`], the
-    /// oldest goes first.
+    /// Items of this connection whose words nobody knows yet; at most [`MOST_ITEMS`] and together
+    /// [`DOWN_LIMIT`], the oldest goes first.
     items: VecDeque<(ItemId, Told)>,
     state: State,
     /// What was taken last came faster than it was said.
@@ -169,7 +172,9 @@ impl Ring {
         let held = |items: &VecDeque<(ItemId, Told)>| -> Duration {
             items.iter().map(|(_, told)| told.held).sum()
         };
-        while self.items.len() > 1 && held(&self.items) > DOWN_LIMIT {
+        while self.items.len() > MOST_ITEMS
+            || (self.items.len() > 1 && held(&self.items) > DOWN_LIMIT)
+        {
             self.items.pop_front();
         }
     }
@@ -383,6 +388,15 @@ mod tests {
         let all: Vec<_> = (0..20).map(|at| ItemId::new(at.to_string())).collect();
         ring.hear_again(&all);
         assert_eq!(take_all(&mut ring), (1_500..2_000).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn items_of_nothing_do_not_pile_up() {
+        let mut ring = told(0..0);
+        for n in 0..1_000 {
+            ring.turn_is_item(ItemId::new(n.to_string()));
+        }
+        assert_eq!(ring.items.len(), MOST_ITEMS);
     }
 
     #[test]
