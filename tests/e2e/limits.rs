@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tests::{
     eventually::{eventually, eventually_async, expect},
+    faults::frames::FrameWire,
     livekit_server::LivekitServer,
-    nonsense::{self, NonsenseWire},
+    nonsense,
     sim_model::{Fault, Script},
     stack::{Stack, simulated_model},
     worker::{Settings, Worker},
@@ -33,14 +34,17 @@ async fn malformed_frames_on_the_agent_socket_cost_no_registration() {
     const FRAMES: usize = 2_000;
     let livekit = LivekitServer::start().await;
     let model = simulated_model(Script::default()).await;
-    let payloads = nonsense::payloads(5, FRAMES);
-    let wire = NonsenseWire::to(livekit.address(), payloads)
+    let wire = FrameWire::to(livekit.address(), "/agent")
         .await
         .expect("a free port");
     let settings = Settings::new(&format!("ws://{}", wire.address()), &model.url());
     let worker = Worker::ready(&settings).await;
+    for payload in nonsense::payloads(5, FRAMES) {
+        wire.tell(0, payload);
+    }
     eventually("the nonsense is told", SOON, || {
-        expect(wire.told() >= FRAMES, format!("{} frames", wire.told()))
+        let waiting = wire.waiting(0);
+        expect(waiting == 0, format!("{waiting} frames wait"))
     })
     .await;
     let stack = Stack {
@@ -52,7 +56,7 @@ async fn malformed_frames_on_the_agent_socket_cost_no_registration() {
     let said = ann.say("caller-train").await;
     let answer = ann.hears("agent-you-said", said.ended, SOON).await;
     ann.hears("caller-train", answer.ended, SOON).await;
-    assert_eq!(wire.told(), FRAMES, "the socket was not opened anew");
+    assert_eq!(wire.opened(), 1, "the socket was not opened anew");
     assert!(
         stack.worker.log().find(&["panicked"]).is_none(),
         "{}",

@@ -22,6 +22,7 @@ mod press;
 mod reconnects;
 mod rehearsal;
 mod rotates;
+mod sent_away;
 mod story;
 mod strangers;
 mod survives;

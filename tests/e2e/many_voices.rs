@@ -111,3 +111,37 @@ async fn an_agent_that_answers_to_its_name_lets_people_talk_and_knows_what_they_
     let waits = "room_agent_name_wait_seconds_count";
     assert_eq!(stack.worker.metric(waits).await, Some(2.0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_is_asked_lets_people_talk_and_answers_what_the_model_takes_for_meant() {
+    let asked = "name = \"robin\"\ninstructions = \"Be brief.\"\ngreeting = \"Greet.\"\n\
+                 answers = \"asked\"\n";
+    let stack = Stack::with(Default::default(), |mut settings| {
+        settings.agents = vec![("robin.toml".to_owned(), asked.to_owned())];
+        settings.with("ROOM_AGENT__AGENTS__DEFAULT", "robin")
+    })
+    .await;
+    let (ann, _) = greeted(&stack, "ann", "kitchen").await;
+    let silent = Instant::now();
+    let said = ann.say("caller-apples").await;
+    ann.reads("ann", clips::clip("caller-apples").words, SOON)
+        .await;
+    ann.hears_silence(QUIET, SOON).await;
+    let heard = ann.recording().between(silent, said.ended + QUIET);
+    assert_eq!(ears::transcribe(&heard.pcm, clips::of_agent()), []);
+
+    // The simulated model takes questions for meant.
+    let said = ann.say("caller-name").await;
+    ann.hears("agent-name", said.ended, SOON).await;
+    let writing = Instant::now();
+    ann.write("And now?").await;
+    ann.hears("agent-you-wrote", writing, SOON).await;
+    let asked = stack.model.events(Side::Client, "response.create");
+    let aside = asked
+        .iter()
+        .filter(|event| event.event["response"]["conversation"] == "none");
+    assert_eq!(aside.count(), 3, "{asked:?}");
+    assert_eq!(asked.len(), 6, "a greeting and two answers beside them");
+    let waits = "room_agent_verdict_wait_seconds_count";
+    assert_eq!(stack.worker.metric(waits).await, Some(3.0));
+}

@@ -1,5 +1,6 @@
-//! Faults between the parts of a test: a wire for TCP connections that can be cut, here, and a
-//! relay for datagrams that impairs them, in [`relay`]; what it does is decided in [`impairment`].
+//! Faults between the parts of a test: a wire for TCP connections that can be cut, here; one on
+//! which messages are put into the server's mouth, in [`frames`]; and a relay for datagrams that
+//! impairs them, in [`relay`]; what it does is decided in [`impairment`].
 
 use std::{
     io,
@@ -14,6 +15,7 @@ use tokio::{
     task::JoinSet,
 };
 
+pub mod frames;
 pub mod impairment;
 pub mod relay;
 

@@ -55,11 +55,29 @@ pub(super) fn answer(question: &Question<'_>) -> Vec<Part> {
     {
         return say(clip.name);
     }
+    if wanted.is_some_and(|wanted| mentions(wanted, &["yes or no"])) {
+        return vec![Part::Say(yes_or_no(question.items))];
+    }
     match newest_unanswered(question.items) {
         Some(item) if item.kind() == "function_call_output" => on_outcome(item),
         Some(item) => on_turn(question, item),
         None if question.items.iter().any(|item| item.role() == "user") => say("agent-all-right"),
         None => say("agent-greeting"),
+    }
+}
+
+/// Whether the last thing somebody said is meant for it: a question is.
+fn yes_or_no(items: &Items) -> Speech {
+    let last = items.iter().rev().find(|item| item.role() == "user");
+    let words = last.map(words_of).unwrap_or_default();
+    Speech::default().then_words(if words.contains('?') { "Yes." } else { "No." })
+}
+
+fn words_of(item: &Item) -> String {
+    if item.pcm.is_empty() {
+        item.text()
+    } else {
+        item.words.clone()
     }
 }
 
@@ -72,12 +90,7 @@ fn newest_unanswered(items: &Items) -> Option<&Item> {
 }
 
 fn on_turn(question: &Question<'_>, item: &Item) -> Vec<Part> {
-    let spoken = !item.pcm.is_empty();
-    let words = if spoken {
-        item.words.clone()
-    } else {
-        item.text()
-    };
+    let words = words_of(item);
     if mentions(&words, &["goodbye"]) {
         let mut parts = say("agent-goodbye");
         parts.extend(call(question, &["end_call", "hang_up"]));
@@ -94,10 +107,10 @@ fn on_turn(question: &Question<'_>, item: &Item) -> Vec<Part> {
     if mentions(&words, &["your name"]) {
         return say("agent-name");
     }
-    let answer = if spoken {
-        repeat(item)
-    } else {
+    let answer = if item.pcm.is_empty() {
         repeat_written(&words)
+    } else {
+        repeat(item)
     };
     vec![Part::Say(answer)]
 }
@@ -236,6 +249,15 @@ mod tests {
         let heard = crate::ears::transcribe(&speech.pcm, clips::of_callers());
         assert_eq!(heard.len(), 1);
         assert_eq!(heard[0].name, "caller-apples");
+    }
+
+    #[test]
+    fn a_question_is_taken_for_meant() {
+        for (text, verdict) in [("Is it late?", "Yes."), ("It is late.", "No.")] {
+            let asked = Some("Is that for you?\n\nAnswer with yes or no.");
+            let parts = answer_to(vec![user_text(text)], asked);
+            assert_eq!(transcript(&parts), verdict, "{text}");
+        }
     }
 
     #[test]

@@ -38,6 +38,9 @@ pub struct Config {
     pub presses_to_talk: bool,
     /// What is done about a caller who says nothing; `None` = nothing, for as long as they stay.
     pub silence: Option<Silence>,
+    /// How long the model's opinion is waited for, on whether a turn is meant for the agent. 1.5 s: one
+    /// written word takes 0.3 to 1 s; a later one counts still.
+    pub verdict_wait: Duration,
 }
 
 impl Default for Config {
@@ -56,6 +59,7 @@ impl Default for Config {
             response_limit: Duration::from_secs(15),
             retry_delay: Duration::from_secs(1),
             silence: None,
+            verdict_wait: Duration::from_millis(1_500),
         }
     }
 }
@@ -69,6 +73,9 @@ pub enum Answers {
     /// Those whose words hold one of these names. Needs a model that transcribes; with another one
     /// every turn is answered.
     Named(Vec<String>),
+    /// Those too of which the model says, asked beside the conversation, that they are meant for the
+    /// agent. Without names, or without a transcription, it alone decides.
+    Asked(Vec<String>),
 }
 
 /// Which of the people around the agent it hears. Other agents and hidden participants are none.

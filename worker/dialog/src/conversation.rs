@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::model::{ItemId, NewItem};
+use crate::model::{ItemId, NewItem, Said};
 
 /// Turns that are remembered at all.
 const REMEMBERED: usize = 64;
@@ -186,6 +186,13 @@ impl Conversation {
         Some((items, NewItem::SystemText(account)))
     }
 
+    /// The last turns, for somebody who has heard nothing of it: in words where they are known.
+    pub(crate) fn last_said(&self, turns: usize) -> Vec<Said> {
+        let first = self.turns.len().saturating_sub(turns);
+        let last = self.turns.iter().skip(first);
+        last.filter_map(Turn::to_said).collect()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.turns.is_empty()
     }
@@ -276,6 +283,13 @@ impl Turn {
                 None => text,
             })),
         }
+    }
+
+    fn to_said(&self) -> Option<Said> {
+        let words = self.to_item().map(Said::Words);
+        // The words of the agent come before its sound, and are all there is before that.
+        let sound = || self.item.clone().filter(|_| self.author == Author::User);
+        words.or_else(|| sound().map(Said::Item))
     }
 
     fn to_line(&self) -> Option<String> {

@@ -152,6 +152,8 @@ impl Dialog {
         }
         if self.addressing.is_meant(text) {
             self.floor.want(Request::reply(self.user.next_to_end()));
+        } else {
+            self.weigh_words(now);
         }
         self.publish_user_text(id.clone(), text.to_owned(), true);
     }

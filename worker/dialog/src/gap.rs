@@ -113,7 +113,7 @@ impl Dialog {
             || self.owes_hearing()
             || self.calls.is_running();
         let is_waited_for =
-            is_asked || is_greeting_due || (is_spoken_to && !self.addressing.is_by_name());
+            is_asked || is_greeting_due || (is_spoken_to && !self.addressing.is_selective());
         is_waited_for && !self.is_silenced && self.closing.is_none()
     }
 

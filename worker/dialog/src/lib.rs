@@ -305,6 +305,7 @@ impl Dialog {
                 Timer::Rotation => self.rotate(),
                 Timer::Silence => self.on_long_silence(now),
                 Timer::TurnGrace => self.on_turn_overdue(now),
+                Timer::Verdict => self.on_verdict_overdue(now),
             }
         }
         self.settle(now);

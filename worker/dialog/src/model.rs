@@ -138,6 +138,15 @@ pub enum Event {
         /// The item that is complete.
         item: ItemId,
     },
+    /// An answer beside the conversation.
+    Consulted {
+        /// Our name for the question.
+        tag: Tag,
+        /// What the model wrote; `None` = nothing that could be used.
+        answer: Option<String>,
+        /// Tokens, when reported.
+        usage: Option<Usage>,
+    },
     /// The user's turn became an item.
     Committed {
         /// The new user item.
@@ -147,7 +156,7 @@ pub enum Event {
     Error {
         /// The provider's code, or `unknown`.
         code: String,
-        /// The tag of the create order it answers, when known.
+        /// The tag of the create or consult order it answers, when known.
         tag: Option<Tag>,
     },
     /// A complete call; arguments are the raw JSON text.
@@ -227,6 +236,16 @@ pub enum Order {
     ClearInput,
     /// The sound so far is a turn.
     Commit,
+    /// Ask something beside the conversation, in writing: nobody hears the answer, and the model does not
+    /// remember it. Answered by [`Event::Consulted`].
+    Consult {
+        /// Our name for the question.
+        tag: Tag,
+        /// What is asked.
+        question: String,
+        /// All that the model is told, in order.
+        about: Vec<Said>,
+    },
     /// Ask for a response.
     Create {
         /// Our name for it.
@@ -261,6 +280,15 @@ pub enum Order {
         /// Duration really played; rounded down to whole milliseconds on the wire.
         heard: Duration,
     },
+}
+
+/// Something that was said in the conversation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Said {
+    /// An item of this connection, as sound.
+    Item(ItemId),
+    /// In words.
+    Words(NewItem),
 }
 
 /// Items that we may add. Text is personal data: `Debug` hides it.

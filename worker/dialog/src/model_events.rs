@@ -44,6 +44,9 @@ impl Dialog {
                 }
             }
             Event::Committed { item } => self.on_committed(now, &item),
+            Event::Consulted { tag, answer, usage } => {
+                self.on_consulted(now, &tag, answer.as_deref(), usage);
+            }
             Event::Error { code, tag } => self.on_error(now, code, tag),
             Event::FunctionCall {
                 response,
@@ -253,6 +256,12 @@ impl Dialog {
 
     fn on_error(&mut self, now: Instant, code: String, tag: Option<Tag>) {
         self.note(Note::OrderRefused { code: code.clone() });
+        if tag
+            .as_ref()
+            .is_some_and(|tag| self.on_consultation_refused(now, tag))
+        {
+            return;
+        }
         let is_busy = code == BUSY;
         let refused = match &tag {
             Some(tag) => self.responses.take_asked(tag),

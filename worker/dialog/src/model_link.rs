@@ -137,7 +137,7 @@ impl Dialog {
     /// The model was told something again, and noticed nobody.
     pub(crate) fn on_overheard(&mut self) {
         self.link.has_heard();
-        if self.is_silenced || self.closing.is_some() || self.answers_by_name() {
+        if self.is_silenced || self.closing.is_some() || self.is_selective() {
             return self.note(Note::TurnUnanswered);
         }
         let lost = NewItem::SystemText(LOST.to_owned());
@@ -157,7 +157,7 @@ impl Dialog {
         self.link.creates_responses()
             && self.closing.is_none()
             && !self.is_silenced
-            && !self.answers_by_name()
+            && !self.is_selective()
             && !self.audience.is_shared()
     }
 
@@ -209,6 +209,7 @@ impl Dialog {
             Timer::Response,
             Timer::Rotation,
             Timer::TurnGrace,
+            Timer::Verdict,
         ] {
             self.timers.stop(timer);
         }
@@ -238,7 +239,7 @@ impl Dialog {
         if left_open == Some(None) {
             self.is_waited_for();
         }
-        let waits_for_name = self.addressing.disconnect();
+        let is_in_doubt = self.addressing.disconnect();
         for item in self.conversation.take_unheard() {
             if !self.link.unheard.contains(&item) {
                 self.link.unheard.push(item);
@@ -246,11 +247,11 @@ impl Dialog {
         }
         if !self.link.unheard.is_empty() {
             // The answer to what is heard again serves all that is open, unless nobody may want one.
-            if !self.addressing.is_by_name() {
+            if !self.addressing.is_selective() {
                 self.floor.withdraw(Purpose::Reply);
             }
             self.note(Note::TurnContinued);
-        } else if is_open && waits_for_name {
+        } else if is_open && is_in_doubt {
             self.note(Note::TurnUnanswered);
         } else if is_open {
             self.floor.want(Request::reply(self.user.number()));

@@ -13,6 +13,11 @@ pub enum Note {
         /// Why, in a word.
         why: &'static str,
     },
+    /// The model answered a question beside the conversation.
+    Consulted {
+        /// Tokens, when reported.
+        usage: Option<Usage>,
+    },
     /// The agent heard itself through somebody's microphone.
     Echoed,
     /// Somebody spoke beside the agent and did not want the floor: a cough, a noise, company.
@@ -119,6 +124,13 @@ pub enum Note {
     /// A turn gets no answer: the conversation or the connection ended first, asking failed, or the
     /// agent was told to be silent.
     TurnUnanswered,
+    /// The model's opinion on whether a turn is meant for the agent came, or was waited for too long.
+    VerdictAwaited {
+        /// Since the end of the turn.
+        waited: Duration,
+        /// It is meant.
+        is_meant: bool,
+    },
     /// A fact that has no meaning in this state.
     Unexpected {
         /// What, in a word.

@@ -101,6 +101,8 @@ impl Dialog {
         }
         if is_meant {
             self.floor.want(Request::reply(self.user.next_to_end()));
+        } else {
+            self.weigh_words(now);
         }
     }
 
@@ -174,8 +176,8 @@ impl Dialog {
         if self.model_creates() {
             self.timers
                 .set(Timer::TurnGrace, now + self.config.response_grace);
-        } else if self.answers_by_name() {
-            self.wait_for_name(now, item);
+        } else if self.is_selective() {
+            self.weigh_turn(now, item);
         } else {
             self.user.answer(now);
             self.floor.want(Request::reply(self.user.number()));
@@ -185,7 +187,7 @@ impl Dialog {
 
     /// The model created nothing for the turn, or noticed nothing of what stopped the agent.
     pub(crate) fn on_turn_overdue(&mut self, now: Instant) {
-        if self.answers_by_name() {
+        if self.is_selective() {
             return;
         }
         if let Some(waited) = self.user.answer(now) {
@@ -243,9 +245,10 @@ impl Dialog {
         self.note_unexpected("turn without transcript");
     }
 
-    /// The agent waits to be named, and there will be words to tell.
-    pub(crate) fn answers_by_name(&self) -> bool {
-        self.addressing.is_by_name() && self.link.transcribes()
+    /// The agent answers only what is meant for it, and there is a way to tell.
+    pub(crate) fn is_selective(&self) -> bool {
+        let can_tell = self.addressing.asks_model() || self.link.transcribes();
+        self.addressing.is_selective() && can_tell
     }
 
     /// Who has spoken first needs no greeting.

@@ -66,6 +66,7 @@ impl Dialog {
         self.dismissed.disconnect();
         self.addressing.disconnect();
         self.timers.stop(Timer::Name);
+        self.timers.stop(Timer::Verdict);
         self.beside = None;
         self.instruct_anew();
         let items = self.conversation.hand_over();
@@ -83,6 +84,7 @@ impl Dialog {
             && self.floor.is_empty()
             && !matches!(self.greeting, Greeting::Wanted { .. })
             && !self.user.holds_floor()
+            && !self.addressing.is_waiting()
             && self.voices.speaking().next().is_none()
             && !self.responses.is_busy()
             && !self.playhead.is_occupied()

@@ -40,9 +40,11 @@ pub(crate) enum Timer {
     Silence,
     /// The model must have created a response for the committed turn by then.
     TurnGrace,
+    /// The model must have said by then whether a turn is meant for the agent.
+    Verdict,
 }
 
-const ALL: [Timer; 16] = [
+const ALL: [Timer; 17] = [
     Timer::Backoff,
     Timer::CallerGrace,
     Timer::Close,
@@ -59,6 +61,7 @@ const ALL: [Timer; 16] = [
     Timer::Rotation,
     Timer::Silence,
     Timer::TurnGrace,
+    Timer::Verdict,
 ];
 
 /// One optional deadline per timer.

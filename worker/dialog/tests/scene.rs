@@ -315,6 +315,13 @@ impl Scene {
         self
     }
 
+    /// What the model writes the next time it is asked beside the conversation, after so many seconds.
+    pub(crate) fn model_will_think(mut self, opinion: &str, after: f64) -> Self {
+        let after = Duration::from_secs_f64(after);
+        self.sim.opinions.push_back((opinion.to_owned(), after));
+        self
+    }
+
     /// What people say while they press does not reach the model.
     pub(crate) fn nothing_to_commit(mut self) -> Self {
         self.sim.is_deaf = true;

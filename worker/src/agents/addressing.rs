@@ -19,6 +19,9 @@ pub enum Answers {
     Everything,
     /// Those that name it, spoken or typed; see `names`. Needs a transcription.
     Named,
+    /// Those too of which the model says that they are meant for it; asked in writing, beside the
+    /// conversation, about every turn that does not name it. Needs no names.
+    Asked,
 }
 
 /// What the schema cannot express about the names of an agent.
@@ -28,8 +31,8 @@ pub(super) fn problems(answers: Answers, names: &[String], transcribes: bool) ->
         let what = "`named` needs a transcription: names are heard in it";
         problems.push(Problem::new("answers", what));
     }
-    if answers != Answers::Named && !names.is_empty() {
-        let what = "only with `answers = \"named\"`";
+    if answers == Answers::Everything && !names.is_empty() {
+        let what = "only with `answers = \"named\"` or `\"asked\"`";
         problems.push(Problem::new("names", what));
     }
     if names.len() > MOST_NAMES {

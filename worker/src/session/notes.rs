@@ -10,7 +10,7 @@ use crate::{
     telemetry::event::{
         DialogUnexpected, EchoHeard, FalseInterruption, GapCovered, Interrupted,
         InterruptionStopped, ModelOrderRefused, NameAwaited, SpeechSource, TokensUsed,
-        TurnAnswered, TurnEnd, TurnEnded,
+        TurnAnswered, TurnEnd, TurnEnded, VerdictAwaited,
     },
 };
 
@@ -18,6 +18,11 @@ use crate::{
 pub(super) fn emit(note: Note, price: Option<&Price>) {
     match note {
         Note::CallDropped { why } => tracing::info!(why, "a tool call was not run"),
+        Note::Consulted { usage } => {
+            if let Some(usage) = usage {
+                TokensUsed { usage, price }.emit();
+            }
+        }
         Note::Echoed => EchoHeard.emit(),
         Note::FalseInterruption {
             paused,
@@ -86,6 +91,7 @@ pub(super) fn emit(note: Note, price: Option<&Price>) {
         Note::TurnContinued => tracing::debug!("the turn goes on"),
         Note::TurnUnanswered => tracing::info!("a turn stays without an answer"),
         Note::Unexpected { what } => DialogUnexpected { what }.emit(),
+        Note::VerdictAwaited { waited, is_meant } => VerdictAwaited { waited, is_meant }.emit(),
         other => tracing::debug!(?other, "note"),
     }
 }

@@ -50,6 +50,7 @@ impl Tally {
     /// The conversation noted something; what that means for the budget.
     pub(super) fn note(&mut self, note: &Note) -> Verdict {
         match note {
+            Note::Consulted { usage } => return self.meter.on_response(*usage),
             Note::Interrupted { .. } => self.turns.interruptions += 1,
             Note::ResponseEnded { usage, .. } => {
                 self.turns.responses += 1;

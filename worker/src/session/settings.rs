@@ -49,6 +49,7 @@ pub(super) fn dialog(agent: &Rendered, turns: &TurnDetection) -> dialog::Config 
     dialog::Config {
         answers: match agent.answers {
             Answers::Everything => dialog::config::Answers::Everything,
+            Answers::Asked => dialog::config::Answers::Asked(agent.names.clone()),
             Answers::Named => dialog::config::Answers::Named(agent.names.clone()),
         },
         greeting: agent.greeting.clone(),

@@ -50,6 +50,7 @@ pub struct Metrics {
     pub(super) echoes_heard_total: IntCounter,
     pub(super) gaps_covered_total: IntCounter,
     pub(super) name_wait_seconds: Histogram,
+    pub(super) verdict_wait_seconds: Histogram,
     pub(super) false_interruptions_total: IntCounterVec,
     pub(super) dialog_unexpected_total: IntCounter,
 
@@ -198,6 +199,12 @@ impl Metrics {
                 r,
                 "name_wait_seconds",
                 "End of a turn to whether it names the agent, where it answers only then",
+                FAST,
+            ),
+            verdict_wait_seconds: histogram(
+                r,
+                "verdict_wait_seconds",
+                "End of a turn to the model's opinion on whether it is meant for the agent",
                 FAST,
             ),
             false_interruptions_total: counters(

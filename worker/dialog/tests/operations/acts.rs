@@ -16,6 +16,8 @@ impl World {
         self.live = None;
         self.asked = None;
         self.first_response = self.responses;
+        // The next connection may use the ids of people's items again.
+        self.taken_back.clear();
         for item in &mut self.items {
             item.is_of_lost_link = true;
         }
@@ -45,6 +47,19 @@ impl World {
         self.model(Event::ResponseCreated {
             response: response_id(response),
             tag,
+        });
+    }
+
+    /// A question may be answered twice, or after the connection that was asked is gone.
+    pub(super) fn consulted(&mut self, back: u8, is_meant: bool) {
+        let Some(question) = self.recent(self.questions.len(), back) else {
+            return;
+        };
+        let answer = if is_meant { "yes" } else { "no" };
+        self.model(Event::Consulted {
+            tag: self.questions[question].clone(),
+            answer: Some(answer.to_owned()),
+            usage: None,
         });
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dialog::{
     Output,
-    model::{ItemId, Order},
+    model::{ItemId, Order, Said},
     note::Note,
     output::{CloseReason, PlayoutOrder, Publish},
 };
@@ -74,6 +74,14 @@ impl World {
             Order::Cancel { response } => {
                 let response = index(response.expect("cancels are by id").as_str());
                 self.stopped.insert(response);
+            }
+            Order::Consult { tag, about, .. } => {
+                for said in about {
+                    if let Said::Item(item) = said {
+                        assert!(!self.taken_back.contains(&item), "told what was taken back");
+                    }
+                }
+                self.questions.push(tag);
             }
             Order::Create { tag, .. } => {
                 assert!(self.asked.is_none(), "two responses asked for at once");

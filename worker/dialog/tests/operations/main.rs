@@ -25,6 +25,7 @@ mod checks;
 /// Whom the agent answers.
 #[derive(Clone, Copy, Debug, PartialEq, TypeGenerator)]
 enum Kind {
+    Asked,
     Named,
     Pressed,
     Usual,
@@ -82,6 +83,10 @@ enum Operation {
         who: u8,
     },
     Commit,
+    Consulted {
+        back: u8,
+        is_meant: bool,
+    },
     Created {
         is_ours: bool,
     },
@@ -199,6 +204,8 @@ struct World {
     stopped: HashSet<usize>,
     asked: Option<Tag>,
     last_tag: Option<Tag>,
+    /// Questions beside the conversation.
+    questions: Vec<Tag>,
     /// Flushes that were not reported yet, with the response that each of them left alone.
     flushes: VecDeque<Option<usize>>,
     is_paused: bool,
@@ -223,6 +230,7 @@ impl World {
     )]
     fn new(kind: Kind) -> Self {
         let answers = match kind {
+            Kind::Asked => Answers::Asked(vec!["words".to_owned()]),
             Kind::Named => Answers::Named(vec!["words".to_owned()]),
             Kind::Pressed | Kind::Usual => Answers::Everything,
         };
@@ -252,6 +260,7 @@ impl World {
             stopped: HashSet::new(),
             asked: None,
             last_tag: None,
+            questions: Vec::new(),
             flushes: VecDeque::new(),
             is_paused: false,
             behind_pause: None,
@@ -303,6 +312,7 @@ impl World {
                     item: user_item(self.users),
                 });
             }
+            Operation::Consulted { back, is_meant } => self.consulted(back, is_meant),
             Operation::Created { is_ours } => {
                 let tag = if is_ours { self.asked.clone() } else { None };
                 self.created(tag);

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, time::Duration};
 use dialog::{
     Input, Output,
     input::{Audience, ModelLink, Playout},
-    model::{Event, ItemId, NewItem, Order, ResponseId},
+    model::{Event, ItemId, NewItem, Order, ResponseId, Said},
     note::Note,
     output::{Gate, PlayoutOrder, Publish},
 };
@@ -140,6 +140,7 @@ enum Lane {
 
 fn show_event(event: &Event) -> Option<String> {
     Some(match event {
+        Event::Consulted { tag, answer, .. } => format!("{tag}: {answer:?}"),
         Event::Error { code, .. } => format!("error {code}"),
         Event::FunctionCall { name, call, .. } => format!("call {name} {call}"),
         Event::ResponseCreated { response, tag } => match tag {
@@ -156,6 +157,10 @@ fn show_event(event: &Event) -> Option<String> {
 fn show_order(order: &Order) -> String {
     match order {
         Order::Cancel { response } => format!("cancel {}", name(response.as_ref())),
+        Order::Consult { tag, about, .. } => {
+            let about: Vec<_> = about.iter().map(show_said).collect();
+            format!("consult {tag} about {}", about.join(", "))
+        }
         Order::Create {
             tag,
             instructions: None,
@@ -182,6 +187,15 @@ fn show_order(order: &Order) -> String {
             format!("turns: model creates = {creates_responses}")
         }
         Order::Truncate { item, heard } => format!("truncate {item} at {:.2}", heard.as_secs_f64()),
+        other => format!("{other:?}"),
+    }
+}
+
+fn show_said(said: &Said) -> String {
+    match said {
+        Said::Item(item) => item.to_string(),
+        Said::Words(NewItem::AgentText(text)) => format!("agent {text:?}"),
+        Said::Words(NewItem::UserText(text)) => format!("user {text:?}"),
         other => format!("{other:?}"),
     }
 }

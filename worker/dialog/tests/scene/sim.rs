@@ -21,6 +21,8 @@ pub(crate) enum Reply {
 #[derive(Default)]
 pub(crate) struct Sim {
     pub(crate) replies: VecDeque<Reply>,
+    /// What it answers when it is asked beside the conversation, and after how long; it is silent after these.
+    pub(crate) opinions: VecDeque<(String, Duration)>,
     pub(crate) creates_responses: bool,
     pub(crate) connections: usize,
     live: Option<ResponseId>,
@@ -55,6 +57,15 @@ impl Sim {
 
     pub(crate) fn hear(&mut self, order: &Order) -> Timed {
         match order {
+            Order::Consult { tag, .. } => {
+                let opinion = self.opinions.pop_front();
+                let answered = opinion.map(|(answer, after)| {
+                    let (tag, answer) = (tag.clone(), Some(answer));
+                    let usage = None;
+                    (after, Event::Consulted { tag, answer, usage })
+                });
+                answered.into_iter().collect()
+            }
             Order::Create { tag, .. } if self.live.is_some() => {
                 let code = "conversation_already_has_active_response".to_owned();
                 vec![(

@@ -4,6 +4,7 @@
 //! were reported, which items still expect audio. It sends nothing, plays nothing and knows no
 //! clock; samples pass through it once, decoded.
 
+mod asides;
 mod orders;
 
 use std::collections::VecDeque;
@@ -17,6 +18,8 @@ use super::wire::{
 use crate::{media::Pcm, model::reconnect};
 
 pub(super) use orders::{order_json, tag_of_event_id};
+
+use asides::Asides;
 
 /// Calls remembered, so that one that is told twice runs once. More than one response ever makes.
 const SEEN_CALLS: usize = 256;
@@ -51,6 +54,7 @@ pub(super) enum Fact {
 /// The memory of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Translator {
+    asides: Asides,
     decoder: AudioDecoder,
     /// Items that got audio and were not finished, in order; the last one is being spoken.
     speaking: VecDeque<(ResponseId, ItemId)>,
@@ -62,6 +66,9 @@ impl Translator {
     /// Adds the facts of one event, in order.
     pub(super) fn translate(&mut self, event: ServerEvent<'_>, facts: &mut Vec<Fact>) {
         match event {
+            // Nobody is to hear what was asked for in writing, should it come as sound.
+            ServerEvent::AudioDelta(delta) | ServerEvent::TranscriptDelta(delta)
+                if self.asides.holds(&delta.response_id) => {}
             ServerEvent::AudioDelta(delta) => self.on_audio(&delta, facts),
             ServerEvent::AudioDone(done) => self.on_audio_done(&done, facts),
             ServerEvent::Committed(ItemRef { item_id }) => {
@@ -72,13 +79,18 @@ impl Translator {
             ServerEvent::Error(error) => on_error(&error, facts),
             ServerEvent::Ignored | ServerEvent::SessionCreated(_) | ServerEvent::SessionUpdated => {
             }
+            ServerEvent::OutputItemDone { response_id, .. } if self.asides.holds(&response_id) => {}
             ServerEvent::OutputItemDone { response_id, item } => {
                 let id = item.id.clone().unwrap_or_default();
                 self.finish(|(_, speaking)| speaking.as_str() == id, facts);
                 self.on_call(&ResponseId::new(response_id.as_ref()), item, facts);
             }
+            ServerEvent::ResponseCreated(response) if self.asides.begin(&response) => {}
             ServerEvent::ResponseCreated(response) => facts.push(Fact::Event(created(*response))),
-            ServerEvent::ResponseDone(response) => self.on_response_done(*response, facts),
+            ServerEvent::ResponseDone(response) => match self.asides.end(&response) {
+                Some(tag) => on_aside_done(tag, &response, facts),
+                None => self.on_response_done(*response, facts),
+            },
             ServerEvent::SpeechStarted(ItemRef { item_id }) => {
                 facts.push(Fact::Event(Event::SpeechStarted {
                     item: item(&item_id),
@@ -214,17 +226,14 @@ impl Translator {
                 self.on_call(&response, item, facts);
             }
         }
-        let fatal = match &status {
-            ResponseStatus::Failed { code } if reconnect::is_fatal(code) => Some(code.clone()),
-            _ => None,
-        };
+        let fatal = fatal(&status);
         let usage = body.usage.map(|usage| usage.counts().into_usage());
         facts.push(Fact::Event(Event::ResponseDone {
             response,
             status,
             usage,
         }));
-        facts.extend(fatal.map(|code| Fact::Refused { code }));
+        facts.extend(fatal);
     }
 
     fn on_user_text(&mut self, item_id: &str, delta: &str) -> Event {
@@ -256,6 +265,28 @@ impl Translator {
             Some((r, i)) if r.as_str() == response && i.as_str() == item => (r.clone(), i.clone()),
             _ => (ResponseId::new(response), ItemId::new(item)),
         }
+    }
+}
+
+fn on_aside_done(tag: Tag, body: &Response, facts: &mut Vec<Fact>) {
+    let status = status(body);
+    let text: String = body.output.iter().flatten().map(Item::text).collect();
+    let is_usable = status == ResponseStatus::Completed && !text.is_empty();
+    facts.push(Fact::Event(Event::Consulted {
+        tag,
+        answer: is_usable.then_some(text),
+        usage: body.usage.as_ref().map(|usage| usage.counts().into_usage()),
+    }));
+    facts.extend(fatal(&status));
+}
+
+/// What ends the use of this provider.
+fn fatal(status: &ResponseStatus) -> Option<Fact> {
+    match status {
+        ResponseStatus::Failed { code } if reconnect::is_fatal(code) => {
+            Some(Fact::Refused { code: code.clone() })
+        }
+        _ => None,
     }
 }
 

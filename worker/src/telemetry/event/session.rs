@@ -398,6 +398,23 @@ impl NameAwaited {
     }
 }
 
+/// The model's opinion came on whether a turn is meant for the agent, or was waited for too long.
+#[derive(Debug)]
+pub struct VerdictAwaited {
+    /// From the end of the turn.
+    pub waited: Duration,
+    /// The turn is meant for the agent.
+    pub is_meant: bool,
+}
+
+impl VerdictAwaited {
+    /// Logs and observes.
+    pub fn emit(self) {
+        observe(&metrics().verdict_wait_seconds, self.waited);
+        debug!(waited = ?self.waited, meant = self.is_meant, "judged");
+    }
+}
+
 /// A fact met a state in which it has no meaning.
 #[derive(Debug)]
 pub struct DialogUnexpected {

@@ -2,22 +2,32 @@
 //!
 //! Every event names itself, so that an error can be matched with the order it answers.
 
-use dialog::model::{NewItem, Order, Tag};
+use dialog::model::{NewItem, Order, Said, Tag};
 
 use crate::model::{
     SessionSettings,
     openai_realtime::{
         session_config,
-        wire::client_event::{ClientEvent, Item, Metadata, Part, ResponseParams},
+        wire::client_event::{Aside, ClientEvent, Item, Metadata, Part, ResponseParams},
     },
 };
 
 /// Marks the `event_id` of a create; the tag follows.
 const CREATE: &str = "create:";
+/// Marks the `event_id` of a question beside the conversation, and its response; the tag follows.
+const CONSULT: &str = "consult:";
 
-/// The tag in the `event_id` of an error, when it answers a create.
+/// The tag in the `event_id` of an error, when it answers a create or a question.
 pub(in crate::model) fn tag_of_event_id(event_id: &str) -> Option<Tag> {
-    event_id.strip_prefix(CREATE).map(Tag::new)
+    event_id
+        .strip_prefix(CREATE)
+        .or_else(|| event_id.strip_prefix(CONSULT))
+        .map(Tag::new)
+}
+
+/// The tag in the metadata of a response, when it answers a question beside the conversation.
+pub(super) fn tag_of_aside(client_event_id: &str) -> Option<Tag> {
+    client_event_id.strip_prefix(CONSULT).map(Tag::new)
 }
 
 /// The JSON of one order. `number` makes its `event_id` unique; `None` = an order this provider
@@ -35,6 +45,11 @@ pub(in crate::model) fn order_json(
         },
         Order::ClearInput => ClientEvent::InputClear { event_id },
         Order::Commit => ClientEvent::InputCommit { event_id },
+        Order::Consult {
+            tag,
+            question,
+            about,
+        } => return Some(consult(tag, question, about)),
         Order::Create { tag, instructions } => {
             return Some(create(tag, instructions.as_deref(), settings));
         }
@@ -73,12 +88,37 @@ fn create(tag: &Tag, instructions: Option<&str>, settings: &SessionSettings) -> 
     });
     let event = ClientEvent::ResponseCreate {
         event_id: &format!("{CREATE}{tag}"),
-        response: ResponseParams {
+        response: Box::new(ResponseParams {
             instructions,
             metadata: Metadata {
                 client_event_id: tag.as_str(),
             },
-        },
+            aside: None,
+        }),
+    };
+    event.to_json()
+}
+
+fn consult(tag: &Tag, question: &str, about: &[Said]) -> String {
+    let said = about.iter().filter_map(|said| match said {
+        Said::Item(item) => Some(Item::ItemReference { id: item.as_str() }),
+        Said::Words(words) => new_item(words),
+    });
+    let id = &format!("{CONSULT}{tag}");
+    let event = ClientEvent::ResponseCreate {
+        event_id: id,
+        response: Box::new(ResponseParams {
+            instructions: Some(question.to_owned()),
+            metadata: Metadata {
+                client_event_id: id,
+            },
+            aside: Some(Aside {
+                conversation: "none",
+                input: said.collect(),
+                output_modalities: ["text"],
+                tool_choice: "none",
+            }),
+        }),
     };
     event.to_json()
 }

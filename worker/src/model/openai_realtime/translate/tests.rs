@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use dialog::model::{NewItem, Order, Usage};
+use dialog::model::{NewItem, Order, Said, Usage};
 use serde_json::{Value, json};
 
 use super::*;
@@ -368,4 +368,77 @@ fn usage_without_details_is_all_zero() {
             usage: Some(Usage::default()),
         })]
     );
+}
+
+#[test]
+fn a_question_beside_the_conversation_is_asked_in_writing_about_what_was_said() {
+    let asked = wire(&Order::Consult {
+        tag: Tag::new("weigh-1"),
+        question: "Is it late?".to_owned(),
+        about: vec![
+            Said::Words(NewItem::AgentText("Noon.".to_owned())),
+            Said::Item(ItemId::new("item_9")),
+        ],
+    });
+    assert_eq!(
+        asked,
+        json!({
+            "type": "response.create",
+            "event_id": "consult:weigh-1",
+            "response": {
+                "conversation": "none",
+                "instructions": "Is it late?",
+                "input": [
+                    {"type": "message", "role": "assistant",
+                     "content": [{"type": "output_text", "text": "Noon."}]},
+                    {"type": "item_reference", "id": "item_9"},
+                ],
+                "output_modalities": ["text"],
+                "tool_choice": "none",
+                "metadata": {"client_event_id": "consult:weigh-1"},
+            },
+        })
+    );
+    assert_eq!(
+        tag_of_event_id("consult:weigh-1"),
+        Some(Tag::new("weigh-1"))
+    );
+}
+
+#[test]
+fn of_a_response_beside_the_conversation_only_the_answer_is_told() {
+    let done = |status: &str, output: Value| {
+        json!({"type": "response.done", "response": {"id": "resp_7", "status": status,
+            "output": output, "usage": {"output_token_details": {"text_tokens": 2}},
+            "metadata": {"client_event_id": "consult:weigh-1"}}})
+        .to_string()
+    };
+    let message = json!({"id": "item_8", "type": "message",
+        "content": [{"type": "output_text", "text": "Yes."}]});
+    let item_done = json!({"type": "response.output_item.done", "response_id": "resp_7",
+        "output_index": 0, "item": message})
+    .to_string();
+    let begun = r#"{"type":"response.created","response":{"id":"resp_7","conversation_id":null,"metadata":{"client_event_id":"consult:weigh-1"}}}"#;
+    let frames = [
+        begun,
+        // A model that answers with its voice all the same is not heard.
+        &delta("resp_7", "item_8", "AQACAA=="),
+        r#"{"type":"response.output_text.delta","response_id":"resp_7","item_id":"item_8","delta":"Yes."}"#,
+        &item_done,
+        &done("completed", json!([message])),
+    ];
+    let mut translator = Translator::default();
+    assert_eq!(
+        scene(&mut translator, &frames),
+        [concat!(
+            "Consulted { tag: weigh-1, answer: Some(\"Yes.\"), usage: Some(Usage { input_text: 0, ",
+            "input_audio: 0, cached_text: 0, cached_audio: 0, output_text: 2, output_audio: 0 }) }"
+        )]
+    );
+    let cut = scene(
+        &mut translator,
+        &[begun, &done("incomplete", json!([message]))],
+    );
+    assert!(cut[0].contains("answer: None"), "{cut:?}");
+    assert_eq!(cut.len(), 1);
 }

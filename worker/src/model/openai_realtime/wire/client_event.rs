@@ -36,7 +36,7 @@ pub(in crate::model) enum ClientEvent<'a> {
     #[serde(rename = "response.create")]
     ResponseCreate {
         event_id: &'a str,
-        response: ResponseParams<'a>,
+        response: Box<ResponseParams<'a>>,
     },
     #[serde(rename = "session.update")]
     SessionUpdate {
@@ -78,6 +78,17 @@ pub(in crate::model) struct ResponseParams<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::model) instructions: Option<String>,
     pub(in crate::model) metadata: Metadata<'a>,
+    #[serde(flatten)]
+    pub(in crate::model) aside: Option<Aside<'a>>,
+}
+
+/// A response beside the conversation, in writing (API guide, out-of-band responses).
+#[derive(Debug, Serialize)]
+pub(in crate::model) struct Aside<'a> {
+    pub(in crate::model) conversation: &'static str,
+    pub(in crate::model) input: Vec<Item<'a>>,
+    pub(in crate::model) output_modalities: [&'static str; 1],
+    pub(in crate::model) tool_choice: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -91,6 +102,10 @@ pub(in crate::model) enum Item<'a> {
     FunctionCallOutput {
         call_id: &'a str,
         output: &'a str,
+    },
+    /// An item of the conversation; only where one may be meant.
+    ItemReference {
+        id: &'a str,
     },
     Message {
         role: &'static str,

@@ -103,6 +103,23 @@ pub(in crate::model) struct Item {
     pub(in crate::model) name: Option<String>,
     #[serde(default)]
     pub(in crate::model) arguments: Option<String>,
+    #[serde(default)]
+    content: Option<Vec<Part>>,
+}
+
+/// The part of a message that is written.
+#[derive(Debug, Deserialize)]
+struct Part {
+    #[serde(default)]
+    text: Option<String>,
+}
+
+impl Item {
+    /// What is written in it; empty = nothing.
+    pub(in crate::model) fn text(&self) -> String {
+        let parts = self.content.iter().flatten();
+        parts.filter_map(|part| part.text.as_deref()).collect()
+    }
 }
 
 #[derive(Debug, Deserialize)]
