@@ -6,6 +6,7 @@
 mod barge_in;
 mod chat;
 mod commands;
+mod discloses;
 mod drains;
 mod echoes;
 mod ends;

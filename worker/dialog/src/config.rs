@@ -17,6 +17,9 @@ pub struct Config {
     /// What the agent says when it has to end the conversation without having said goodbye, as an
     /// instruction to the model.
     pub goodbye: String,
+    /// A sentence that is said word for word before anything else, such as that the agent is a machine;
+    /// nobody interrupts it. `None` = nothing.
+    pub disclosure: Option<String>,
     /// What the agent says first, as an instruction to the model; `None` = it waits to be spoken to.
     pub greeting: Option<String>,
     /// Which of the people around the agent it hears.
@@ -50,6 +53,7 @@ impl Default for Config {
             caller_grace: Duration::from_secs(5),
             close_limit: Duration::from_secs(20),
             goodbye: "Say goodbye in one short, friendly sentence.".to_owned(),
+            disclosure: None,
             greeting: None,
             hears: Hears::default(),
             interruption: Interruption::default(),

@@ -23,6 +23,8 @@ pub(crate) struct Request {
 /// What a response is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
+    /// The sentence that the law wants said first.
+    Disclosure,
     /// The last words.
     Goodbye,
     /// The first words.
@@ -104,7 +106,7 @@ impl Floor {
     /// Wants only what an agent says that was told to be silent. Returns whether that leaves a reply
     /// out.
     pub(crate) fn hush(&mut self) -> bool {
-        let has_reply = self.wants_reply();
+        let has_reply = self.wants(Purpose::Reply);
         let breaks_silence = |r: &Request| matches!(r.purpose, Purpose::Goodbye | Purpose::Say);
         self.wanted.retain(breaks_silence);
         has_reply
@@ -114,9 +116,9 @@ impl Floor {
         self.wanted.clear();
     }
 
-    /// An answer is wanted.
-    pub(crate) fn wants_reply(&self) -> bool {
-        self.wanted.iter().any(|r| r.purpose == Purpose::Reply)
+    /// Something is wanted for this purpose.
+    pub(crate) fn wants(&self, purpose: Purpose) -> bool {
+        self.wanted.iter().any(|wanted| wanted.purpose == purpose)
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -30,6 +30,10 @@ impl Dialog {
 
     /// Nobody may interrupt what is being said.
     pub(crate) fn is_protected(&self) -> bool {
+        self.is_greeting_protected() || self.is_disclosing()
+    }
+
+    pub(crate) fn is_greeting_protected(&self) -> bool {
         let greeting = self.greeted_by.as_ref();
         let is_greeting = matches!(self.greeting, Greeting::Wanted { .. })
             || greeting.is_some_and(|response| self.playhead.plays(response));

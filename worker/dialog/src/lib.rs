@@ -96,6 +96,7 @@ mod audience;
 mod backchannel;
 mod close;
 mod conversation;
+mod disclosure;
 mod dismissed;
 mod floor;
 mod gap;
@@ -131,6 +132,7 @@ use audience::Audience;
 use backchannel::Backchannels;
 use close::Closing;
 use conversation::Conversation;
+use disclosure::Disclosure;
 use dismissed::Dismissed;
 use floor::Floor;
 use gap::Gap;
@@ -167,6 +169,7 @@ pub struct Dialog {
     /// `None` = nobody wants to end the conversation.
     closing: Option<Closing>,
     conversation: Conversation,
+    disclosure: Disclosure,
     dismissed: Dismissed,
     /// The item that the model made of the speech that goes on; `None` = there is none.
     heard_item: Option<model::ItemId>,
@@ -213,6 +216,7 @@ impl Dialog {
         } else {
             Greeting::Over
         };
+        let disclosure = Disclosure::new(config.disclosure.as_ref());
         Self {
             addressing: Addressing::new(&config.answers),
             agent: AgentTurn::default(),
@@ -223,6 +227,7 @@ impl Dialog {
             calls: ToolCalls::default(),
             closing: None,
             conversation: Conversation::default(),
+            disclosure,
             dismissed: Dismissed::default(),
             heard_item: None,
             echoed: None,
@@ -328,6 +333,7 @@ impl Dialog {
             return;
         }
         self.show_what_was_heard();
+        self.disclose();
         self.greet_when_ready(now);
         self.ask_next(now);
         self.finish_when_said(now);
@@ -362,7 +368,10 @@ impl Dialog {
         self.conversation.agent_started(item);
         self.addressing.is_heard();
         self.end_gap();
-        if let Greeting::Wanted { since } = self.greeting {
+        let is_disclosure = self.disclosure.is_in(item, &self.playhead);
+        if let Greeting::Wanted { since } = self.greeting
+            && !is_disclosure
+        {
             self.greeting = Greeting::Over;
             self.note(Note::Greeted {
                 latency: now.saturating_duration_since(since),
@@ -375,9 +384,11 @@ impl Dialog {
 
     fn show_what_was_heard(&mut self) {
         let mut shown = Vec::new();
-        let conversation = &mut self.conversation;
-        self.playhead
-            .step(&mut shown, |item, text| conversation.agent_said(item, text));
+        let (conversation, disclosure) = (&mut self.conversation, &mut self.disclosure);
+        self.playhead.step(&mut shown, |response, item, text| {
+            conversation.agent_said(item, text);
+            disclosure.hear(response, text);
+        });
         self.publish_all(shown);
     }
 

@@ -117,6 +117,12 @@ impl Dialog {
         if is_greeting {
             self.greeted_by = Some(response.clone());
         }
+        let is_disclosure = request
+            .as_ref()
+            .is_some_and(|r| r.purpose == Purpose::Disclosure);
+        if is_disclosure {
+            self.disclosure.is_said_by(&response);
+        }
         if let Some(forgotten) = self.responses.begin(now, response.clone(), request) {
             self.note_unexpected("response without end");
             self.playhead.response_over(&forgotten);
@@ -126,7 +132,8 @@ impl Dialog {
             .set(Timer::Response, now + self.config.response_limit);
         let is_too_late = !is_ours && (self.closing.is_some() || self.is_silenced);
         let is_of_no_turn = !is_ours && self.dismissed.take_answer();
-        let is_interrupted = self.user.is_speaking() && !(is_greeting && self.is_protected());
+        let is_interrupted =
+            self.user.is_speaking() && !((is_greeting || is_disclosure) && self.is_protected());
         if is_given_up || is_unwanted || is_too_late || is_of_no_turn || is_interrupted {
             return self.stop_unheard(now, response);
         }

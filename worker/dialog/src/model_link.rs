@@ -152,12 +152,14 @@ impl Dialog {
         self.control_turns();
     }
 
-    /// The model creates responses by itself for one person; among several we say who spoke first.
+    /// The model creates responses by itself for one person; among several we say who spoke first. Nothing
+    /// it says of its own accord comes before the disclosure.
     pub(crate) fn model_creates(&self) -> bool {
         self.link.creates_responses()
             && self.closing.is_none()
             && !self.is_silenced
             && !self.is_selective()
+            && !self.disclosure.is_due()
             && !self.audience.is_shared()
     }
 
@@ -263,8 +265,10 @@ impl Dialog {
         let request = live.request.unwrap_or_else(|| Request::reply(number));
         let is_greeting = request.purpose == Purpose::Greeting;
         let is_prompt = request.purpose == Purpose::Prompt;
+        // Whether that has to be said again shows when it is silent.
+        let is_disclosure = request.purpose == Purpose::Disclosure;
         match () {
-            () if live.is_cancelled => None,
+            () if live.is_cancelled || is_disclosure => None,
             () if is_greeting && self.greeting == Greeting::Over => None,
             () if is_prompt && live.has_content => None,
             // Half an answer is followed by its other half, not by the first half again.

@@ -18,6 +18,13 @@ pub enum Note {
         /// Tokens, when reported.
         usage: Option<Usage>,
     },
+    /// The sentence that the law wants said first was heard, or cannot be had.
+    Disclosed {
+        /// What was heard of it in the end; the agent's own words.
+        said: String,
+        /// It was heard word for word, to its end.
+        is_whole: bool,
+    },
     /// The agent heard itself through somebody's microphone.
     Echoed,
     /// Somebody spoke beside the agent and did not want the floor: a cough, a noise, company.

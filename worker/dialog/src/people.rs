@@ -117,6 +117,8 @@ impl Dialog {
         }
         if !self.is_protected() {
             self.yield_floor(now);
+        }
+        if !self.is_greeting_protected() {
             self.drop_greeting();
         }
         self.heard_item = Some(item.clone());

@@ -230,7 +230,11 @@ impl Playhead {
 
     /// Publishes what is newly heard and lets go of what was heard to its end. `said` is told the
     /// text of every item that changed.
-    pub(crate) fn step(&mut self, publish: &mut Vec<Publish>, mut said: impl FnMut(&ItemId, &str)) {
+    pub(crate) fn step(
+        &mut self,
+        publish: &mut Vec<Publish>,
+        mut said: impl FnMut(&ResponseId, &ItemId, &str),
+    ) {
         for spoken in self
             .items
             .iter_mut()
@@ -239,7 +243,7 @@ impl Playhead {
             let before = publish.len();
             spoken.show(publish);
             if publish.len() > before {
-                said(&spoken.item, spoken.transcript.shown());
+                said(&spoken.response, &spoken.item, spoken.transcript.shown());
             }
         }
         let is_over = |spoken: &&Spoken| !spoken.is_doomed && spoken.is_over();
@@ -297,6 +301,13 @@ impl Playhead {
     /// Something of this item may still be heard.
     pub(crate) fn holds(&self, item: &ItemId) -> bool {
         self.items.iter().any(|spoken| spoken.item == *item)
+    }
+
+    /// Which response an item is of, while some of it is still to be heard.
+    pub(crate) fn response_of(&self, item: &ItemId) -> Option<&ResponseId> {
+        let mut items = self.items.iter();
+        let spoken = items.find(|spoken| spoken.item == *item)?;
+        Some(&spoken.response)
     }
 
     /// Audio is queued or playing that nobody has stopped.

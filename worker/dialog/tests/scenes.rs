@@ -8,6 +8,7 @@ mod chat;
 mod close;
 mod commands;
 mod context;
+mod disclosure;
 mod echo;
 mod false_interruption;
 mod gap;

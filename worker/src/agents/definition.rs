@@ -34,6 +34,12 @@ pub struct Definition {
     /// `{{caller.metadata}}` and `{{caller.attributes.KEY}}` for what is known of the caller.
     #[schemars(length(min = 1))]
     pub instructions: String,
+    /// A sentence that the agent says word for word before anything else, such as that it is an AI; nobody
+    /// interrupts it, and the session report says that it was heard. May hold variables. Absent =
+    /// none.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 500))]
+    pub disclosure: Option<String>,
     /// What the agent says first, as an instruction to the model; may hold variables. Absent = it
     /// waits to be spoken to.
     #[serde(default)]

@@ -30,6 +30,8 @@ pub struct Rendered {
     pub hash: String,
     /// What the model is told about its task.
     pub instructions: String,
+    /// A sentence that the agent says word for word before anything else; `None` = none.
+    pub disclosure: Option<String>,
     /// What the agent says first, as an instruction to the model; `None` = it waits.
     pub greeting: Option<String>,
     /// The provider's name of a voice; `None` = the worker's.
@@ -149,6 +151,7 @@ pub(super) fn render(
         version: definition.version.clone(),
         hash: definition.hash.clone(),
         instructions: fill(definition.instructions.trim()),
+        disclosure: definition.disclosure.as_deref().map(fill),
         greeting: definition.greeting.as_deref().map(fill),
         voice: definition.voice.clone(),
         model: definition.model.clone(),
@@ -180,6 +183,7 @@ fn names(definition: &Definition) -> Vec<String> {
 
 /// Placeholders that no variable stands behind.
 pub(super) fn undeclared(definition: &Definition) -> Vec<Problem> {
+    let disclosure = definition.disclosure.as_deref().unwrap_or_default();
     let greeting = definition.greeting.as_deref().unwrap_or_default();
     let silence = definition.silence.as_ref();
     let prompt = silence.map_or("", |silence| silence.prompt.as_str());
@@ -187,6 +191,7 @@ pub(super) fn undeclared(definition: &Definition) -> Vec<Problem> {
     let texts = [
         ("names", names.as_str()),
         ("instructions", definition.instructions.as_str()),
+        ("disclosure", disclosure),
         ("greeting", greeting),
         ("silence.prompt", prompt),
     ];

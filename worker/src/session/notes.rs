@@ -23,6 +23,9 @@ pub(super) fn emit(note: Note, price: Option<&Price>) {
                 TokensUsed { usage, price }.emit();
             }
         }
+        // What was said is for the report alone: logs hold no words.
+        Note::Disclosed { is_whole: true, .. } => tracing::info!("disclosed"),
+        Note::Disclosed { .. } => tracing::warn!("the disclosure was not heard word for word"),
         Note::Echoed => EchoHeard.emit(),
         Note::FalseInterruption {
             paused,

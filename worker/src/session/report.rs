@@ -1,11 +1,15 @@
 //! Adapter: what a session amounted to.
 //!
 //! [`Tally`] sums up notes while the session runs; [`Report`] is the result, as it stands in the
-//! log, in a file and in a webhook. It holds no names, no identities and no words anybody said.
+//! log, in a file and in a webhook. It holds no names, no identities and no words of people; of the
+//! agent's words only those of its disclosure, and not in the log.
 
 pub mod outlet;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
 
 use dialog::{
     input::Audience,
@@ -21,6 +25,7 @@ use crate::model::{Totals, Usd};
 #[derive(Debug, Default)]
 pub struct Tally {
     callers: BTreeSet<ParticipantId>,
+    disclosure: Option<DisclosureReport>,
     turns: Turns,
     /// What the model's responses cost.
     meter: Meter,
@@ -51,6 +56,9 @@ impl Tally {
     pub(super) fn note(&mut self, note: &Note) -> Verdict {
         match note {
             Note::Consulted { usage } => return self.meter.on_response(*usage),
+            Note::Disclosed { said, is_whole } => {
+                self.disclosure = Some(DisclosureReport::now(said, *is_whole));
+            }
             Note::Interrupted { .. } => self.turns.interruptions += 1,
             Note::ResponseEnded { usage, .. } => {
                 self.turns.responses += 1;
@@ -73,6 +81,7 @@ impl Tally {
         Report {
             facts,
             callers: self.callers.len(),
+            disclosure: self.disclosure,
             turns: self.turns.sum_up(),
             usage: UsageReport::from(self.meter.totals()),
             cost_usd: self.meter.spent(),
@@ -134,6 +143,10 @@ pub struct Report {
     pub facts: Facts,
     /// People who were there.
     pub callers: usize,
+    /// That people were told what they are talking to; absent = that was not asked for, or nobody was
+    /// there to hear it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disclosure: Option<DisclosureReport>,
     /// Turns of both sides.
     pub turns: TurnsReport,
     /// Tokens, as the provider reported them.
@@ -151,6 +164,7 @@ impl Report {
             error = self.facts.error,
             lasted_s = self.facts.lasted_s,
             callers = self.callers,
+            disclosed = self.disclosure.as_ref().map(|disclosure| disclosure.whole),
             turns = self.turns.user,
             responses = self.turns.responses,
             interruptions = self.turns.interruptions,
@@ -160,6 +174,28 @@ impl Report {
             cost_usd = self.cost_usd.map(Usd::dollars),
             "session report"
         );
+    }
+}
+
+/// What people were told about the agent before anything else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DisclosureReport {
+    /// What was heard in the end, as the model wrote it down.
+    pub said: String,
+    /// It was the wanted sentence, word for word and to its end.
+    pub whole: bool,
+    /// When it had been heard, or was given up; seconds since 1970.
+    pub at: u64,
+}
+
+impl DisclosureReport {
+    fn now(said: &str, whole: bool) -> Self {
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        Self {
+            said: said.to_owned(),
+            whole,
+            at: since_epoch.unwrap_or_default().as_secs(),
+        }
     }
 }
 

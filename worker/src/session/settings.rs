@@ -52,6 +52,7 @@ pub(super) fn dialog(agent: &Rendered, turns: &TurnDetection) -> dialog::Config 
             Answers::Asked => dialog::config::Answers::Asked(agent.names.clone()),
             Answers::Named => dialog::config::Answers::Named(agent.names.clone()),
         },
+        disclosure: agent.disclosure.clone(),
         greeting: agent.greeting.clone(),
         hears: hears(agent.hears),
         interruption: interruption(&agent.interruption),

@@ -26,6 +26,7 @@ mod checks;
 #[derive(Clone, Copy, Debug, PartialEq, TypeGenerator)]
 enum Kind {
     Asked,
+    Disclosing,
     Named,
     Pressed,
     Usual,
@@ -232,10 +233,12 @@ impl World {
         let answers = match kind {
             Kind::Asked => Answers::Asked(vec!["words".to_owned()]),
             Kind::Named => Answers::Named(vec!["words".to_owned()]),
-            Kind::Pressed | Kind::Usual => Answers::Everything,
+            Kind::Disclosing | Kind::Pressed | Kind::Usual => Answers::Everything,
         };
         let config = Config {
             answers,
+            // What the model writes of what it says.
+            disclosure: (kind == Kind::Disclosing).then(|| "some words".to_owned()),
             presses_to_talk: kind == Kind::Pressed,
             greeting: Some("Greet.".to_owned()),
             silence: Some(Silence {
