@@ -130,3 +130,51 @@ async fn an_agent_does_what_the_holder_of_a_grant_asks() {
     let errors = stack.model.events(Side::Server, "error");
     assert!(errors.is_empty(), "{errors:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tool_is_taken_from_the_model_and_given_back_while_the_call_goes_on() {
+    let stack = Stack::start().await;
+    let (ann, agent) = greeted(&stack, "ann", "kitchen").await;
+    let grant = grant(&stack, "kitchen", "update").await;
+    let update = async |tools: &[&str]| {
+        let payload = json!({ "grant": grant, "tools": tools }).to_string();
+        ann.asks(&agent, "room_agent.update", &payload).await
+    };
+    let model_has = async |tools: &[&str]| {
+        eventually("the model has its tools", SOON, || {
+            let updates = stack.model.events(Side::Client, "session.update");
+            let told = updates.iter().rev();
+            let newest = told
+                .filter_map(|update| update.event["session"]["tools"].as_array())
+                .next();
+            let names: Vec<_> = newest
+                .into_iter()
+                .flatten()
+                .map(|tool| &tool["name"])
+                .collect();
+            expect(names == tools, format!("{names:?}"))
+        })
+        .await;
+    };
+
+    let said = ann.say("caller-time").await;
+    let answer = ann.hears("agent-it-is", said.ended, SOON).await;
+
+    update(&["end_call"]).await.expect("it may");
+    model_has(&["end_call"]).await;
+    let said = ann.say("caller-time").await;
+    let answer = ann
+        .hears("agent-you-said", said.ended.max(answer.ended), SOON)
+        .await;
+
+    let unknown = update(&["end_call", "fly"]).await;
+    let unknown = unknown.expect_err("there is no such tool");
+    assert_eq!(unknown.code, 4000);
+    assert_eq!(unknown.message, "tools[1]: no such tool");
+
+    update(&["current_time", "end_call"]).await.expect("it may");
+    model_has(&["current_time", "end_call"]).await;
+    let said = ann.say("caller-time").await;
+    ann.hears("agent-it-is", said.ended.max(answer.ended), SOON)
+        .await;
+}

@@ -195,6 +195,8 @@ pub struct SessionSettings {
     pub instructions: String,
     /// What the model may call.
     pub tools: Vec<ToolDeclaration>,
+    /// All that `Order::Equip` may name.
+    pub catalog: Arc<[ToolDeclaration]>,
     /// How the end of a user turn is found.
     pub turn_detection: TurnDetection,
     /// Text of what users say; `None` = off.
@@ -214,6 +216,7 @@ impl SessionSettings {
             voice: config.voice.clone(),
             instructions: String::new(),
             tools: Vec::new(),
+            catalog: Arc::default(),
             turn_detection: config.turn_detection.clone(),
             transcription: config
                 .transcription
@@ -222,6 +225,14 @@ impl SessionSettings {
             noise_reduction: config.noise_reduction,
             give_up_after: config.give_up_after,
         }
+    }
+}
+
+impl SessionSettings {
+    /// Leaves the model these tools of the catalog.
+    fn equip(&mut self, names: &[String]) {
+        let is_named = |tool: &&ToolDeclaration| names.contains(&tool.name);
+        self.tools = self.catalog.iter().filter(is_named).cloned().collect();
     }
 }
 

@@ -21,7 +21,9 @@ use tokio::{
 };
 use tracing::Instrument;
 
-use crate::{config::Secret, supervision::grant::Grants, telemetry::latency::Stages};
+use crate::{
+    config::Secret, supervision::grant::Grants, telemetry::latency::Stages, tooling::Plane,
+};
 
 use self::{
     audience::TrackId,
@@ -182,6 +184,7 @@ pub fn start(
     voice: RtcAudioSource,
     agent_name: String,
     door: Door,
+    tools: Plane,
 ) -> Started {
     let (link, ends) = link(agent_name);
     let (room, events) = joined;
@@ -191,6 +194,7 @@ pub fn start(
     let desk = Desk {
         grants: Arc::new(Grants::new(&door.livekit)),
         room: door.room.clone(),
+        tools,
         facts: ends.facts.downgrade(),
     };
     let reader = Reader {

@@ -184,9 +184,10 @@ pub async fn run(mut request: SessionRequest, deps: SessionDeps) -> SessionEnd {
         Err(panic) => (SessionEnd::bug(), Some(panic)),
     };
     take_down(&end, request.ended, &mut held).await;
-    held.tally
-        .finish(began.facts(request.job, request.agent_name, &end))
-        .log();
+    let facts = began.facts(request.job, request.agent_name, &end);
+    let report = held.tally.finish(facts);
+    report.log();
+    deps.reports.deliver(&report).await;
     if let Some(panic) = panic {
         std::panic::resume_unwind(panic);
     }
@@ -217,7 +218,8 @@ async fn hold(
     // Until the conversation opens it: nobody is subscribed yet.
     playout.close_voice();
     let declared = deps.tools.declare(&request.agent.tools);
-    let settings = settings::model(&deps.model, &request.agent, declared);
+    let mut settings = settings::model(&deps.model, &request.agent, declared);
+    settings.catalog = deps.tools.declare_all().into();
     let conversation = settings::dialog(&request.agent, &settings.turn_detection);
     held.tally = Tally::of(meter(&settings.model, deps));
     let (model, model_events) = model::start(&mut held.tasks, settings, playout.clone());
@@ -229,7 +231,14 @@ async fn hold(
         Err(end) => return end,
     };
     let (name, door) = (request.agent_name.clone(), door(request, deps));
-    let room = room::start(&mut held.tasks, joined, voice, name, door);
+    let room = room::start(
+        &mut held.tasks,
+        joined,
+        voice,
+        name,
+        door,
+        deps.tools.clone(),
+    );
     let hears_beginnings = !conversation.presses_to_talk;
     if conversation.presses_to_talk {
         room.link.press_to_talk();

@@ -62,13 +62,18 @@ impl Plane {
 
     /// The named tools, as the model is told about them.
     pub fn declare(&self, names: &[String]) -> Vec<ToolDeclaration> {
-        let part = self.part(names);
-        let declare = |spec: &tools::ToolSpec| ToolDeclaration {
-            name: spec.name.to_string(),
-            description: spec.description.clone(),
-            parameters: spec.parameters.clone(),
-        };
-        part.specs().map(declare).collect()
+        self.part(names).specs().map(declaration).collect()
+    }
+
+    /// All of them.
+    pub fn declare_all(&self) -> Vec<ToolDeclaration> {
+        self.registry.specs().map(declaration).collect()
+    }
+
+    /// The place of the first of these names that no tool has.
+    pub fn unknown(&self, names: &[String]) -> Option<usize> {
+        let is_unknown = |name: &String| self.registry.name(name).is_none();
+        names.iter().position(is_unknown)
     }
 
     /// What one agent may call. Names were checked with the agent's definition; one that is gone
@@ -77,6 +82,14 @@ impl Plane {
         let known = |name: &&String| self.registry.name(name).is_some();
         let names: Vec<&String> = names.iter().filter(known).collect();
         self.registry.only(&names).unwrap_or_default()
+    }
+}
+
+fn declaration(spec: &tools::ToolSpec) -> ToolDeclaration {
+    ToolDeclaration {
+        name: spec.name.to_string(),
+        description: spec.description.clone(),
+        parameters: spec.parameters.clone(),
     }
 }
 
@@ -119,6 +132,7 @@ pub fn start(
     let (ends, ended) = mpsc::channel(ENDS);
     let task = Task {
         gateway: Arc::new(Gateway::new(plane.part(&agent.tools))),
+        plane: plane.clone(),
         inbox,
         ends: ends.clone(),
         calls: JoinSet::new(),
@@ -146,6 +160,13 @@ impl Tooling {
         }
     }
 
+    /// From now on these tools may be called; calls that run go on.
+    pub fn equip(&self, names: Vec<String>) {
+        if self.orders.try_send(Order::Equip(names)).is_err() {
+            tracing::error!("the tools do not take orders");
+        }
+    }
+
     fn fail(&self, call: CallId) {
         let outcome = Outcome::Failed("this tool is not available now".to_owned());
         if self.ends.try_send(ToolEnded::new(call, &outcome)).is_err() {
@@ -162,6 +183,7 @@ impl fmt::Debug for Tooling {
 
 enum Order {
     Cancel(CallId),
+    Equip(Vec<String>),
     Run(ToolCall),
 }
 
@@ -176,6 +198,7 @@ struct Running {
 
 struct Task {
     gateway: Arc<Gateway>,
+    plane: Plane,
     inbox: mpsc::Receiver<Order>,
     ends: mpsc::Sender<ToolEnded>,
     /// Dropped with the task, and the calls with it.
@@ -190,6 +213,9 @@ impl Task {
                 order = self.inbox.recv() => match order {
                     Some(Order::Run(call)) => self.start(call),
                     Some(Order::Cancel(call)) => self.cancel(&call),
+                    Some(Order::Equip(names)) => {
+                        self.gateway = Arc::new(Gateway::new(self.plane.part(&names)));
+                    }
                     None => return,
                 },
                 Some(ended) = self.calls.join_next_with_id() => self.finish(ended).await,

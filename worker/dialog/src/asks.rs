@@ -15,6 +15,7 @@ impl Dialog {
     pub(crate) fn on_ask(&mut self, now: Instant, ask: Ask) {
         match ask {
             Ask::Close(reason) => self.finish(reason),
+            Ask::Equip(tools) => self.equip(tools),
             Ask::End(reason) => self.begin_close(now, reason, None),
             Ask::EndSaying { reason, words } => {
                 self.config.goodbye = silenced::verbatim(&words);
@@ -41,6 +42,14 @@ impl Dialog {
             self.order(Order::Instruct(instructions.clone()));
         }
         self.instructions = Some(instructions);
+    }
+
+    /// The same for tools. A call that runs goes on.
+    fn equip(&mut self, tools: Vec<String>) {
+        if self.link.is_up() {
+            self.order(Order::Equip(tools.clone()));
+        }
+        self.tools = Some(tools);
     }
 
     /// A connection that is away begins small anyway when it is back.

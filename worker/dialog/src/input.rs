@@ -94,6 +94,8 @@ pub enum AfterTool {
 pub enum Ask {
     /// End the conversation at once, for this reason.
     Close(crate::output::CloseReason),
+    /// These are the tools that the model may call from now on, by name.
+    Equip(Vec<String>),
     /// Finish what is being said, say goodbye, and end the conversation for this reason.
     End(crate::output::CloseReason),
     /// The same, and this sentence is the goodbye.

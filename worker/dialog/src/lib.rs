@@ -202,6 +202,8 @@ pub struct Dialog {
     responses: Responses,
     rotation: Rotation,
     timers: TimerTable,
+    /// `Some` = these tools replaced those of the connection's settings.
+    tools: Option<Vec<String>>,
     user: UserTurn,
     voices: Voices,
     /// The agent was told to stop and the queue has not reported yet; `None` = no flush is open.
@@ -251,6 +253,7 @@ impl Dialog {
             responses: Responses::default(),
             rotation: Rotation::default(),
             timers: TimerTable::default(),
+            tools: None,
             user: UserTurn::default(),
             voices: Voices::default(),
             yielding: None,

@@ -258,6 +258,8 @@ pub enum Order {
         /// The item.
         item: ItemId,
     },
+    /// These are the tools that may be called from now on, by name.
+    Equip(Vec<String>),
     /// These turns of a connection that was lost are heard again, as sound; as part of what a new
     /// connection is told.
     HearAgain(Vec<ItemId>),

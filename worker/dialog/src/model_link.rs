@@ -90,7 +90,7 @@ impl Dialog {
         self.is_heard_again();
         // The first connection creates responses from the start, a later one only when told to.
         self.link.creates_now = self.link.lost.is_none() && self.link.creates_responses();
-        self.instruct_anew();
+        self.update_anew();
         if self.presses.is_any_down() {
             self.begin_turn(now);
         }
@@ -176,9 +176,12 @@ impl Dialog {
     }
 
     /// A connection begins with the instructions of its settings.
-    pub(crate) fn instruct_anew(&mut self) {
+    pub(crate) fn update_anew(&mut self) {
         if let Some(instructions) = self.instructions.clone() {
             self.order(Order::Instruct(instructions));
+        }
+        if let Some(tools) = self.tools.clone() {
+            self.order(Order::Equip(tools));
         }
     }
 

@@ -68,7 +68,7 @@ impl Dialog {
         self.timers.stop(Timer::Name);
         self.timers.stop(Timer::Verdict);
         self.beside = None;
-        self.instruct_anew();
+        self.update_anew();
         let items = self.conversation.hand_over();
         let items = self.tell(items);
         self.begin_turns();

@@ -196,9 +196,10 @@ fn it_ends_with_the_sentence_it_was_given() {
 }
 
 #[test]
-fn new_instructions_are_in_force_at_once_and_on_every_later_connection() {
+fn new_instructions_and_tools_are_in_force_at_once_and_on_every_later_connection() {
     let lanes = scene()
         .asked(0.5, Ask::Instruct("Speak of fish only.".to_owned()))
+        .asked(0.6, Ask::Equip(vec!["net".to_owned()]))
         .link_down(1.0)
         .link_up(2.0)
         .spare(3.0)
@@ -206,16 +207,20 @@ fn new_instructions_are_in_force_at_once_and_on_every_later_connection() {
     insta::assert_snapshot!(lanes, @r#"
     0.50  asked: Instruct("Speak of fish only.")
     0.50                          > Instruct("Speak of fish only.")
+    0.60  asked: Equip(["net"])
+    0.60                          > Equip(["net"])
     1.00                          link down
     1.00                                                  INITIALIZING
     2.00                          link up
     2.00                          > Instruct("Speak of fish only.")
+    2.00                          > Equip(["net"])
     2.00                                                  (Replayed { items: 0, away: 1s })
     2.00                          > turns: model creates = true
     2.00                                                  LISTENING
     3.00                          spare link
     3.40                          > rotate
     3.40                          > Instruct("Speak of fish only.")
+    3.40                          > Equip(["net"])
     3.40                          > item system "This conversation is under way. Carry on where it stopped. Do not greet again."
     3.40                          > turns: model creates = true
     3.40                                                  (Rotated { items: 1 })

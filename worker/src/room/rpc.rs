@@ -20,6 +20,7 @@ use crate::{
         Pii,
         event::{self, CommandAnswer},
     },
+    tooling::Plane,
 };
 
 /// What a command that was taken is answered.
@@ -30,6 +31,8 @@ const TAKEN: &str = r#"{"taken":true}"#;
 pub(super) struct Desk {
     pub(super) grants: Arc<Grants>,
     pub(super) room: Pii<String>,
+    /// What an update may name.
+    pub(super) tools: Plane,
     /// Weak, so that methods that outlive the reader keep nobody waiting.
     pub(super) facts: mpsc::WeakSender<RoomInput>,
 }
@@ -69,6 +72,14 @@ impl Desk {
             self.grants
                 .allow(grant, self.room.expose(), verb)
                 .map_err(|refusal| (CommandAnswer::Refused, code(refusal), refusal.to_string()))?;
+        }
+        if let Command::Update {
+            tools: Some(names), ..
+        } = &petition.command
+            && let Some(nth) = self.tools.unknown(names)
+        {
+            let wrong = format!("tools[{nth}]: no such tool");
+            return Err((CommandAnswer::Malformed, 4000, wrong));
         }
         self.send(caller, petition.command)
             .map_err(|why| (CommandAnswer::Dropped, 5030, why.to_owned()))

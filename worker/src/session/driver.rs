@@ -303,12 +303,23 @@ impl Driver<'_> {
             Command::Rotate => return self.rotation.on_command(),
             Command::Say(words) => Ask::Interject(words),
             Command::Silence => Ask::Silence,
-            Command::Update(instructions) => {
-                self.is_instructed = true;
-                Ask::Instruct(instructions)
-            }
+            Command::Update {
+                instructions,
+                tools,
+            } => return self.update(instructions, tools),
         };
         self.tell(Input::Ask(ask));
+    }
+
+    fn update(&mut self, instructions: Option<String>, tools: Option<Vec<String>>) {
+        if let Some(tools) = tools {
+            self.hands.tools.equip(tools.clone());
+            self.tell(Input::Ask(Ask::Equip(tools)));
+        }
+        if let Some(instructions) = instructions {
+            self.is_instructed = true;
+            self.tell(Input::Ask(Ask::Instruct(instructions)));
+        }
     }
 
     /// Before the conversation hears of the first person, it knows what to say to them.

@@ -13,6 +13,8 @@ use crate::agents::Hears;
 const LONGEST_SENTENCE: usize = 1_000;
 /// Characters of new instructions; an RPC of the room carries 15 KiB.
 const LONGEST_INSTRUCTIONS: usize = 12_000;
+/// Tools of one agent; with more, models choose badly.
+const MOST_TOOLS: usize = 128;
 
 /// What is asked.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -32,7 +34,7 @@ pub enum Verb {
     Say,
     /// Say nothing more, and keep hearing.
     Silence,
-    /// Replace the instructions.
+    /// Replace the instructions, the tools, or both.
     Update,
 }
 
@@ -109,8 +111,13 @@ pub enum Command {
     Say(String),
     /// Say nothing more.
     Silence,
-    /// These are the instructions from now on.
-    Update(String),
+    /// From now on these hold; what is `None` stays.
+    Update {
+        /// The instructions.
+        instructions: Option<String>,
+        /// Names of the tools that the model may call.
+        tools: Option<Vec<String>>,
+    },
 }
 
 impl Command {
@@ -124,7 +131,7 @@ impl Command {
             Self::Rotate => Verb::Rotate,
             Self::Say(_) => Verb::Say,
             Self::Silence => Verb::Silence,
-            Self::Update(_) => Verb::Update,
+            Self::Update { .. } => Verb::Update,
         }
     }
 }
@@ -188,7 +195,8 @@ struct Saying {
 #[serde(deny_unknown_fields)]
 struct Updating {
     grant: String,
-    instructions: String,
+    instructions: Option<String>,
+    tools: Option<Vec<String>>,
 }
 
 impl Petition {
@@ -246,9 +254,22 @@ impl Petition {
                 let Updating {
                     grant,
                     instructions,
+                    tools,
                 } = object(payload)?;
-                let words = text("instructions", &instructions, LONGEST_INSTRUCTIONS)?;
-                Ok(Self::granted(Command::Update(words), grant))
+                if instructions.is_none() && tools.is_none() {
+                    let what = "payload: neither `instructions` nor `tools`";
+                    return Err(Malformed(what.to_owned()));
+                }
+                let words = |words: String| text("instructions", &words, LONGEST_INSTRUCTIONS);
+                let instructions = instructions.map(words).transpose()?;
+                if tools.as_ref().is_some_and(|tools| tools.len() > MOST_TOOLS) {
+                    return Err(Malformed(format!("tools: more than {MOST_TOOLS}")));
+                }
+                let command = Command::Update {
+                    instructions,
+                    tools,
+                };
+                Ok(Self::granted(command, grant))
             }
         }
     }
@@ -341,7 +362,18 @@ mod tests {
             (
                 Verb::Update,
                 "{\"grant\":\"g\",\"instructions\":\"Be\\nbrief.\"}",
-                Command::Update("Be\nbrief.".to_owned()),
+                Command::Update {
+                    instructions: Some("Be\nbrief.".to_owned()),
+                    tools: None,
+                },
+            ),
+            (
+                Verb::Update,
+                r#"{"grant":"g","tools":["end_call"]}"#,
+                Command::Update {
+                    instructions: None,
+                    tools: Some(vec!["end_call".to_owned()]),
+                },
             ),
         ] {
             assert_eq!(read(verb, payload), Ok(command));
@@ -369,6 +401,11 @@ mod tests {
                 Verb::Hear,
                 r#"{"grant":"g","hears":"nobody"}"#,
                 "payload: unknown variant `nobody`, expected `caller` or `everyone` at line 1 column 29",
+            ),
+            (
+                Verb::Update,
+                r#"{"grant":"g"}"#,
+                "payload: neither `instructions` nor `tools`",
             ),
             (Verb::Say, r#"{"grant":"g","text":" "}"#, "text: empty"),
             (Verb::Say, &long, "text: more than 1000 characters"),

@@ -43,6 +43,7 @@ enum Edge {
 /// What somebody with authority asks.
 #[derive(Clone, Copy, Debug, TypeGenerator)]
 enum Command {
+    Equip,
     GoOn,
     HearCaller,
     HearEveryone,
@@ -375,6 +376,7 @@ impl World {
             }
             Operation::RoomReady => self.tell(Input::RoomReady),
             Operation::Command(command) => self.tell(Input::Ask(match command {
+                Command::Equip => Ask::Equip(vec!["tool".to_owned()]),
                 Command::GoOn => Ask::GoOn,
                 Command::HearCaller => Ask::Hear(Hears::Caller),
                 Command::HearEveryone => Ask::Hear(Hears::Everyone),

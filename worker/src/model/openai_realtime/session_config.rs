@@ -8,7 +8,7 @@
 use crate::{
     media::SAMPLE_RATE,
     model::{
-        SessionSettings,
+        SessionSettings, ToolDeclaration,
         config::{Eagerness, NoiseReduction, TurnDetection},
     },
 };
@@ -23,6 +23,9 @@ pub(super) const CONFIGURE: &str = "configure";
 
 /// `event_id` of later changes.
 const TURN_CONTROL: &str = "turn-control";
+
+/// `event_id` of other tools.
+const EQUIP: &str = "equip";
 
 /// `event_id` of new instructions.
 const INSTRUCT: &str = "instruct";
@@ -43,16 +46,6 @@ pub(super) fn configure(settings: &SessionSettings, creates_responses: bool) -> 
         ),
         turn_detection: turn_detection(&settings.turn_detection, creates_responses),
     };
-    let tools = settings
-        .tools
-        .iter()
-        .map(|tool| Tool {
-            kind: "function",
-            name: &tool.name,
-            description: &tool.description,
-            parameters: &tool.parameters,
-        })
-        .collect();
     ClientEvent::SessionUpdate {
         event_id: CONFIGURE,
         session: Box::new(SessionPatch {
@@ -66,7 +59,7 @@ pub(super) fn configure(settings: &SessionSettings, creates_responses: bool) -> 
                     voice: &settings.voice,
                 }),
             }),
-            tools: Some(tools),
+            tools: Some(tools(&settings.tools)),
             tool_choice: Some("auto"),
         }),
     }
@@ -80,9 +73,6 @@ pub(super) fn turn_control(
     ClientEvent::SessionUpdate {
         event_id: TURN_CONTROL,
         session: Box::new(SessionPatch {
-            kind: "realtime",
-            output_modalities: None,
-            instructions: None,
             audio: Some(AudioPatch {
                 input: InputPatch {
                     format: None,
@@ -92,8 +82,7 @@ pub(super) fn turn_control(
                 },
                 output: None,
             }),
-            tools: None,
-            tool_choice: None,
+            ..nothing()
         }),
     }
 }
@@ -103,14 +92,43 @@ pub(super) fn instruct(instructions: &str) -> ClientEvent<'_> {
     ClientEvent::SessionUpdate {
         event_id: INSTRUCT,
         session: Box::new(SessionPatch {
-            kind: "realtime",
-            output_modalities: None,
             instructions: Some(instructions),
-            audio: None,
-            tools: None,
-            tool_choice: None,
+            ..nothing()
         }),
     }
+}
+
+/// Only the tools; everything else stays as it is.
+pub(super) fn equip(declared: &[ToolDeclaration]) -> ClientEvent<'_> {
+    ClientEvent::SessionUpdate {
+        event_id: EQUIP,
+        session: Box::new(SessionPatch {
+            tools: Some(tools(declared)),
+            ..nothing()
+        }),
+    }
+}
+
+/// A patch that leaves everything as it is.
+fn nothing<'a>() -> SessionPatch<'a> {
+    SessionPatch {
+        kind: "realtime",
+        output_modalities: None,
+        instructions: None,
+        audio: None,
+        tools: None,
+        tool_choice: None,
+    }
+}
+
+fn tools(declared: &[ToolDeclaration]) -> Vec<Tool<'_>> {
+    let tools = declared.iter().map(|tool| Tool {
+        kind: "function",
+        name: &tool.name,
+        description: &tool.description,
+        parameters: &tool.parameters,
+    });
+    tools.collect()
 }
 
 fn pcm() -> Format {

@@ -32,7 +32,7 @@ const LONGEST_APPEND: Duration = Duration::from_secs(1);
 
 pub(super) struct Writer<'a> {
     sink: SplitSink<Socket, Message>,
-    /// With the instructions that are in force.
+    /// With the instructions and the tools that are in force.
     settings: Cow<'a, SessionSettings>,
     uplink: &'a Uplink,
     encoder: AudioEncoder,
@@ -124,7 +124,7 @@ impl<'a> Writer<'a> {
     async fn on_order(&mut self, order: &Order) -> Result<(), Broken> {
         let is_replay = matches!(
             order,
-            Order::HearAgain(_) | Order::Instruct(_) | Order::Item(_)
+            Order::Equip(_) | Order::HearAgain(_) | Order::Instruct(_) | Order::Item(_)
         );
         if self.holds_audio && !is_replay {
             self.holds_audio = false;
@@ -144,6 +144,9 @@ impl<'a> Writer<'a> {
         }
         if let Order::Instruct(instructions) = order {
             self.settings.to_mut().instructions.clone_from(instructions);
+        }
+        if let Order::Equip(names) = order {
+            self.settings.to_mut().equip(names);
         }
         self.orders += 1;
         match order_json(order, self.orders, &self.settings) {

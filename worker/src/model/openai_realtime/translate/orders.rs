@@ -57,6 +57,8 @@ pub(in crate::model) fn order_json(
             event_id,
             item_id: item.as_str(),
         },
+        // What they are the writer has put into the settings.
+        Order::Equip(_) => session_config::equip(&settings.tools),
         Order::Instruct(instructions) => session_config::instruct(instructions),
         Order::Item(item) => ClientEvent::ItemCreate {
             event_id,

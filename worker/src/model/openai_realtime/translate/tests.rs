@@ -285,6 +285,11 @@ fn orders_become_the_provider_s_events() {
                    "session": {"type": "realtime", "instructions": "Be brief."}}),
         ),
         (
+            Order::Equip(vec!["net".to_owned()]),
+            json!({"type": "session.update", "event_id": "equip",
+                   "session": {"type": "realtime", "tools": []}}),
+        ),
+        (
             Order::Truncate {
                 item,
                 heard: Duration::from_micros(2_300_900),
