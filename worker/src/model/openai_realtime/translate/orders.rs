@@ -103,7 +103,7 @@ fn create(tag: &Tag, instructions: Option<&str>, settings: &SessionSettings) -> 
 
 fn consult(tag: &Tag, question: &str, about: &[Said]) -> String {
     let said = about.iter().filter_map(|said| match said {
-        Said::Item(item) => Some(Item::ItemReference { id: item.as_str() }),
+        Said::Item(item) => Some(Item::Reference { id: item.as_str() }),
         Said::Words(words) => new_item(words),
     });
     let id = &format!("{CONSULT}{tag}");

@@ -104,7 +104,8 @@ pub(in crate::model) enum Item<'a> {
         output: &'a str,
     },
     /// An item of the conversation; only where one may be meant.
-    ItemReference {
+    #[serde(rename = "item_reference")]
+    Reference {
         id: &'a str,
     },
     Message {
