@@ -17,3 +17,8 @@ mod voice;
 
 pub use script::{Fault, Handshake, Script};
 pub use server::{FAULT, Recorded, Side, SimModel};
+
+/// Everything that is heard of it when it is asked to count: mono samples at 24 kHz.
+pub fn count_to_twenty() -> Vec<i16> {
+    voice::count_to_twenty().pcm
+}

@@ -26,6 +26,12 @@ const PAUSE: Duration = Duration::from_millis(200);
 const ONSET_LEVEL: f32 = 0.01;
 /// How long a packet sounds.
 pub(crate) const PACKET: Duration = Duration::from_millis(20);
+/// How finely the end of a voice is looked for: 1 ms.
+const STEP: usize = SAMPLE_RATE as usize / 1_000;
+/// What comes out of a decoder went into the encoder so long before (RFC 7845, section 4.2: 312 samples).
+const LOOKAHEAD: Duration = Duration::from_micros(6_500);
+/// Of Opus, whatever the sound's own rate (RFC 7587).
+const RTP_RATE: f64 = 48_000.0;
 /// Speech is under way when one of its packets came this close to a moment: two packet times.
 const UNDER_WAY: Duration = Duration::from_millis(40);
 /// Where the agent tells how long an answer took.
@@ -36,7 +42,16 @@ const KEPT: usize = 3_000;
 /// A packet of the agent's voice.
 struct Heard {
     at: Instant,
-    speaks: bool,
+    /// In samples of the RTP clock.
+    timestamp: u32,
+    /// How much of it is voice, from its beginning; zero = none.
+    voice: Duration,
+}
+
+impl Heard {
+    fn speaks(&self) -> bool {
+        !self.voice.is_zero()
+    }
 }
 
 /// A person with a microphone that sends nothing while nothing is said.
@@ -63,6 +78,15 @@ pub(crate) struct Said {
 struct Ear {
     decoder: opus::Decoder,
     packets: VecDeque<Heard>,
+}
+
+/// From the beginning of a sound to its last millisecond that can be heard as a voice.
+pub(crate) fn voice_in(pcm: &[i16]) -> Duration {
+    pcm.chunks(STEP)
+        .rposition(|step| ears::level(step) > SPEECH_LEVEL)
+        .map_or(Duration::ZERO, |last| {
+            Duration::from_millis(last as u64 + 1)
+        })
 }
 
 impl Caller {
@@ -180,7 +204,7 @@ impl Caller {
             }
         }
         let is_near = |packet: &&Heard| packet.at + UNDER_WAY >= moment;
-        let mut speech = self.ear.packets.iter().filter(|packet| packet.speaks);
+        let mut speech = self.ear.packets.iter().filter(|packet| packet.speaks());
         let mut last = speech.find(is_near)?.at;
         if last > moment + UNDER_WAY {
             return None;
@@ -192,6 +216,16 @@ impl Caller {
             last = packet.at;
         }
         Some(last)
+    }
+
+    /// How long the agent was heard, from the packet that arrived at one moment to the end of the voice in
+    /// the one that arrived at the other; by the clock of its samples, as a receiver plays them.
+    pub(crate) fn heard_between(&self, first: Instant, last: Instant) -> Option<Duration> {
+        let packet_at = |at: Instant| self.ear.packets.iter().find(|packet| packet.at == at);
+        let (first, last) = (packet_at(first)?, packet_at(last)?);
+        let ticks = last.timestamp.wrapping_sub(first.timestamp);
+        let between = Duration::from_secs_f64(f64::from(ticks) / RTP_RATE);
+        Some((between + last.voice).saturating_sub(LOOKAHEAD))
     }
 
     pub(crate) async fn leave(self) {
@@ -219,7 +253,8 @@ impl Ear {
         }
         self.packets.push_back(Heard {
             at: packet.arrival,
-            speaks: ears::level(&pcm[..samples]) > SPEECH_LEVEL,
+            timestamp: packet.timestamp,
+            voice: voice_in(&pcm[..samples]),
         });
     }
 }

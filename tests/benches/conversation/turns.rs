@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use tests::{
     clips,
     livekit_server::LivekitServer,
-    sim_model::{Recorded, Side, SimModel},
+    sim_model::{Recorded, Side, SimModel, count_to_twenty},
 };
 
 use crate::{
     AGENT_TALKS, APPEND, AUDIO_DELTA, PATIENCE, Result, SILENCE, SPEECH_STARTED, TRUNCATE,
-    caller::{Caller, PACKET, Said},
+    caller::{Caller, PACKET, Said, voice_in},
     figures::{Figure, milliseconds},
 };
 
@@ -21,8 +21,10 @@ pub(crate) struct Turns {
     model_time: Duration,
     /// That of the caller's session with the model.
     connection: u64,
-    /// When the answer that is being played began; `None` = it was not heard.
+    /// When the answer that is being played began; `None` = it was not heard, or is the greeting.
     answer: Option<Instant>,
+    /// What every answer sounds like.
+    count: Vec<i16>,
 }
 
 /// What turns took.
@@ -94,14 +96,15 @@ impl Turns {
             .agent_track(PATIENCE)
             .await
             .ok_or("the agent did not come")?;
-        let answer = caller.first_packet_after(Instant::now(), PATIENCE).await;
+        caller.first_packet_after(Instant::now(), PATIENCE).await;
         let connection = model.connections();
         tokio::time::sleep(AGENT_TALKS).await;
         Ok(Self {
             caller,
             model_time,
             connection,
-            answer,
+            answer: None,
+            count: count_to_twenty(),
         })
     }
 
@@ -165,9 +168,14 @@ impl Turns {
         }
         let cut = model.first_on(self.connection, Side::Client, TRUNCATE, said.onset);
         let kept = cut.and_then(|cut| cut.event["audio_end_ms"].as_f64());
-        if let (Some(kept), Some(began)) = (kept, answer) {
-            let heard = milliseconds(silent.saturating_duration_since(began));
-            measured.truncated.push((kept - heard).abs());
+        let heard = answer.and_then(|began| self.caller.heard_between(began, last));
+        if let (Some(kept), Some(heard)) = (kept, heard) {
+            // Silence before the cut cannot be heard.
+            let kept = (kept * f64::from(clips::SAMPLE_RATE) / 1_000.0) as usize;
+            let voice = voice_in(&self.count[..kept.min(self.count.len())]);
+            measured
+                .truncated
+                .push((milliseconds(voice) - milliseconds(heard)).abs());
         }
     }
 

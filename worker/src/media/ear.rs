@@ -27,6 +27,10 @@ use super::{
 /// An ear reports the end of speech this much later than it happens.
 pub(crate) const EDGE_LAG: Duration = vad::HANGOVER_TIME;
 
+/// What comes out of a decoder went into the speaker's encoder so long before: 312 samples at 48 kHz
+/// (RFC 7845, section 4.2).
+const LOOKAHEAD: Duration = Duration::from_micros(6_500);
+
 /// A decoded frame below −60 dBFS is silence: 0.001 of full scale, as a mean square.
 const QUIET_POWER: i64 = 33 * 33;
 
@@ -140,9 +144,18 @@ impl Ear {
         self.held.take()
     }
 
-    /// Where speech began or ended, oldest first.
+    /// Where speech began or ended, oldest first; in the time of who spoke, whose encoder looked ahead
+    /// before it sent anything.
     pub(crate) fn poll_edge(&mut self) -> Option<SpeechEdge> {
-        self.guard.poll_edge()
+        Some(match self.guard.poll_edge()? {
+            SpeechEdge::Echoed => SpeechEdge::Echoed,
+            SpeechEdge::Started { before } => SpeechEdge::Started {
+                before: before + LOOKAHEAD,
+            },
+            SpeechEdge::Stopped { before } => SpeechEdge::Stopped {
+                before: before + LOOKAHEAD,
+            },
+        })
     }
 
     fn drain(&mut self, now: Instant) -> Option<Pcm> {

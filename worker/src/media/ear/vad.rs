@@ -34,6 +34,10 @@ const EDGES: usize = 16;
 /// How long one score is.
 const STEP: Duration = Duration::from_micros(WINDOW as u64 * 1_000_000 / MODEL_RATE as u64);
 
+fn time_of(samples: usize) -> Duration {
+    Duration::from_micros(samples as u64 * 1_000_000 / MODEL_RATE as u64)
+}
+
 /// The detector of one ear.
 #[derive(Debug)]
 pub(crate) struct Vad {
@@ -78,10 +82,11 @@ impl Vad {
             }
         });
         let (windows, _) = full.as_chunks::<WINDOW>();
-        for window in windows {
+        for (nth, window) in windows.iter().enumerate() {
             let score = self.model.score(window);
             self.weigh(window);
-            self.judge(score);
+            let after = (windows.len() - 1 - nth) * WINDOW + self.window.len();
+            self.judge(score, time_of(after));
         }
     }
 
@@ -118,7 +123,8 @@ impl Vad {
         };
     }
 
-    fn judge(&mut self, score: f32) {
+    /// `after` = what has been heard beyond this window already.
+    fn judge(&mut self, score: f32, after: Duration) {
         let (speaks_for_change, needed) = if self.is_speaking {
             (score < FAINT, HANGOVER)
         } else {
@@ -137,10 +143,13 @@ impl Vad {
         self.peak = 0;
         self.is_speaking = !self.is_speaking;
         self.tell(if self.is_speaking {
-            SpeechEdge::Started { before: STEP * run }
+            SpeechEdge::Started {
+                before: STEP * run + after,
+            }
         } else {
+            // The last sound lies somewhere in the window before the quiet ones.
             SpeechEdge::Stopped {
-                before: STEP * run.max(quiet.min(LATEST)),
+                before: STEP * run.max(quiet.min(LATEST)) + STEP / 2 + after,
             }
         });
     }
@@ -179,14 +188,16 @@ mod tests {
         });
         let [
             (began, SpeechEdge::Started { before }),
-            (ended, SpeechEdge::Stopped { .. }),
+            (ended, SpeechEdge::Stopped { before: since }),
         ] = told[..]
         else {
             panic!("{told:?}");
         };
         assert!((1_040..=1_100).contains(&began), "{began} ms");
-        assert_eq!(before, Duration::from_millis(48));
+        assert!((48..64).contains(&before.as_millis()), "{before:?}");
         assert!((2_190..=2_300).contains(&ended), "{ended} ms");
+        let last = ended - since.as_millis() as u64;
+        assert!(last.abs_diff(2_000) <= 16, "its last sound at {last} ms");
     }
 
     #[test]
