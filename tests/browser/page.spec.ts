@@ -97,6 +97,30 @@ test('press to talk: by the space bar and by the button, but not while typing', 
   expect(await next.presses()).toEqual([]);
 });
 
+test('a picture is made small, shown to the agent and noted in the transcript', async ({ stand, chromium_, person, room }) => {
+  const me = await person();
+  await me.join(stand.link(room));
+  const agent = await stand.agent(chromium_, room);
+  await agent.set(AT_REST);
+  await me.sees('listening');
+  const photograph = await me.page.evaluate(() => {
+    const canvas = document.createElement('canvas');
+    [canvas.width, canvas.height] = [3000, 1500];
+    canvas.getContext('2d')!.fillRect(0, 0, 1500, 1500);
+    return canvas.toDataURL('image/png').split(',')[1]!;
+  });
+  const choosing = me.page.waitForEvent('filechooser');
+  await me.page.getByRole('button', { name: 'Show a picture' }).click();
+  const chooser = await choosing;
+  await chooser.setFiles({ name: 'a.png', mimeType: 'image/png', buffer: Buffer.from(photograph, 'base64') });
+  await me.reads('that it was shown', (line) => line.who.startsWith('You') && line.text === '[a picture]');
+  await expect.poll(() => agent.pictures()).toEqual([{ type: 'image/jpeg', width: 1024, height: 512 }]);
+
+  await me.page.getByLabel('Picture for the agent').setInputFiles({ name: 'b.png', mimeType: 'image/png', buffer: Buffer.from('no picture') });
+  await expect(me.page.getByText('This picture cannot be read.')).toBeVisible();
+  expect(await agent.pictures()).toHaveLength(1);
+});
+
 test('how long the last answer took, and for what, is shown', async ({ stand, chromium_, person, room }) => {
   const me = await person();
   await me.join(stand.link(room));

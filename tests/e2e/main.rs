@@ -19,6 +19,7 @@ mod leaves;
 mod limits;
 mod many_voices;
 mod metrics;
+mod pictures;
 mod press;
 mod reconnects;
 mod rehearsal;

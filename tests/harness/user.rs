@@ -10,8 +10,8 @@ use std::{
 };
 
 use livekit::{
-    DisconnectReason, ParticipantKind, SendTextOptions, StreamReader, TextStreamReader,
-    options::TrackPublishOptions, participant::ParticipantState, prelude::*,
+    DisconnectReason, ParticipantKind, SendByteOptions, SendTextOptions, StreamReader,
+    TextStreamReader, options::TrackPublishOptions, participant::ParticipantState, prelude::*,
 };
 use tokio::{sync::mpsc, task::JoinSet};
 
@@ -247,6 +247,17 @@ impl User {
             .send_text(text, options)
             .await
             .expect("sent");
+    }
+
+    /// Shows a file to whoever is in the room.
+    ///
+    /// # Panics
+    /// When it cannot be sent.
+    pub async fn shows(&self, file: &[u8], mime_type: &str) {
+        let mut options = SendByteOptions::new_with_topic("images");
+        options.mime_type = Some(mime_type.to_owned());
+        let me = self.room.local_participant();
+        me.send_bytes(file, options).await.expect("sent");
     }
 
     /// Calls a method of another participant.

@@ -42,11 +42,13 @@ pub mod chat;
 pub mod connect;
 pub mod door;
 pub mod events;
+mod picture;
 pub mod publish;
 pub mod pulse;
 pub mod rejoin;
 mod rpc;
 pub mod state;
+mod stream;
 pub mod transcript;
 
 /// Facts on their way to the driver. When full the reader waits: facts must not be lost, and the
@@ -404,6 +406,12 @@ impl Reader {
             Meaning::Recording(recording) => {
                 if self.work.len() < LINES {
                     self.work.spawn(recording.read());
+                }
+                Vec::new()
+            }
+            Meaning::Showing(showing) => {
+                if self.work.len() < LINES {
+                    self.work.spawn(showing.read());
                 }
                 Vec::new()
             }

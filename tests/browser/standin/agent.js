@@ -6,6 +6,7 @@ let room;
 let spoken;
 let context;
 window.__presses = [];
+window.__pictures = [];
 
 window.__join = async (url, token) => {
   room = new Room();
@@ -13,6 +14,11 @@ window.__join = async (url, token) => {
   room.registerRpcMethod('room_agent.ptt', async ({ payload }) => {
     window.__presses.push(JSON.parse(payload).pressed);
     return '{}';
+  });
+  room.registerByteStreamHandler('images', async (reader) => {
+    const picture = new Blob(await reader.readAll());
+    const { width, height } = await createImageBitmap(picture);
+    window.__pictures.push({ type: reader.info.mimeType, width, height });
   });
   context = new AudioContext({ sampleRate: 48_000 });
   spoken = context.createMediaStreamDestination();

@@ -137,6 +137,10 @@ export class Agent {
   presses() {
     return this.page.evaluate(() => window.__presses);
   }
+  /** Format and size of every picture that was shown. */
+  pictures() {
+    return this.page.evaluate(() => window.__pictures);
+  }
   async leave() {
     await this.page.evaluate(() => window.__leave());
     await this.page.context().close();

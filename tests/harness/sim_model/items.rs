@@ -209,6 +209,13 @@ fn strings(item: &Value, keys: &[&str]) -> Result<(), Refusal> {
     }
 }
 
+fn is_picture(url: &Value) -> bool {
+    let url = url.as_str().unwrap_or_default();
+    ["png", "jpeg"]
+        .iter()
+        .any(|kind| url.starts_with(&format!("data:image/{kind};base64,")))
+}
+
 fn check_message(item: &Value) -> Result<(), Refusal> {
     let allowed: &[&str] = match item["role"].as_str() {
         Some("user") => &["input_text", "input_audio", "input_image"],
@@ -228,6 +235,11 @@ fn check_message(item: &Value) -> Result<(), Refusal> {
         if !allowed.contains(&kind) {
             let message = format!("Invalid value: '{kind}'. Supported values are: {allowed:?}.");
             return Err(Refusal::invalid(&path, &message));
+        }
+        if kind == "input_image" && !is_picture(&part["image_url"]) {
+            let path = format!("item.content[{index}].image_url");
+            let message = "Invalid image: expected a data URL of a PNG or JPEG.";
+            return Err(Refusal::invalid(&path, message));
         }
         if kind.ends_with("_text") && !part["text"].is_string() {
             return Err(Refusal::missing(&format!("item.content[{index}].text")));

@@ -5,7 +5,10 @@
 
 use std::collections::VecDeque;
 
-use crate::model::{ItemId, NewItem, Said};
+use crate::{
+    model::{ItemId, NewItem, Picture, Said},
+    picture,
+};
 
 /// Turns that are remembered at all.
 const REMEMBERED: usize = 64;
@@ -46,6 +49,8 @@ struct Turn {
     /// The item it came from; `None` = typed, or from a connection that is gone.
     item: Option<ItemId>,
     text: String,
+    /// What was shown, under this number; `None` = nothing, or the model sees it no more.
+    picture: Option<(u64, Picture)>,
     /// Who of several people it was; `None` = there is only one.
     speaker: Option<String>,
     /// Its words are all known, or an answer to it has begun: the sound of it is needed no more.
@@ -56,6 +61,17 @@ struct Turn {
 #[derive(Debug, Default)]
 pub(crate) struct Conversation {
     turns: VecDeque<Turn>,
+    /// Pictures that were shown so far.
+    pictures: u64,
+}
+
+/// What becomes of a picture that was shown.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Shown {
+    /// The item that it becomes.
+    pub(crate) item: ItemId,
+    /// An older one that makes room for it.
+    pub(crate) forgotten: Option<ItemId>,
 }
 
 impl Conversation {
@@ -128,6 +144,23 @@ impl Conversation {
         self.push(Author::User, None, text);
     }
 
+    /// Somebody showed a picture.
+    pub(crate) fn user_showed(&mut self, speaker: Option<String>, shown: Picture) -> Shown {
+        self.pictures += 1;
+        let seen = self.turns.iter_mut().rev().filter(|t| t.picture.is_some());
+        let oldest = seen.skip(picture::SEEN - 1).last();
+        let forgotten = oldest.and_then(|turn| turn.picture.take());
+        self.push(Author::User, None, picture::SHOWN);
+        if let Some(turn) = self.turns.back_mut() {
+            turn.picture = Some((self.pictures, shown));
+            turn.speaker = speaker;
+        }
+        Shown {
+            item: picture::item_of(self.pictures),
+            forgotten: forgotten.map(|(number, _)| picture::item_of(number)),
+        }
+    }
+
     pub(crate) fn tool_answered(&mut self, name: &str, output: &str) {
         self.push(Author::Tool, None, &format!("{name}: {output}"));
     }
@@ -141,13 +174,18 @@ impl Conversation {
     }
 
     /// The items that tell a new connection what happened, after an interruption.
-    pub(crate) fn replay(&self) -> Vec<NewItem> {
+    pub(crate) fn replay(&mut self) -> Vec<NewItem> {
         self.retell(RESUMED)
     }
 
     /// The same, when nobody noticed anything.
-    pub(crate) fn hand_over(&self) -> Vec<NewItem> {
+    pub(crate) fn hand_over(&mut self) -> Vec<NewItem> {
         self.retell(MOVED)
+    }
+
+    /// What was typed or shown before there was a connection at all.
+    pub(crate) fn so_far(&self) -> Vec<NewItem> {
+        self.turns.iter().filter_map(Turn::to_item).collect()
     }
 
     /// The words of the last user turn are still to come.
@@ -160,8 +198,12 @@ impl Conversation {
         last.is_some_and(|turn| turn.text.is_empty())
     }
 
-    fn retell(&self, beginning: &str) -> Vec<NewItem> {
+    fn retell(&mut self, beginning: &str) -> Vec<NewItem> {
         let first = self.first_replayed();
+        // It is shown what it is told of turn by turn.
+        for turn in self.turns.iter_mut().take(first) {
+            turn.picture = None;
+        }
         let mut items = vec![NewItem::SystemText(self.introduction(beginning, first))];
         items.extend(self.turns.iter().skip(first).filter_map(Turn::to_item));
         items
@@ -265,6 +307,7 @@ impl Conversation {
             author,
             item,
             text: shorten(text).to_owned(),
+            picture: None,
             speaker: None,
             is_settled: false,
         });
@@ -273,6 +316,17 @@ impl Conversation {
 
 impl Turn {
     fn to_item(&self) -> Option<NewItem> {
+        if let Some((number, picture)) = &self.picture {
+            return Some(NewItem::Picture {
+                item: picture::item_of(*number),
+                caption: self.speaker.as_deref().map(picture::caption),
+                picture: picture.clone(),
+            });
+        }
+        self.to_words()
+    }
+
+    fn to_words(&self) -> Option<NewItem> {
         let text = self.text.clone();
         match self.author {
             _ if text.is_empty() => None,
@@ -286,7 +340,7 @@ impl Turn {
     }
 
     fn to_said(&self) -> Option<Said> {
-        let words = self.to_item().map(Said::Words);
+        let words = self.to_words().map(Said::Words);
         // The words of the agent come before its sound, and are all there is before that.
         let sound = || self.item.clone().filter(|_| self.author == Author::User);
         words.or_else(|| sound().map(Said::Item))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    model::{CallId, Capabilities, Event, ItemId, ResponseId},
+    model::{CallId, Capabilities, Event, ItemId, Picture, ResponseId},
     speaker::{ParticipantId, Role},
 };
 
@@ -26,6 +26,13 @@ pub enum Input {
     Model(Event),
     /// The link to the model changed.
     ModelLink(ModelLink),
+    /// A person shows a still picture.
+    Picture {
+        /// Who shows it.
+        participant: ParticipantId,
+        /// The picture; personal data.
+        picture: Picture,
+    },
     /// What people hear.
     Playout(Playout),
     /// Somebody presses to talk, or lets go; where people mark their turns by hand.

@@ -106,6 +106,7 @@ mod model_events;
 mod model_link;
 mod overlap;
 mod people;
+mod picture;
 mod plain_words;
 mod playhead;
 mod press;
@@ -271,6 +272,10 @@ impl Dialog {
             Input::Chat { participant, text } => self.on_chat(now, &participant, text),
             Input::Model(event) => self.on_model(now, event),
             Input::ModelLink(change) => self.on_model_link(now, change),
+            Input::Picture {
+                participant,
+                picture,
+            } => self.on_picture(&participant, picture),
             Input::Press {
                 participant,
                 is_down,

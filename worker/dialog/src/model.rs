@@ -284,6 +284,40 @@ pub enum Order {
     },
 }
 
+/// A still picture as somebody sent it; personal data: `Debug` tells its size alone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// What the bytes are.
+    pub format: PictureFormat,
+    /// The whole file.
+    pub data: Arc<[u8]>,
+}
+
+impl fmt::Debug for Picture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Picture({:?}, {} bytes)", self.format, self.data.len())
+    }
+}
+
+/// What a picture is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PictureFormat {
+    /// JPEG (ITU-T T.81).
+    Jpeg,
+    /// PNG (RFC 2083).
+    Png,
+}
+
+impl PictureFormat {
+    /// Its media type.
+    pub fn mime_type(self) -> &'static str {
+        match self {
+            Self::Jpeg => "image/jpeg",
+            Self::Png => "image/png",
+        }
+    }
+}
+
 /// Something that was said in the conversation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Said {
@@ -306,6 +340,15 @@ pub enum NewItem {
         /// JSON or plain text.
         output: String,
     },
+    /// Something that a user shows.
+    Picture {
+        /// The name that we give to the item, so that it can be deleted.
+        item: ItemId,
+        /// Who of several people shows it, in a sentence; `None` = there is only one.
+        caption: Option<String>,
+        /// What is shown.
+        picture: Picture,
+    },
     /// Context the model should know and not answer.
     SystemText(String),
     /// Something a user typed, or said before a reconnect.
@@ -317,6 +360,7 @@ impl fmt::Debug for NewItem {
         match self {
             Self::AgentText(_) => f.write_str("AgentText(..)"),
             Self::FunctionOutput { call, .. } => write!(f, "FunctionOutput({call}, ..)"),
+            Self::Picture { item, picture, .. } => write!(f, "{picture:?} as {item}"),
             Self::SystemText(_) => f.write_str("SystemText(..)"),
             Self::UserText(_) => f.write_str("UserText(..)"),
         }

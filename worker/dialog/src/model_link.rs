@@ -95,6 +95,8 @@ impl Dialog {
             self.begin_turn(now);
         }
         let Some(lost) = self.link.lost.take() else {
+            let items = self.conversation.so_far();
+            self.tell(items);
             self.commit_what_waits(now);
             return;
         };

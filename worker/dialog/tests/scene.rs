@@ -11,7 +11,7 @@ use std::{
 use dialog::{
     Config, Dialog, Input, Output,
     input::{AfterTool, Ask, Audience, ModelLink, Playout, SpeechEdge},
-    model::{Capabilities, Event, ItemId, NewItem, Order},
+    model::{Capabilities, Event, ItemId, NewItem, Order, Picture, PictureFormat},
     output::PlayoutOrder,
     speaker::{ParticipantId, Role},
 };
@@ -229,6 +229,22 @@ impl Scene {
             Input::Chat {
                 participant,
                 text: text.to_owned(),
+            },
+        )
+    }
+
+    /// Somebody shows a picture of so many bytes.
+    pub(crate) fn shows(self, at: f64, name: &str, bytes: usize) -> Self {
+        let participant = ParticipantId::new(name);
+        let picture = Picture {
+            format: PictureFormat::Jpeg,
+            data: vec![0; bytes].into(),
+        };
+        self.fact(
+            at,
+            Input::Picture {
+                participant,
+                picture,
             },
         )
     }

@@ -16,6 +16,7 @@ mod heard_again;
 mod hour;
 mod late_words;
 mod many_voices;
+mod picture;
 mod press;
 mod reconnect;
 mod rotation;

@@ -7,10 +7,9 @@ use std::{collections::HashMap, time::Duration};
 
 use bytes::Bytes;
 use dialog::speaker::ParticipantId;
-use futures_util::StreamExt;
 use livekit::{ByteStreamReader, StreamReader, TakeCell};
 
-use super::{audience::TrackId, events::RoomInput};
+use super::{audience::TrackId, events::RoomInput, stream::read_all};
 use crate::media::{
     Pcm,
     beginning::{Format, decode},
@@ -59,7 +58,7 @@ impl Recording {
 
     /// Reads it to its end. What is of no use is silence: somebody may be waiting for it.
     pub(super) async fn read(mut self) -> Option<RoomInput> {
-        let read = tokio::time::timeout(DEADLINE, read_all(&mut self.reader)).await;
+        let read = tokio::time::timeout(DEADLINE, read_all(&mut self.reader, LONGEST)).await;
         let read = read.unwrap_or_else(|_| Err("it did not end".to_owned()));
         let decoded = match read {
             Ok(bytes) => decoded(bytes, self.mime_type, self.format).await,
@@ -75,17 +74,6 @@ impl Recording {
             pcm,
         })
     }
-}
-
-async fn read_all(reader: &mut ByteStreamReader) -> Result<Bytes, String> {
-    let mut all = Vec::new();
-    while let Some(piece) = reader.next().await {
-        all.extend_from_slice(&piece.map_err(|error| error.to_string())?);
-        if all.len() > LONGEST {
-            return Err("it is too long".to_owned());
-        }
-    }
-    Ok(all.into())
 }
 
 /// Beside the tasks that carry sound: it takes as long as some hundred packets.

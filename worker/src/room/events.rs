@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use dialog::{output::CloseReason, speaker::ParticipantId};
+use dialog::{model::Picture, output::CloseReason, speaker::ParticipantId};
 use livekit::{
     DisconnectReason, ParticipantKind,
     prelude::{
@@ -18,6 +18,7 @@ use super::{
     audience::{Kind, Person, TrackId},
     beginning::Recording,
     chat::Line,
+    picture::Showing,
     publish::PublishError,
     pulse::Pulse,
     rejoin::GiveUp,
@@ -78,6 +79,13 @@ pub enum RoomInput {
         /// Which.
         track: TrackId,
     },
+    /// Somebody shows a picture.
+    Picture {
+        /// Who.
+        participant: ParticipantId,
+        /// The picture.
+        picture: Picture,
+    },
     /// The agent's track is published, or cannot be.
     Published(Result<TrackId, PublishError>),
     /// What flows.
@@ -126,6 +134,8 @@ pub(super) enum Meaning {
     Line(Line),
     /// Somebody began to send what they said before.
     Recording(Recording),
+    /// Somebody began to send a picture.
+    Showing(Showing),
     /// The room library has given up, for this reason; the room may live.
     Lost(&'static str),
     /// Nothing to us.
@@ -192,12 +202,15 @@ pub(super) fn read(event: RoomEvent) -> Meaning {
             reader,
             topic,
             participant_identity,
-        } => Recording::of_stream(
-            &topic,
-            &reader,
-            ParticipantId::new(participant_identity.as_str()),
-        )
-        .map_or(Meaning::Nothing, Meaning::Recording),
+        } => {
+            let sender = ParticipantId::new(participant_identity.as_str());
+            let recording = Recording::of_stream(&topic, &reader, sender.clone());
+            let showing = || Showing::of_stream(&topic, &reader, sender);
+            recording
+                .map(Meaning::Recording)
+                .or_else(|| showing().map(Meaning::Showing))
+                .unwrap_or(Meaning::Nothing)
+        }
         RoomEvent::ChatMessage {
             message,
             participant: Some(participant),

@@ -243,6 +243,17 @@ impl Driver<'_> {
                 self.audience.microphone_gone(&participant, &track);
                 self.deafen_track(&participant, &track);
             }
+            RoomInput::Picture {
+                participant,
+                picture,
+            } => {
+                if self.audience.hears(&participant) {
+                    self.tell(Input::Picture {
+                        participant,
+                        picture,
+                    });
+                }
+            }
             RoomInput::Published(Ok(track)) => self.on_published(track),
             RoomInput::Published(Err(error)) => {
                 self.fail(SessionError::Publish(error.to_string()));

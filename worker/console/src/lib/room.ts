@@ -62,6 +62,8 @@ export interface RoomLink {
   /** Sends silence; the device stays open, so that speaking again is instant. */
   setMuted(muted: boolean): Promise<void>;
   say(text: string): Promise<void>;
+  /** Shows a picture to the agent, as small as `shrink` makes it. */
+  show(picture: File): Promise<void>;
   /** Presses to talk, or lets go. */
   press(agent: string, down: boolean): Promise<void>;
   /** After a click: browsers let a page make sound only then. */
@@ -80,6 +82,7 @@ export class ConnectError extends Error {
 
 const TRANSCRIPTION = 'lk.transcription';
 const CHAT = 'lk.chat';
+const PICTURES = 'images';
 const PTT = 'room_agent.ptt';
 
 const CAPTURE = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
@@ -96,6 +99,14 @@ export const connect: Connect = async (url, token, tell) => {
   const people = () => tell({ kind: 'people', people: peopleOf(room) });
   const tracks = () => tell({ kind: 'tracks', mine: microphoneOf(room), agent: agentVoiceOf(room) });
   let lineOfChat = 0;
+  /** What I typed or showed comes back from nobody. */
+  const tellOwn = (text: string) => {
+    const stream = `typed-${++lineOfChat}`;
+    const name = nameOf(room.localParticipant);
+    tell({ kind: 'text', text: { kind: 'open', stream, segment: null, speaker: 'me', name, typed: true } });
+    tell({ kind: 'text', text: { kind: 'delta', stream, text } });
+    tell({ kind: 'text', text: { kind: 'close', stream, final: true } });
+  };
 
   room
     .on(RoomEvent.ParticipantConnected, people)
@@ -153,11 +164,11 @@ export const connect: Connect = async (url, token, tell) => {
     },
     say: async (text) => {
       await room.localParticipant.sendText(text, { topic: CHAT });
-      const stream = `typed-${++lineOfChat}`;
-      const name = nameOf(room.localParticipant);
-      tell({ kind: 'text', text: { kind: 'open', stream, segment: null, speaker: 'me', name, typed: true } });
-      tell({ kind: 'text', text: { kind: 'delta', stream, text } });
-      tell({ kind: 'text', text: { kind: 'close', stream, final: true } });
+      tellOwn(text);
+    },
+    show: async (picture) => {
+      await room.localParticipant.sendFile(picture, { topic: PICTURES, mimeType: picture.type });
+      tellOwn('[a picture]');
     },
     press: async (agent, down) => {
       const payload = JSON.stringify({ pressed: down });

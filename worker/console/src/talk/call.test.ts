@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { JoinError } from '../lib/join';
+import { PictureError } from '../lib/picture';
 import { ConnectError, type MicrophoneResult, type Person, type RoomFact, type RoomLink } from '../lib/room';
 import { Call, type World } from './call';
 
@@ -17,6 +18,7 @@ function world(people: Person[], microphone: MicrophoneResult = { ok: true, echo
     openMicrophone: async () => (acts.push('open'), microphone),
     setMuted: async (muted) => void acts.push(muted ? 'mute' : 'unmute'),
     say: async (text) => void acts.push(`say ${text}`),
+    show: async (picture) => void acts.push(`show ${picture.name}`),
     press: async (agent, down) => void acts.push(`${agent} ${down ? 'down' : 'up'}`),
     allowSound: async () => void acts.push('sound'),
     leave: async () => tell({ kind: 'closed', reason: 'left' }),
@@ -27,6 +29,10 @@ function world(people: Person[], microphone: MicrophoneResult = { ok: true, echo
       tell = listener;
       tell({ kind: 'people', people });
       return link;
+    },
+    shrink: async (file) => {
+      if (!file.type.startsWith('image/')) throw new PictureError('unreadable');
+      return new File([file], 'small.jpg');
     },
     now: () => 500,
   };
@@ -183,4 +189,13 @@ test('a release that is not taken is sent again, and nothing overtakes a press',
   await Promise.all([down, up]);
   expect(sent).toEqual([true, false, false]);
   expect(call.state.pressing).toBe(false);
+});
+
+test('a picture is made small and shown; what is none is not sent', async () => {
+  const { it, acts } = world([me]);
+  const call = new Call(it, KEY);
+  await call.join('');
+  await call.show(new Blob(['x'], { type: 'image/png' }));
+  await expect(call.show(new Blob(['x'], { type: 'text/plain' }))).rejects.toThrow(PictureError);
+  expect(acts).toEqual(['open', 'show small.jpg']);
 });

@@ -14,6 +14,7 @@ const AGENT_OVERDUE = 10_000; // ms
 export interface World {
   join(key: string, name: string): Promise<Admission>;
   connect: Connect;
+  shrink(file: Blob): Promise<File>;
   /** Seconds since 1970. */
   now(): number;
 }
@@ -80,6 +81,12 @@ export class Call {
     const muted = microphone === 'open';
     await this.#link.setMuted(muted);
     this.#tell({ kind: 'microphone', microphone: muted ? 'muted' : 'open' });
+  }
+
+  /** Shows a picture, made small first; throws when it is none or was not sent. */
+  async show(file: Blob): Promise<void> {
+    const picture = await this.world.shrink(file);
+    await this.#link?.show(picture);
   }
 
   async say(text: string): Promise<void> {

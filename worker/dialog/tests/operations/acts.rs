@@ -18,6 +18,7 @@ impl World {
         self.first_response = self.responses;
         // The next connection may use the ids of people's items again.
         self.taken_back.clear();
+        self.pictures.clear();
         for item in &mut self.items {
             item.is_of_lost_link = true;
         }

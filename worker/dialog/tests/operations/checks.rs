@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dialog::{
     Output,
-    model::{ItemId, Order, Said},
+    model::{ItemId, NewItem, Order, Said},
     note::Note,
     output::{CloseReason, PlayoutOrder, Publish},
 };
@@ -90,6 +90,9 @@ impl World {
                 self.last_tag = Some(tag.clone());
                 self.asked = Some(tag);
             }
+            Order::Delete { item } if item.as_str().starts_with("picture") => {
+                assert!(self.pictures.remove(&item), "nobody sees it");
+            }
             Order::Delete { item } if self.is_shrinking => self.give_up_item(&item),
             Order::Delete { item } if item.as_str().starts_with('u') => {
                 assert!(self.taken_back.insert(item), "taken back twice");
@@ -103,6 +106,10 @@ impl World {
                 for item in items {
                     assert!(self.heard_again.insert(item), "heard again twice");
                 }
+            }
+            Order::Item(NewItem::Picture { item, .. }) => {
+                assert!(self.pictures.insert(item), "shown twice");
+                assert!(self.pictures.len() <= 3, "too many pictures");
             }
             Order::Truncate { item, heard } => {
                 let item = self.settle(&item);

@@ -14,7 +14,7 @@ use dialog::{
     Config, Dialog, Input, Silence,
     config::{Answers, Hears},
     input::{Ask, Audience, Heard, ModelLink, Playout, SpeechEdge},
-    model::{CallId, Event, ItemId, ResponseId, Tag},
+    model::{CallId, Event, ItemId, Picture, PictureFormat, ResponseId, Tag},
     output::{AgentState, CloseReason},
     speaker::{ParticipantId, Role},
 };
@@ -129,6 +129,9 @@ enum Operation {
         is_down: bool,
     },
     RoomReady,
+    Shows {
+        who: u8,
+    },
     Command(Command),
     /// An ear hears somebody begin or end to speak.
     Speech {
@@ -208,6 +211,8 @@ struct World {
     last_tag: Option<Tag>,
     /// Questions beside the conversation.
     questions: Vec<Tag>,
+    /// Pictures that the model sees.
+    pictures: HashSet<ItemId>,
     /// Flushes that were not reported yet, with the response that each of them left alone.
     flushes: VecDeque<Option<usize>>,
     is_paused: bool,
@@ -265,6 +270,7 @@ impl World {
             asked: None,
             last_tag: None,
             questions: Vec::new(),
+            pictures: HashSet::new(),
             flushes: VecDeque::new(),
             is_paused: false,
             behind_pause: None,
@@ -375,6 +381,17 @@ impl World {
                 });
             }
             Operation::RoomReady => self.tell(Input::RoomReady),
+            Operation::Shows { who } => {
+                let participant = person(who);
+                let picture = Picture {
+                    format: PictureFormat::Png,
+                    data: Vec::new().into(),
+                };
+                self.tell(Input::Picture {
+                    participant,
+                    picture,
+                });
+            }
             Operation::Command(command) => self.tell(Input::Ask(match command {
                 Command::Equip => Ask::Equip(vec!["tool".to_owned()]),
                 Command::GoOn => Ask::GoOn,

@@ -48,6 +48,10 @@ impl Scene {
                 (Lane::Agent, format!("is heard: {item}"))
             }
             Input::Playout(Playout::Drained) => (Lane::Agent, "is silent".to_owned()),
+            Input::Picture { participant, .. } => (
+                Lane::People,
+                format!("{} shows a picture", participant.as_str()),
+            ),
             Input::Press {
                 participant,
                 is_down,
@@ -174,6 +178,10 @@ fn show_order(order: &Order) -> String {
         Order::Item(NewItem::FunctionOutput { call, output }) => {
             format!("item output {call} {output:?}")
         }
+        Order::Item(NewItem::Picture { item, caption, .. }) => match caption {
+            Some(caption) => format!("item {item} {caption:?}"),
+            None => format!("item {item}"),
+        },
         Order::Item(NewItem::SystemText(text)) => format!("item system {text:?}"),
         Order::Item(NewItem::UserText(text)) => format!("item user {text:?}"),
         Order::ClearInput => "clear input".to_owned(),

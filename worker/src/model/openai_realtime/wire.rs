@@ -6,4 +6,5 @@
 
 pub(super) mod audio;
 pub(super) mod client_event;
+pub(super) mod picture;
 pub(super) mod server_event;

@@ -1,7 +1,8 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { PictureError } from '../../lib/picture';
 import type { Line } from '../../lib/transcript';
 import type { Call } from '../call';
-import { Send } from './icons';
+import { Picture, Send } from './icons';
 
 export function TranscriptPane({ call }: { call: Call }) {
   const { transcript, phase } = call.state;
@@ -31,25 +32,48 @@ function Row({ line }: { line: Line }) {
 
 function Composer({ call }: { call: Call }) {
   const [text, setText] = useState('');
-  const [failed, setFailed] = useState(false);
+  const [failed, setFailed] = useState<string | null>(null);
   const send = async () => {
     if (!text.trim()) return;
     try {
       await call.say(text);
       setText('');
-      setFailed(false);
+      setFailed(null);
     } catch {
-      setFailed(true); // the text stays, so that nothing is lost
+      setFailed('Not sent. Try again.'); // the text stays, so that nothing is lost
+    }
+  };
+  const show = async (file: File | undefined) => {
+    if (!file) return;
+    try {
+      await call.show(file);
+      setFailed(null);
+    } catch (error) {
+      setFailed(error instanceof PictureError ? 'This picture cannot be read.' : 'Not shown. Try again.');
     }
   };
   return (
     <form class="composer" onSubmit={(event) => { event.preventDefault(); void send(); }}>
       <label class="unseen" for="say">Type to the agent</label>
       <input id="say" autocomplete="off" maxLength={2000} placeholder="Type to the agent" value={text}
-        aria-invalid={failed} onInput={(event) => setText(event.currentTarget.value)} />
+        aria-invalid={failed !== null} onInput={(event) => setText(event.currentTarget.value)} />
       <button type="submit" class="send" aria-label="Send" disabled={!text.trim()}><Send /></button>
-      {failed && <p class="failed" role="alert">Not sent. Try again.</p>}
+      <ShowPicture onPick={(file) => void show(file)} />
+      {failed !== null && <p class="failed" role="alert">{failed}</p>}
     </form>
+  );
+}
+
+/** A button that opens the file dialog, or the camera of a phone. The agent sees the picture and waits for words. */
+function ShowPicture({ onPick }: { onPick: (file: File | undefined) => void }) {
+  const input = useRef<HTMLInputElement>(null);
+  return (
+    <>
+      <input ref={input} type="file" accept="image/*" class="unseen" tabIndex={-1} aria-label="Picture for the agent"
+        onChange={(event) => { onPick(event.currentTarget.files?.[0]); event.currentTarget.value = ''; }} />
+      <button type="button" class="send plain" aria-label="Show a picture" title="Show the agent a picture, then ask about it"
+        onClick={() => input.current?.click()}><Picture /></button>
+    </>
   );
 }
 

@@ -8,7 +8,10 @@ use crate::model::{
     SessionSettings,
     openai_realtime::{
         session_config,
-        wire::client_event::{Aside, ClientEvent, Item, Metadata, Part, ResponseParams},
+        wire::{
+            client_event::{Aside, ClientEvent, Item, Metadata, Part, ResponseParams},
+            picture,
+        },
     },
 };
 
@@ -126,23 +129,35 @@ fn consult(tag: &Tag, question: &str, about: &[Said]) -> String {
 }
 
 fn new_item(item: &NewItem) -> Option<Item<'_>> {
+    let message = |role, content| Item::Message {
+        id: None,
+        role,
+        content,
+    };
     let item = match item {
-        NewItem::AgentText(text) => Item::Message {
-            role: "assistant",
-            content: [Part::OutputText { text }],
-        },
+        NewItem::AgentText(text) => message("assistant", vec![Part::OutputText { text }]),
         NewItem::FunctionOutput { call, output } => Item::FunctionCallOutput {
             call_id: call.as_str(),
             output,
         },
-        NewItem::SystemText(text) => Item::Message {
-            role: "system",
-            content: [Part::InputText { text }],
-        },
-        NewItem::UserText(text) => Item::Message {
-            role: "user",
-            content: [Part::InputText { text }],
-        },
+        NewItem::Picture {
+            item,
+            caption,
+            picture,
+        } => {
+            // Before the words that are about it (API guide, images).
+            let mut content = vec![Part::InputImage {
+                image_url: picture::data_url(picture),
+            }];
+            content.extend(caption.as_deref().map(|text| Part::InputText { text }));
+            Item::Message {
+                id: Some(item.as_str()),
+                role: "user",
+                content,
+            }
+        }
+        NewItem::SystemText(text) => message("system", vec![Part::InputText { text }]),
+        NewItem::UserText(text) => message("user", vec![Part::InputText { text }]),
         _ => return None,
     };
     Some(item)

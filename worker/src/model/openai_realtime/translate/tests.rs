@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use dialog::model::{NewItem, Order, Said, Usage};
+use dialog::model::{NewItem, Order, Picture, PictureFormat, Said, Usage};
 use serde_json::{Value, json};
 
 use super::*;
@@ -337,6 +337,19 @@ fn items_are_written_in_the_role_they_were_experienced() {
         item(NewItem::SystemText("Bob came.".to_owned())),
         json!({"type": "message", "role": "system",
                "content": [{"type": "input_text", "text": "Bob came."}]})
+    );
+    assert_eq!(
+        item(NewItem::Picture {
+            item: ItemId::new("picture_1"),
+            caption: Some("Bob shows this picture.".to_owned()),
+            picture: Picture {
+                format: PictureFormat::Png,
+                data: vec![1, 2, 255].into(),
+            },
+        }),
+        json!({"type": "message", "id": "picture_1", "role": "user",
+               "content": [{"type": "input_image", "image_url": "data:image/png;base64,AQL/"},
+                           {"type": "input_text", "text": "Bob shows this picture."}]})
     );
     assert_eq!(
         item(NewItem::FunctionOutput {

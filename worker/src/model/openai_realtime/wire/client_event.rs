@@ -109,16 +109,26 @@ pub(in crate::model) enum Item<'a> {
         id: &'a str,
     },
     Message {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a str>,
         role: &'static str,
-        content: [Part<'a>; 1],
+        content: Vec<Part<'a>>,
     },
 }
 
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(in crate::model) enum Part<'a> {
-    InputText { text: &'a str },
-    OutputText { text: &'a str },
+    /// A PNG or JPEG as a data URL (RFC 2397); others are not taken.
+    InputImage {
+        image_url: String,
+    },
+    InputText {
+        text: &'a str,
+    },
+    OutputText {
+        text: &'a str,
+    },
 }
 
 #[derive(Debug, Serialize)]
