@@ -5,7 +5,7 @@
 //! into a room that was lost for good; one that writes transcripts in order; one that keeps the
 //! agent's attributes current. Nothing here decides who is heard or what is said.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use dialog::{
     output::{AgentState, Publish},
@@ -21,16 +21,13 @@ use tokio::{
 };
 use tracing::Instrument;
 
-use crate::{
-    config::Secret, supervision::grant::Grants, telemetry::latency::Stages, tooling::Plane,
-};
+use crate::{supervision::grant::Grants, telemetry::latency::Stages, tooling::Plane};
 
 use self::{
     audience::TrackId,
-    door::{Back, Door},
-    events::{Meaning, RoomInput},
-    publish::PublishError,
-    rejoin::GiveUp,
+    door::Door,
+    events::RoomInput,
+    reader::{Reader, Ways},
     rpc::Desk,
     state::Sign,
     transcript::Text,
@@ -45,6 +42,7 @@ pub mod events;
 mod picture;
 pub mod publish;
 pub mod pulse;
+mod reader;
 pub mod rejoin;
 mod rpc;
 pub mod state;
@@ -60,15 +58,6 @@ const ORDERS: usize = 64;
 /// Pieces of transcript not yet sent. When full the newest piece is dropped and said so in the
 /// log: text may lag behind speech, it must not hold it up.
 const TEXTS: usize = 256;
-/// Lines and recordings being received at the same time. More are not read: people do not type that
-/// fast.
-const LINES: usize = 16;
-
-/// How often the packets of the room are counted.
-const PULSE: Duration = Duration::from_secs(2);
-/// How long somebody's departure is held back. Before a full reconnect the room library lets everybody
-/// leave, and says only then that it reconnects.
-const SECOND_THOUGHT: Duration = Duration::from_millis(100);
 
 /// A room that was just joined, with everything that happens in it.
 pub type Joined = (Room, mpsc::UnboundedReceiver<RoomEvent>);
@@ -199,7 +188,7 @@ pub fn start(
         tools,
         facts: ends.facts.downgrade(),
     };
-    let reader = Reader {
+    let reader = Reader::new(Ways {
         room,
         desk,
         events,
@@ -207,13 +196,7 @@ pub fn start(
         facts: ends.facts,
         voice,
         door,
-        work: JoinSet::new(),
-        coming_back: JoinSet::new(),
-        called_off: watch::Sender::new(false),
-        is_repairing: false,
-        was_unpublished: false,
-        back: None,
-    };
+    });
     tasks.spawn(reader.run().in_current_span());
     Started {
         link,
@@ -267,266 +250,4 @@ pub(crate) fn link(agent_name: String) -> (RoomLink, LinkEnds) {
         inputs,
     };
     (link, ends)
-}
-
-/// Task: reads the room's events, carries out orders, comes back when the room was lost.
-struct Reader {
-    room: watch::Sender<Arc<Room>>,
-    /// Takes commands.
-    desk: Desk,
-    events: mpsc::UnboundedReceiver<RoomEvent>,
-    orders: mpsc::Receiver<RoomOrder>,
-    facts: mpsc::Sender<RoomInput>,
-    /// The source of the agent's track; published once in each room.
-    voice: RtcAudioSource,
-    door: Door,
-    /// The publication, the count of packets and the lines being received; each ends with a fact
-    /// or none.
-    work: JoinSet<Option<RoomInput>>,
-    /// At most one: while it runs, we are in no room.
-    coming_back: JoinSet<Result<Back, GiveUp>>,
-    /// The server ended our job and was not asked yet whether it means it.
-    called_off: watch::Sender<bool>,
-    /// The room library is repairing the link.
-    is_repairing: bool,
-    /// The last attempt to publish failed, and the room was joined anew because of that.
-    was_unpublished: bool,
-    /// We are back; said after everybody who is there.
-    back: Option<RoomInput>,
-}
-
-enum Step {
-    Back(Result<Back, GiveUp>),
-    Events(Vec<RoomEvent>),
-    Fact(RoomInput),
-    Nothing,
-    Order(RoomOrder),
-    Over,
-    Pulse,
-}
-
-impl Reader {
-    async fn run(mut self) {
-        rpc::open(&self.room().local_participant(), &self.desk);
-        self.publish();
-        let mut pulse = tokio::time::interval(PULSE);
-        pulse.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            let facts = match self.next_step(&mut pulse).await {
-                Step::Back(Ok(back)) => self.on_back(back),
-                Step::Back(Err(why)) => vec![RoomInput::GivenUp(why)],
-                Step::Events(events) => {
-                    let facts = events.into_iter().flat_map(|event| self.on_event(event));
-                    facts.collect()
-                }
-                Step::Fact(RoomInput::Published(published)) => self.on_published(published),
-                Step::Fact(fact) => vec![fact],
-                Step::Nothing => Vec::new(),
-                Step::Order(order) => self.on_order(order),
-                Step::Over => return,
-                Step::Pulse => self.on_pulse(),
-            };
-            for fact in facts {
-                if self.facts.send(fact).await.is_err() {
-                    return;
-                }
-            }
-        }
-    }
-
-    async fn next_step(&mut self, pulse: &mut tokio::time::Interval) -> Step {
-        let is_away = !self.coming_back.is_empty();
-        tokio::select! {
-            biased;
-            order = self.orders.recv() => order.map_or(Step::Over, Step::Order),
-            event = self.events.recv(), if !is_away => match event {
-                Some(event) => Step::Events(self.with_company(event).await),
-                None => Step::Over,
-            },
-            Some(back) = self.coming_back.join_next() => {
-                back.map_or(Step::Over, Step::Back)
-            }
-            Some(done) = self.work.join_next() => match done {
-                Ok(Some(fact)) => Step::Fact(fact),
-                _ => Step::Nothing,
-            },
-            _ = pulse.tick() => Step::Pulse,
-        }
-    }
-
-    fn room(&self) -> Arc<Room> {
-        self.room.borrow().clone()
-    }
-
-    /// The event, and with a departure what comes right behind it, in the order to be read in.
-    async fn with_company(&mut self, event: RoomEvent) -> Vec<RoomEvent> {
-        if !matches!(event, RoomEvent::ParticipantDisconnected(_)) {
-            return vec![event];
-        }
-        let mut events = vec![event];
-        let until = tokio::time::Instant::now() + SECOND_THOUGHT;
-        while let Ok(Some(next)) = tokio::time::timeout_at(until, self.events.recv()).await {
-            if matches!(next, RoomEvent::Reconnecting) {
-                events.insert(0, next);
-                break;
-            }
-            events.push(next);
-        }
-        events
-    }
-
-    /// Beside the events, so that people are heard before the server has taken our track.
-    fn publish(&mut self) {
-        let (me, voice) = (self.room().local_participant(), self.voice.clone());
-        self.work
-            .spawn(async move { Some(RoomInput::Published(publish::publish(&me, voice).await)) });
-    }
-
-    fn on_event(&mut self, event: RoomEvent) -> Vec<RoomInput> {
-        if let RoomEvent::TokenRefreshed { token } = &event {
-            self.door.token = Secret::new(token);
-        }
-        let is_begin = matches!(event, RoomEvent::Connected { .. });
-        match event {
-            RoomEvent::Reconnecting => self.is_repairing = true,
-            RoomEvent::Reconnected => {
-                self.is_repairing = false;
-                self.confirm();
-            }
-            _ => {}
-        }
-        let mut facts = match events::read(event) {
-            Meaning::Facts(facts) => facts,
-            Meaning::Line(line) => {
-                if self.work.len() < LINES {
-                    self.work.spawn(line.read());
-                }
-                Vec::new()
-            }
-            Meaning::Recording(recording) => {
-                if self.work.len() < LINES {
-                    self.work.spawn(recording.read());
-                }
-                Vec::new()
-            }
-            Meaning::Showing(showing) => {
-                if self.work.len() < LINES {
-                    self.work.spawn(showing.read());
-                }
-                Vec::new()
-            }
-            Meaning::Lost(why) => self.leave(why),
-            Meaning::Nothing => Vec::new(),
-        };
-        if is_begin {
-            facts.extend(self.back.take());
-        }
-        facts
-    }
-
-    fn on_order(&mut self, order: RoomOrder) -> Vec<RoomInput> {
-        match order {
-            RoomOrder::CalledOff => {
-                self.called_off.send_replace(true);
-                if !self.is_repairing && self.coming_back.is_empty() {
-                    self.confirm();
-                }
-            }
-            RoomOrder::Rejoin => return self.leave("stuck"),
-            RoomOrder::Subscription {
-                participant,
-                track,
-                wanted,
-            } => self.subscribe(&participant, &track, wanted),
-        }
-        Vec::new()
-    }
-
-    /// Asks the server, once we are in the room, whether it meant the end of our job.
-    fn confirm(&mut self) {
-        if *self.called_off.borrow() {
-            let (door, called_off) = (self.door.clone(), self.called_off.clone());
-            self.work.spawn(async move {
-                let is_dismissed = door.is_dismissed().await;
-                called_off.send_replace(false);
-                is_dismissed.then_some(RoomInput::GivenUp(GiveUp::Dismissed))
-            });
-        }
-    }
-
-    /// A link that breaks while the server is asked for the track is no reason to end the call.
-    fn on_published(&mut self, published: Result<TrackId, PublishError>) -> Vec<RoomInput> {
-        match published {
-            Err(error) if error.may_pass() && !self.was_unpublished => {
-                self.was_unpublished = true;
-                tracing::info!(%error, "the agent's track was not published; the room is joined anew");
-                self.leave("unpublished")
-            }
-            published => {
-                self.was_unpublished = published.is_err();
-                vec![RoomInput::Published(published)]
-            }
-        }
-    }
-
-    fn subscribe(&self, participant: &ParticipantId, track: &TrackId, wanted: bool) {
-        let publication = self
-            .room()
-            .remote_participants()
-            .into_values()
-            .find(|candidate| candidate.identity().as_str() == participant.as_str())
-            .and_then(|person| {
-                person
-                    .track_publications()
-                    .into_values()
-                    .find(|p| p.sid().as_str() == track.as_str())
-            });
-        if let Some(publication) = publication {
-            publication.set_subscribed(wanted);
-        }
-    }
-
-    /// Lets go of the room, which is of no use any more, and looks for a way back.
-    fn leave(&mut self, why: &'static str) -> Vec<RoomInput> {
-        if !self.coming_back.is_empty() {
-            return Vec::new();
-        }
-        self.work = JoinSet::new();
-        self.is_repairing = false;
-        let (room, door) = (self.room(), self.door.clone());
-        let called_off = self.called_off.subscribe();
-        let way_back = async move {
-            // First, or its own attempts to reconnect would throw us out again.
-            connect::leave(&room).await;
-            drop(room);
-            door.come_back(called_off).await
-        };
-        self.coming_back.spawn(way_back.in_current_span());
-        vec![RoomInput::Rejoining(why)]
-    }
-
-    fn on_back(&mut self, back: Back) -> Vec<RoomInput> {
-        let (room, events) = back.joined;
-        self.room.send_replace(Arc::new(room));
-        self.events = events;
-        // It was asked on the way in.
-        self.called_off.send_replace(false);
-        rpc::open(&self.room().local_participant(), &self.desk);
-        self.publish();
-        self.back = Some(RoomInput::Rejoined {
-            attempts: back.attempts,
-            away: back.away,
-        });
-        Vec::new()
-    }
-
-    fn on_pulse(&mut self) -> Vec<RoomInput> {
-        if !self.coming_back.is_empty() {
-            return vec![RoomInput::Pulse(pulse::Pulse::default())];
-        }
-        let room = self.room();
-        self.work
-            .spawn(async move { Some(RoomInput::Pulse(pulse::take(&room).await)) });
-        Vec::new()
-    }
 }

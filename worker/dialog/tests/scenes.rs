@@ -2,6 +2,7 @@
 
 mod addressing;
 mod answers_in_doubt;
+mod asked;
 mod audience;
 mod barge_in;
 mod chat;

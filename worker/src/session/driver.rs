@@ -22,21 +22,21 @@ use tokio::{
     task::{JoinError, JoinSet},
 };
 
-use super::{SessionEnd, SessionError, Stop, effects::Hands, meter, report::Tally, settings};
+use super::{SessionEnd, SessionError, Stop, effects::Hands, meter, report::Tally};
 use crate::{
-    agents::{Caller, Clips, Personal},
+    agents::{Clips, Personal},
     media::ingress::Speech,
     model::{LinkEvent, Usd, rotation::Rotation},
     room::{
-        audience::{Act, Audience, Person, TrackId},
+        audience::{Act, Audience, TrackId},
         events::RoomInput,
         rejoin::GiveUp,
     },
-    supervision::command::Command,
     telemetry::{event, latency::TurnClock},
     tooling::ToolEnded,
 };
 
+mod command;
 mod health;
 
 pub(super) use self::health::Watch;
@@ -294,60 +294,6 @@ impl Driver<'_> {
             RoomInput::Unsubscribed { participant, track } => {
                 self.deafen_track(&participant, &track);
             }
-        }
-    }
-
-    fn on_command(&mut self, caller: ParticipantId, command: Command) {
-        let reason = CloseReason::Commanded;
-        let ask = match command {
-            Command::End(None) => Ask::End(reason),
-            Command::End(Some(words)) => Ask::EndSaying { reason, words },
-            Command::Hear(wanted) => Ask::Hear(settings::hears(wanted)),
-            Command::Ptt { who, is_down } => {
-                let participant = who.map_or(caller, ParticipantId::new);
-                return self.tell(Input::Press {
-                    participant,
-                    is_down,
-                });
-            }
-            Command::Resume => Ask::GoOn,
-            Command::Rotate => return self.rotation.on_command(),
-            Command::Say(words) => Ask::Interject(words),
-            Command::Silence => Ask::Silence,
-            Command::Update {
-                instructions,
-                tools,
-            } => return self.update(instructions, tools),
-        };
-        self.tell(Input::Ask(ask));
-    }
-
-    fn update(&mut self, instructions: Option<String>, tools: Option<Vec<String>>) {
-        if let Some(tools) = tools {
-            self.hands.tools.equip(tools.clone());
-            self.tell(Input::Ask(Ask::Equip(tools)));
-        }
-        if let Some(instructions) = instructions {
-            self.is_instructed = true;
-            self.tell(Input::Ask(Ask::Instruct(instructions)));
-        }
-    }
-
-    /// Before the conversation hears of the first person, it knows what to say to them.
-    fn introduce(&mut self, person: &Person) {
-        let Some(personal) = self.personal.take_if(|_| person.is_heard()) else {
-            return;
-        };
-        let (instructions, greeting) = personal.about(&Caller {
-            name: person.name.clone(),
-            metadata: person.metadata.clone(),
-            attributes: person.attributes.clone(),
-        });
-        if !self.is_instructed {
-            self.tell(Input::Ask(Ask::Instruct(instructions)));
-        }
-        if let Some(greeting) = greeting {
-            self.tell(Input::Ask(Ask::Greet(greeting)));
         }
     }
 
