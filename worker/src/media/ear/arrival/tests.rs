@@ -2,6 +2,9 @@
 
 use super::*;
 
+mod orders;
+mod time_line;
+
 const PACKET: u32 = 960;
 const SPEECH: &[u8] = &[1; 60];
 const DTX: &[u8] = &[1; 1];
@@ -401,100 +404,6 @@ fn hole_is_filled_only_as_far_as_silence_did_not_do_it() {
 }
 
 #[test]
-fn turn_ends_on_time_when_the_sender_goes_quiet() {
-    for payload in [SPEECH, DTX] {
-        let mut track = Track::new();
-        (0..50).for_each(|n| track.even(n, 0, SPEECH));
-        // One packet every 400 ms from now on, or none at all.
-        if payload == DTX {
-            for n in [50_u32, 70, 90, 110] {
-                let place = u64::from((n - 50) / 20);
-                let at = millis(u64::from(n) * 20 + 20);
-                track.feed(at, 1_050 + place, (n * PACKET).wrapping_sub(9_600), DTX);
-            }
-        }
-        track.run_to(millis(3_000));
-        let ends = track.turn_ends(millis(500)).unwrap();
-        let real = millis(50 * 20 + 500);
-        assert!(
-            ends >= real && ends <= real + millis(20),
-            "{ends:?} for {real:?}"
-        );
-    }
-}
-
-#[test]
-fn muted_track_is_silent_in_real_time() {
-    let mut track = Track::new();
-    (0..50).for_each(|n| track.even(n, 0, SPEECH));
-    track.run_to(millis(1_000 + 60_000));
-    let silence: Vec<_> = track.repairs().iter().map(length).collect();
-    let total =
-        Duration::from_micros(silence.iter().map(|t| u64::from(*t)).sum::<u64>() * 1_000 / 48);
-    assert!(total.abs_diff(millis(60_000)) <= millis(40), "{total:?}");
-    assert!(silence.iter().all(|ticks| *ticks <= 180 * MILLI));
-    assert!(silence[1..].iter().all(|ticks| *ticks == PACKET));
-}
-
-#[test]
-fn silence_begins_with_the_subscription() {
-    let mut track = Track::new();
-    track.run_to(millis(1_001));
-    assert_eq!(track.delivered(), millis(1_000));
-}
-
-#[test]
-fn stall_loses_nothing_and_is_paid_back_in_the_next_silence() {
-    let mut track = Track::new();
-    (0..100).for_each(|n| track.even(n, 0, SPEECH));
-    for n in 100..115 {
-        let late = u64::from(114 - n) * 20;
-        track.even(n, late, SPEECH);
-    }
-    assert_eq!(track.decoded(), (0..115).collect::<Vec<_>>());
-    assert!(track.arrival.debt(track.now) > ticks(millis(200)));
-    let quiet_at = track.now + millis(1_000);
-    track.run_to(quiet_at - track.start);
-    assert_eq!(track.arrival.debt(track.now), 0);
-    assert!(track.delivered().abs_diff(track.now - track.start) <= millis(40));
-}
-
-#[test]
-fn debt_is_also_paid_from_decoded_silence_at_most_every_second_frame() {
-    let mut track = Track::new();
-    (0..100).for_each(|n| track.even(n, 0, SPEECH));
-    (100..115).for_each(|n| track.even(n, u64::from(114 - n) * 20, SPEECH));
-    let before = track.arrival.debt(track.now);
-    let dropped: Vec<_> = (0..6)
-        .map(|_| track.arrival.drops_quiet(track.now, 480))
-        .collect();
-    assert_eq!(dropped, [true, false, true, false, true, false]);
-    assert_eq!(track.arrival.debt(track.now), before - 3 * 480);
-}
-
-#[test]
-fn time_line_follows_real_time_whatever_the_senders_clock_does() {
-    for ppm in [-200_i64, 200] {
-        let mut track = Track::new();
-        // Half an hour: 4 s of speech, 6 s of nothing.
-        let at = |n: u64| millis(20).mul_f64(n as f64 / (1.0 + ppm as f64 * 1e-6));
-        let spoken = (0..90_000_u64).filter(|n| n % 500 < 200);
-        for (sequence, n) in (0..).zip(spoken) {
-            track.feed(at(n + 1), sequence, n as u32 * PACKET, SPEECH);
-            let real = track.now - track.start;
-            let apart = track.delivered().abs_diff(real);
-            assert!(apart <= millis(40), "{ppm} ppm: {apart:?} at {real:?}");
-        }
-        assert!(
-            track
-                .repairs()
-                .iter()
-                .all(|action| matches!(action, Action::Silence { .. }))
-        );
-    }
-}
-
-#[test]
 fn timestamps_may_wrap_in_mid_speech() {
     let mut track = Track::new();
     (0..40).for_each(|n| track.even(n, 0, SPEECH));
@@ -541,82 +450,4 @@ fn more_than_a_second_of_loss_is_not_concealed() {
             .iter()
             .any(|a| matches!(a, Action::Conceal { .. } | Action::Rebuild { .. }))
     );
-}
-
-/// Property: whatever the order inside the wait, the output is that of the stream in order.
-#[test]
-fn any_order_within_the_wait_gives_the_output_of_the_ordered_stream() {
-    for seed in 1..400 {
-        let mut state = seed;
-        let mut arrivals: Vec<(u64, u32)> = (0..120_u32)
-            .map(|n| (u64::from(n) * 20 + 20 + dice(&mut state) % 29, n))
-            .collect();
-        arrivals.sort_unstable();
-        let mut track = Track::new();
-        for (at, n) in arrivals {
-            track.run_to(millis(at));
-            // The wait itself is learned; here it is held at its start value.
-            track.arrival.wait = GapWait::new(track.now);
-            track.even(n, at - u64::from(n) * 20 - 20, SPEECH);
-        }
-        track.run_to(millis(120 * 20 + 55));
-        let first = track.decoded().first().copied().unwrap_or_default();
-        assert_eq!(
-            track.decoded(),
-            (first..120).collect::<Vec<_>>(),
-            "seed {seed}"
-        );
-        assert!(
-            first <= 2,
-            "seed {seed}: what came before the first packet is not waited for"
-        );
-        assert_eq!(track.repairs(), [], "seed {seed}");
-    }
-}
-
-/// Whatever comes, in whatever order: every deadline lies ahead once it was served, nothing is
-/// decoded twice, and the time line never runs away from real time.
-#[test]
-fn no_sequence_of_packets_upsets_the_time_line() {
-    for seed in 1..60 {
-        let mut state = seed * 7_919;
-        let mut track = Track::new();
-        let (mut sequence, mut timestamp) = (0_u64, 0_u32);
-        for _ in 0..400 {
-            let pause = [0, 1, 20, 20, 20, 45, 500, 2_500][dice(&mut state) as usize % 8];
-            let at = track.now - track.start + millis(pause);
-            let (back, ahead) = (dice(&mut state) % 12, dice(&mut state) % 4);
-            match dice(&mut state) % 16 {
-                0 => sequence = sequence.saturating_sub(back),
-                1 => sequence += ahead,
-                2 => sequence = dice(&mut state),
-                3 => timestamp = dice(&mut state) as u32,
-                4 => timestamp = timestamp.wrapping_add(back as u32 * 777),
-                _ => {}
-            }
-            let payload = if dice(&mut state).is_multiple_of(4) {
-                DTX
-            } else {
-                SPEECH
-            };
-            track.feed(at, sequence, timestamp, payload);
-            (sequence, timestamp) = (sequence + 1, timestamp.wrapping_add(PACKET));
-            let due = track.arrival.deadline(track.now);
-            assert!(due.is_some(), "seed {seed}: silence always comes");
-        }
-        track.run_to(track.now - track.start + millis(30_000));
-        let due = track.arrival.deadline(track.now);
-        assert!(due.is_some_and(|due| due >= track.now), "seed {seed}");
-        let behind = (track.now - track.start).saturating_sub(track.delivered());
-        assert!(
-            behind <= millis(60),
-            "seed {seed}: {behind:?} behind after a long pause"
-        );
-        let mut decoded = track.decoded_since_reset();
-        decoded.sort_unstable();
-        assert!(
-            decoded.windows(2).all(|pair| pair[0] != pair[1]),
-            "seed {seed}"
-        );
-    }
 }
