@@ -105,6 +105,10 @@ async fn talk(mut caller: Caller, who: usize, over: watch::Receiver<bool>) -> Ve
             said,
             answered,
         });
+        if answered.is_none() {
+            // A link that was made anew has a new track; who hears nobody does not talk on and on.
+            caller.agent_track(QUIET).await;
+        }
         while caller
             .first_packet_after(Instant::now(), QUIET)
             .await

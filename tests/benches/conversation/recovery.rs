@@ -26,8 +26,9 @@ use crate::{
 };
 
 const SESSIONS: usize = 20;
-/// Between two failures, wherever they strike: a conversation has time to heal before its next one.
-const PACE: Duration = Duration::from_millis(600);
+/// Between two failures that are made ready; about half of them strike, so that a conversation has ten
+/// seconds to heal before its next one.
+const PACE: Duration = Duration::from_millis(300);
 /// Looks at the record this often; it forgets after a minute and a half.
 const LOOK: Duration = Duration::from_millis(150);
 /// After the last failure.
@@ -53,18 +54,20 @@ pub(crate) async fn recover(livekit: &LivekitServer, wanted: usize) -> Result<Va
     let _worker = Worker::ready(&crowd::worker_for(SESSIONS, livekit, &model)).await;
     let mut watcher = Watcher::new();
     let crowd = Crowd::gather(livekit, SESSIONS).await?;
-    let mut struck = 0;
-    let mut last_struck = Instant::now();
-    while struck < wanted {
-        if model.is_disarmed() && last_struck.elapsed() >= PACE {
-            model.arm(fault(struck));
-            last_struck = Instant::now();
-            struck += 1;
-            if struck.is_multiple_of(50) {
-                crate::progress(&format!("{struck} of {wanted} failures"));
-            }
+    let (mut armed, mut told) = (0, 0);
+    let mut last_armed = Instant::now();
+    while watcher.struck < wanted {
+        // Not every one strikes: a connection that waits in reserve makes no responses.
+        if model.is_disarmed() && last_armed.elapsed() >= PACE {
+            model.arm(fault(armed));
+            last_armed = Instant::now();
+            armed += 1;
         }
         watcher.look(&model);
+        if watcher.struck / 50 > told {
+            told = watcher.struck / 50;
+            crate::progress(&format!("{} of {wanted} failures", watcher.struck));
+        }
         tokio::time::sleep(LOOK).await;
     }
     let turns = crowd.disperse().await;
@@ -73,13 +76,25 @@ pub(crate) async fn recover(livekit: &LivekitServer, wanted: usize) -> Result<Va
     Ok(watcher.report(turns.len()))
 }
 
+/// A failure that was not healed yet.
+struct Suffered {
+    kind: String,
+    since: Instant,
+    /// What the record shows of this conversation since then, by type.
+    meanwhile: BTreeMap<String, u64>,
+}
+
 /// Pairs failures with the next sound of the same conversation.
 struct Watcher {
     looked: Instant,
     /// Who talks over a connection.
     register: Register,
+    /// Failures so far.
+    struck: usize,
     /// Failures that nothing was heard after, by who suffers them.
-    open: HashMap<usize, (String, Instant)>,
+    open: HashMap<usize, Suffered>,
+    /// The one that took longest, and what the record holds of it.
+    slowest: Option<(Duration, Value)>,
     healed: BTreeMap<String, Figure>,
     /// Struck again before they healed: neither counts.
     doubled: u64,
@@ -91,7 +106,9 @@ impl Watcher {
         Self {
             looked: Instant::now(),
             register: Register::default(),
+            struck: 0,
             open: HashMap::new(),
+            slowest: None,
             healed: BTreeMap::new(),
             doubled: 0,
             words: 0,
@@ -112,6 +129,9 @@ impl Watcher {
         let Some(who) = self.register.who(record) else {
             return;
         };
+        if let Some(suffered) = self.open.get_mut(&who) {
+            *suffered.meanwhile.entry(record.kind.clone()).or_default() += 1;
+        }
         match record.kind.as_str() {
             AUDIO_DELTA => self.heal(who, record.at),
             DONE if event["response"]["status"] == "failed" => {
@@ -129,17 +149,37 @@ impl Watcher {
     }
 
     fn strike(&mut self, who: usize, kind: String, at: Instant) {
-        if self.open.insert(who, (kind, at)).is_some() {
+        self.struck += 1;
+        let suffered = Suffered {
+            kind,
+            since: at,
+            meanwhile: BTreeMap::new(),
+        };
+        if self.open.insert(who, suffered).is_some() {
             self.doubled += 1;
         }
     }
 
     fn heal(&mut self, who: usize, at: Instant) {
-        if let Some((kind, since)) = self.open.remove(&who) {
-            let figure = self.healed.entry(kind);
+        if let Some(suffered) = self.open.remove(&who) {
+            let took = at - suffered.since;
+            if self
+                .slowest
+                .as_ref()
+                .is_none_or(|(slowest, _)| took > *slowest)
+            {
+                let told = json!({
+                    "caller": who,
+                    "failure": suffered.kind,
+                    "meanwhile": suffered.meanwhile,
+                    "ms": milliseconds(took).round(),
+                });
+                self.slowest = Some((took, told));
+            }
+            let figure = self.healed.entry(suffered.kind);
             figure
                 .or_insert_with(|| Figure::new("heard_again_after", "ms", f64::NAN))
-                .push(milliseconds(at - since));
+                .push(milliseconds(took));
         }
     }
 
@@ -161,6 +201,8 @@ impl Watcher {
             "sessions": SESSIONS,
             "heard_again": rows.collect::<Vec<_>>(),
             "never_heard_again": self.open.len(),
+            "slowest": self.slowest.as_ref().map(|(_, told)| told),
+            "struck": self.struck,
             "struck_again_before": self.doubled,
             "sentences_said": said,
             "sentences_in_the_models_words": self.words,
