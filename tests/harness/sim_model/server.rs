@@ -238,7 +238,8 @@ impl Shared {
             if let Some(Value::String(text)) = event.get_mut(key)
                 && text.len() > 400
             {
-                *text = format!("({} characters)", text.len());
+                let unpadded = text.trim_end_matches('=');
+                *text = format!("({} characters)", unpadded.len());
             }
         }
         let kind = event["type"].as_str().unwrap_or_default().to_owned();

@@ -109,7 +109,7 @@ impl Addressing {
     }
 
     /// The agent answers.
-    pub(crate) fn is_heard(&mut self) {
+    pub(crate) fn settle(&mut self) {
         self.is_owed = false;
     }
 

@@ -106,7 +106,7 @@ impl Conversation {
     }
 
     /// An answer to all that was said has begun.
-    pub(crate) fn is_answered(&mut self) {
+    pub(crate) fn settle(&mut self) {
         for turn in &mut self.turns {
             turn.is_settled = true;
         }
@@ -429,7 +429,7 @@ mod tests {
         assert_eq!(conversation.replay().len(), 2, "the first is told as text");
 
         conversation.user_committed(&item(4));
-        conversation.is_answered();
+        conversation.settle();
         assert_eq!(conversation.take_unheard(), []);
     }
 }

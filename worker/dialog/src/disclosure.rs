@@ -44,7 +44,7 @@ impl Disclosure {
     }
 
     /// The model says it now.
-    pub(crate) fn is_said_by(&mut self, response: &ResponseId) {
+    pub(crate) fn begin(&mut self, response: &ResponseId) {
         self.by = Some(response.clone());
         self.heard.clear();
     }

@@ -62,12 +62,12 @@ impl Dialog {
     }
 
     /// Somebody has just spoken, and no model has made a turn of it.
-    pub(crate) fn is_waited_for(&mut self) {
+    pub(crate) fn keep_waiting(&mut self) {
         self.gap.is_spoken_into = true;
     }
 
     /// The model hears what was said meanwhile.
-    pub(crate) fn is_heard_again(&mut self) {
+    pub(crate) fn end_waiting(&mut self) {
         self.gap.is_spoken_into = false;
     }
 

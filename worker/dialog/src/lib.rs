@@ -374,7 +374,7 @@ impl Dialog {
 
     pub(crate) fn on_first_sound(&mut self, now: Instant, item: &model::ItemId) {
         self.conversation.agent_started(item);
-        self.addressing.is_heard();
+        self.addressing.settle();
         self.end_gap();
         let is_disclosure = self.disclosure.is_in(item, &self.playhead);
         if let Greeting::Wanted { since } = self.greeting

@@ -121,7 +121,7 @@ impl Dialog {
             .as_ref()
             .is_some_and(|r| r.purpose == Purpose::Disclosure);
         if is_disclosure {
-            self.disclosure.is_said_by(&response);
+            self.disclosure.begin(&response);
         }
         if let Some(forgotten) = self.responses.begin(now, response.clone(), request) {
             self.note_unexpected("response without end");
@@ -142,7 +142,7 @@ impl Dialog {
             self.user.answer(now);
         } else if !self.doubts_answer(&response) {
             if let Some(beside) = &mut self.beside {
-                beside.is_answered_by(&response);
+                beside.answer_by(&response);
             }
             self.own_answer(now);
         }
@@ -154,7 +154,7 @@ impl Dialog {
         self.timers.stop(Timer::TurnGrace);
         self.user.answer(now);
         if self.responses.is_answering() {
-            self.conversation.is_answered();
+            self.conversation.settle();
         }
     }
 
@@ -172,7 +172,7 @@ impl Dialog {
                         .set(Timer::Response, now + self.config.response_limit);
                 }
                 if is_first && live.is_answer() {
-                    self.conversation.is_answered();
+                    self.conversation.settle();
                 }
                 live.sees(item)
             }
@@ -348,7 +348,7 @@ impl Dialog {
             let is_first = !std::mem::replace(&mut live.has_content, true);
             live.last_sign = now;
             if is_first && live.is_answer() {
-                self.conversation.is_answered();
+                self.conversation.settle();
             }
         }
         let id = call.call.clone();

@@ -47,7 +47,7 @@ impl Link {
     }
 
     /// The model noticed what it heard again, or did not.
-    pub(crate) fn has_heard(&mut self) {
+    pub(crate) fn take_notice(&mut self) {
         self.unheard.clear();
     }
 
@@ -87,7 +87,7 @@ impl Dialog {
             self.on_link_down(now);
         }
         self.link.up = Some(capabilities);
-        self.is_heard_again();
+        self.end_waiting();
         // The first connection creates responses from the start, a later one only when told to.
         self.link.creates_now = self.link.lost.is_none() && self.link.creates_responses();
         self.update_anew();
@@ -138,7 +138,7 @@ impl Dialog {
 
     /// The model was told something again, and noticed nobody.
     pub(crate) fn on_overheard(&mut self) {
-        self.link.has_heard();
+        self.link.take_notice();
         if self.is_silenced || self.closing.is_some() || self.is_selective() {
             return self.note(Note::TurnUnanswered);
         }
@@ -244,7 +244,7 @@ impl Dialog {
         let left_open = self.user.disconnect();
         let is_open = matches!(left_open, Some(Some(_)));
         if left_open == Some(None) {
-            self.is_waited_for();
+            self.keep_waiting();
         }
         let is_in_doubt = self.addressing.disconnect();
         for item in self.conversation.take_unheard() {

@@ -108,11 +108,11 @@ pub(crate) struct Beside {
 }
 
 impl Beside {
-    pub(crate) fn is_committed_as(&mut self, item: &ItemId) {
+    pub(crate) fn commit_as(&mut self, item: &ItemId) {
         self.is_committed |= self.item == *item;
     }
 
-    pub(crate) fn is_answered_by(&mut self, response: &ResponseId) {
+    pub(crate) fn answer_by(&mut self, response: &ResponseId) {
         if self.is_committed {
             self.answer.get_or_insert_with(|| response.clone());
         }

@@ -129,7 +129,7 @@ impl Dialog {
     pub(crate) fn begin_turn(&mut self, began: Instant) {
         self.timers.stop(Timer::TurnGrace);
         self.timers.stop(Timer::Hearing);
-        self.link.has_heard();
+        self.link.take_notice();
         self.take_back_all();
         self.dismissed.expect_answer(false);
         if self.user.start(began) {
@@ -145,7 +145,7 @@ impl Dialog {
 
     pub(crate) fn on_committed(&mut self, now: Instant, item: &ItemId) {
         self.timers.stop(Timer::Commit);
-        self.link.has_heard();
+        self.link.take_notice();
         if self.presses.is_any_down() {
             // They go on: one answer will serve both.
             self.conversation.user_committed(item);
@@ -158,7 +158,7 @@ impl Dialog {
             return;
         }
         if let Some(beside) = &mut self.beside {
-            beside.is_committed_as(item);
+            beside.commit_as(item);
         }
         if let Some(names) = self.commit_turn(now, item) {
             self.label(&format!("The last message was spoken by {names}."));

@@ -151,7 +151,7 @@ impl Dialog {
 
     /// Nothing became of it: the key was touched, and nothing said.
     pub(crate) fn on_commit_overdue(&mut self) {
-        self.link.has_heard();
+        self.link.take_notice();
         self.user.disconnect();
         self.note(Note::TurnUnanswered);
     }

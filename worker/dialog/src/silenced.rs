@@ -24,7 +24,7 @@ impl Dialog {
         }
         self.stop_speaking(now);
         self.timers.stop(Timer::TurnGrace);
-        self.addressing.is_heard();
+        self.addressing.settle();
         if self.user.answer(now).is_some() {
             self.note(Note::TurnUnanswered);
         }
