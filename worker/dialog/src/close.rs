@@ -129,6 +129,7 @@ impl Dialog {
         let known = self.playhead.known();
         self.playhead.cut(&known, &mut shown);
         self.publish_all(shown);
+        self.close_disclosure();
         self.timers.stop_all();
         self.is_finished = true;
         self.outputs.push_back(Output::Finished(reason));

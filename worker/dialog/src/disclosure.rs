@@ -107,6 +107,13 @@ impl Dialog {
                 .is_some_and(|by| self.playhead.plays(by))
     }
 
+    /// The conversation is over; what was begun and not heard to its end is evidence, too.
+    pub(crate) fn close_disclosure(&mut self) {
+        if self.disclosure.is_due() && self.disclosure.attempts > 0 {
+            self.end_disclosure(false);
+        }
+    }
+
     fn end_disclosure(&mut self, is_whole: bool) {
         self.disclosure.sentence = None;
         let said = std::mem::take(&mut self.disclosure.heard);

@@ -78,9 +78,13 @@ impl Floor {
         self.wanted.push_back(request);
     }
 
-    /// Wants a response again that did not come, before all others.
-    pub(crate) fn want_again(&mut self, request: Request) {
+    /// Wants a response again that did not come, before all others. A reply answers then also what one
+    /// that waits was to answer.
+    pub(crate) fn want_again(&mut self, mut request: Request) {
         if request.purpose == Purpose::Reply {
+            let replies = self.wanted.iter().filter(|w| w.purpose == Purpose::Reply);
+            let last = replies.map(|reply| reply.turn).max().unwrap_or_default();
+            request.turn = request.turn.max(last);
             self.wanted
                 .retain(|waiting| waiting.purpose != Purpose::Reply);
         }
@@ -123,5 +127,20 @@ impl Floor {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.wanted.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_that_is_wanted_again_keeps_the_later_turn_that_waits() {
+        let mut floor = Floor::default();
+        floor.want(Request::reply(2));
+        floor.want_again(Request::reply(1));
+        floor.served_by(1);
+        assert_eq!(floor.next(), Some(Request::reply(2)));
+        assert!(floor.is_empty());
     }
 }

@@ -150,7 +150,11 @@ impl Dialog {
 
     /// The model answers the user's turn by itself.
     pub(crate) fn own_answer(&mut self, now: Instant) {
-        self.floor.served_by(self.user.number());
+        let turn = self.user.number();
+        self.floor.served_by(turn);
+        if let Some(live) = &mut self.responses.live {
+            live.serves = turn;
+        }
         self.timers.stop(Timer::TurnGrace);
         self.user.answer(now);
         if self.responses.is_answering() {
@@ -295,17 +299,16 @@ impl Dialog {
 
     /// The active response may already be the answer; if not, ours follows when it is done.
     fn wait_for_the_other(&mut self, request: Request) {
-        let is_model_s_own = self
-            .responses
-            .live
-            .as_ref()
-            .is_some_and(|l| l.request.is_none());
+        let live = self.responses.live.as_ref();
+        let own = live.filter(|live| live.request.is_none());
+        let served = own.map(|live| live.serves);
         if self.closing.is_some() && request.purpose != Purpose::Goodbye {
             return;
         }
         self.floor.want_again(request);
-        if is_model_s_own {
-            self.floor.served_by(self.user.number());
+        // A turn that ended after it had begun it knows nothing of.
+        if let Some(turn) = served {
+            self.floor.served_by(turn);
         }
     }
 

@@ -31,6 +31,8 @@ pub(crate) struct Live {
     pub(crate) id: ResponseId,
     /// Ours; `None` = the model created it by itself.
     pub(crate) request: Option<Request>,
+    /// The last turn of people that it answers; zero = none.
+    pub(crate) serves: u64,
     /// Nothing of it counts any more; it only occupies the model until it is done.
     pub(crate) is_cancelled: bool,
     /// Audio or a call arrived.
@@ -128,6 +130,7 @@ impl Responses {
         self.live = Some(Live {
             id,
             request,
+            serves: 0,
             is_cancelled: false,
             has_content: false,
             last_sign: now,

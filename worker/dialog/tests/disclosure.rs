@@ -1,8 +1,8 @@
 //! The sentence that the law wants said first.
 
-use dialog::{Config, input::Ask};
+use dialog::{Config, input::Ask, output::CloseReason};
 
-use crate::scene::{Scene, empty_scene};
+use crate::scene::{Scene, empty_scene, since};
 
 const SENTENCE: &str = "You are talking to a machine.";
 
@@ -292,5 +292,24 @@ fn an_agent_that_is_silenced_says_it_when_it_may_speak_again() {
     4.25                                                  LISTENING
     4.25                          > turns: model creates = true
     4.26                                                  is silent
+    "#);
+}
+
+#[test]
+fn who_leaves_in_the_middle_of_it_leaves_a_note() {
+    let lanes = law_abiding_with(None)
+        .model_will_say(SENTENCE, 3.0)
+        .leaves(1.5, "ann")
+        .asked(2.0, Ask::Close(CloseReason::Removed))
+        .until(3.0);
+    insta::assert_snapshot!(since(&lanes, 1.0), @r#"
+    1.01                          < done r1 Completed
+    1.50  ann leaves
+    1.50  ear of ann: closed
+    2.00  asked: Close(Removed)
+    2.00                                                  flush all
+    2.00                                                  said a1 "You are talking" -- cut
+    2.00                                                  (Disclosed { said: "You are talking", is_whole: false })
+    2.00                                                  FINISHED Removed
     "#);
 }
