@@ -130,8 +130,12 @@ impl Dialog {
         is_deleted: bool,
         (from, to): (Instant, Instant),
     ) {
-        self.yield_floor(now);
-        self.drop_greeting();
+        if !self.is_protected() {
+            self.yield_floor(now);
+        }
+        if !self.is_greeting_protected() {
+            self.drop_greeting();
+        }
         let speakers = self.speakers_between(from, to);
         if let Some(speaker) = speakers.first() {
             self.user.set_speaker(id, speaker);

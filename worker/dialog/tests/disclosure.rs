@@ -313,3 +313,32 @@ fn who_leaves_in_the_middle_of_it_leaves_a_note() {
     2.00                                                  FINISHED Removed
     "#);
 }
+
+#[test]
+fn who_was_taken_for_an_echo_at_first_does_not_interrupt_it_either() {
+    let lanes = law_abiding_with(None)
+        .model_will_say(SENTENCE, 3.0)
+        .ear_hears_agent("ann", 0.5, 0.9)
+        .model_hears_speech(0.6, 1.4)
+        .ear_hears("ann", 1.0, 1.4)
+        .transcript(1.9, "u1", "I would like apples.")
+        .model_will_say("Which ones?", 0.5)
+        .until(5.0);
+    insta::assert_snapshot!(since(&lanes, 0.3), @r#"
+    0.60  speaks u1
+    0.90                                                  (Echoed)
+    1.01                          < done r1 Completed
+    1.70  turn u1
+    1.90  ann: "I would like apples."
+    1.90                          > create ask-2
+    1.96                          < created r2 for ask-2
+    2.31                          < done r2 Completed
+    3.25                                                  said a1 "You are talking to a machine."
+    3.25                                                  (Disclosed { said: "You are talking to a machine.", is_whole: true })
+    3.25                          > turns: model creates = true
+    3.26                                                  is heard: a2
+    3.75                                                  said a2 "Which ones?"
+    3.75                                                  LISTENING
+    3.76                                                  is silent
+    "#);
+}
