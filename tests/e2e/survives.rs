@@ -110,6 +110,7 @@ async fn media_that_are_away_for_ten_seconds_come_back_and_the_log_says_why_they
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "half a minute: `cargo xtask nightly stories`"]
 async fn a_nat_that_forgets_everybody_ends_no_call() {
     let (stack, relay) = Stack::relayed(Impairment::default(), |settings| settings).await;
     let (ann, agent) = greeted(&stack, "ann", "kitchen").await;
@@ -160,6 +161,7 @@ async fn sound_goes_on_both_ways_while_the_signal_connection_is_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "half a minute: `cargo xtask nightly stories`"]
 async fn a_worker_cut_off_from_everything_for_ten_seconds_comes_back() {
     let (stack, wire, relay) = wired().await;
     let (ann, agent) = greeted(&stack, "ann", "kitchen").await;
@@ -200,6 +202,7 @@ async fn a_room_that_was_given_up_is_joined_again_and_the_conversation_goes_on()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "half a minute: `cargo xtask nightly stories`"]
 async fn a_room_that_is_gone_is_not_made_anew() {
     let (stack, wire, _relay) = wired().await;
     let (ann, _) = greeted(&stack, "ann", "kitchen").await;

@@ -40,6 +40,7 @@ const NIGHTLY: &[Step] = &[
     ("parity", parity::parity),
     ("interop", || interop::interop(&[])),
     ("heal", || heal::heal(&[])),
+    ("stories", stories),
     ("churn", churn),
     ("unpatched", google),
     ("interruptions", interruptions),
@@ -203,6 +204,14 @@ fn docs() -> Result<(), Failure> {
 
 fn unit() -> Result<(), Failure> {
     run(cargo::cargo("test").arg("--workspace"))
+}
+
+/// The end-to-end stories that wait for half a minute each.
+fn stories() -> Result<(), Failure> {
+    e2e::prepare()?;
+    verdict("stories", || {
+        run(to_stderr(e2e::harness("e2e").arg("--ignored")))
+    })
 }
 
 /// 500 people come and go; memory stays flat.
