@@ -30,6 +30,7 @@ const MOST_GIVEN_UP: usize = 32;
 const EARLIER: &str = "This was said earlier, in short. It has been answered:";
 const RESUMED: &str = "The connection was interrupted and is back. Carry on where the \
                        conversation stopped. Do not greet again.";
+const BEFORE: &str = "The person wrote or showed this before you came.";
 const MOVED: &str =
     "This conversation is under way. Carry on where it stopped. Do not greet again.";
 /// For a new connection that heard nothing of it either.
@@ -183,9 +184,9 @@ impl Conversation {
         self.retell(MOVED)
     }
 
-    /// What was typed or shown before there was a connection at all.
-    pub(crate) fn so_far(&self) -> Vec<NewItem> {
-        self.turns.iter().filter_map(Turn::to_item).collect()
+    /// The same, for the first connection: of what was typed or shown before it.
+    pub(crate) fn so_far(&mut self) -> Vec<NewItem> {
+        self.retell(BEFORE)
     }
 
     /// The words of the last user turn are still to come.

@@ -95,8 +95,10 @@ impl Dialog {
             self.begin_turn(now);
         }
         let Some(lost) = self.link.lost.take() else {
-            let items = self.conversation.so_far();
-            self.tell(items);
+            if !self.conversation.is_empty() {
+                let items = self.conversation.so_far();
+                self.tell(items);
+            }
             self.commit_what_waits(now);
             return;
         };

@@ -2,7 +2,7 @@
 
 use dialog::input::Ask;
 
-use crate::scene::scene;
+use crate::scene::{empty_scene, scene};
 
 #[test]
 fn a_typed_line_is_answered() {
@@ -186,4 +186,18 @@ fn the_world_may_ask_the_agent_to_say_something() {
     4.02                                                  LISTENING
     4.03                                                  is silent
     "#);
+}
+
+#[test]
+fn however_much_is_typed_before_the_model_is_there_it_is_told_in_few_orders() {
+    let silent_model = empty_scene(Default::default())
+        .joins(0.0, "ann")
+        .room_ready(0.0);
+    let typing = (0..60).fold(silent_model, |scene, n| {
+        scene.types(0.1 + f64::from(n) / 10.0, "ann", &format!("Line {n}"))
+    });
+    let lanes = typing.link_up(7.0).until(7.02);
+    let told = lanes.matches("> item").count();
+    assert!((2..=16).contains(&told), "{told} items: {lanes}");
+    assert!(lanes.contains("> item user \"Line 59\""), "{lanes}");
 }

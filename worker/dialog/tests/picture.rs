@@ -119,6 +119,7 @@ fn what_is_typed_and_shown_before_the_model_is_there_reaches_it() {
     1.70                                                  (GapCovered)
     1.70                                                  clip OneMoment
     2.00                          link up
+    2.00                          > item system "The person wrote or showed this before you came."
     2.00                          > item picture_1
     2.00                          > item user "What is this?"
     2.00                          > create ask-1
