@@ -130,12 +130,7 @@ impl Dialog {
         is_deleted: bool,
         (from, to): (Instant, Instant),
     ) {
-        if !self.is_protected() {
-            self.yield_floor(now);
-        }
-        if !self.is_greeting_protected() {
-            self.drop_greeting();
-        }
+        self.give_floor(now);
         let speakers = self.speakers_between(from, to);
         if let Some(speaker) = speakers.first() {
             self.user.set_speaker(id, speaker);

@@ -33,7 +33,17 @@ impl Dialog {
         self.is_greeting_protected() || self.is_disclosing()
     }
 
-    pub(crate) fn is_greeting_protected(&self) -> bool {
+    /// Somebody wants the floor and gets it, unless nobody may have it.
+    pub(crate) fn give_floor(&mut self, now: Instant) {
+        if !self.is_protected() {
+            self.yield_floor(now);
+        }
+        if !self.is_greeting_protected() {
+            self.drop_greeting();
+        }
+    }
+
+    fn is_greeting_protected(&self) -> bool {
         let greeting = self.greeted_by.as_ref();
         let is_greeting = matches!(self.greeting, Greeting::Wanted { .. })
             || greeting.is_some_and(|response| self.playhead.plays(response));

@@ -86,9 +86,8 @@ impl Dialog {
         }
         self.heard_from_caller();
         let is_meant = self.addressing.is_meant(&text);
-        if is_meant && !self.is_protected() {
-            self.yield_floor(now);
-            self.drop_greeting();
+        if is_meant {
+            self.give_floor(now);
         }
         let text = if self.audience.is_shared() {
             format!("{} types: {text}", self.audience.label(participant))
@@ -115,12 +114,7 @@ impl Dialog {
         if self.doubts_start(now, item) {
             return;
         }
-        if !self.is_protected() {
-            self.yield_floor(now);
-        }
-        if !self.is_greeting_protected() {
-            self.drop_greeting();
-        }
+        self.give_floor(now);
         self.heard_item = Some(item.clone());
         self.begin_turn(now);
     }
