@@ -33,12 +33,10 @@ async fn malformed_frames_of_the_model_do_not_end_the_call() {
 async fn malformed_frames_on_the_agent_socket_cost_no_registration() {
     const FRAMES: usize = 2_000;
     let livekit = LivekitServer::start().await;
-    let model = simulated_model(Script::default()).await;
     let wire = FrameWire::to(livekit.address(), "/agent")
         .await
         .expect("a free port");
-    let settings = Settings::new(&format!("ws://{}", wire.address()), &model.url());
-    let worker = Worker::ready(&settings).await;
+    let stack = Stack::through(livekit, wire.address()).await;
     for payload in nonsense::payloads(5, FRAMES) {
         wire.tell(0, payload);
     }
@@ -47,11 +45,6 @@ async fn malformed_frames_on_the_agent_socket_cost_no_registration() {
         expect(waiting == 0, format!("{waiting} frames wait"))
     })
     .await;
-    let stack = Stack {
-        worker,
-        model,
-        livekit,
-    };
     let (ann, _) = greeted(&stack, "ann", "kitchen").await;
     let said = ann.say("caller-train").await;
     let answer = ann.hears("agent-you-said", said.ended, SOON).await;

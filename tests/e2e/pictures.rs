@@ -11,7 +11,7 @@ use tests::{
 
 use crate::story::{LATER, SOON, greeted, says};
 
-/// One white pixel, and enough behind it to need many pieces on the way.
+/// What begins like a JPEG, and is long enough to need many pieces on the way.
 fn photograph() -> Vec<u8> {
     let mut file = vec![0xff, 0xd8, 0xff, 0xe0];
     file.extend((0..200_000_u32).map(|n| (n % 251) as u8));

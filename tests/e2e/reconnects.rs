@@ -9,7 +9,7 @@ use tests::{
     sim_model::{Fault, Handshake, Script, Side},
     stack::{Stack, simulated_model},
     voice::silence,
-    worker::{MODEL_KEY, Settings, Worker},
+    worker::MODEL_KEY,
 };
 
 use crate::story::{LATER, SOON, greeted, job_over};
@@ -210,15 +210,8 @@ async fn an_expired_session_is_replaced() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_between_worker_and_server_is_repaired_and_the_call_goes_on() {
     let livekit = LivekitServer::start().await;
-    let model = simulated_model(Script::default()).await;
     let wire = Wire::to(livekit.address()).await.expect("a free port");
-    let settings = Settings::new(&format!("ws://{}", wire.address()), &model.url());
-    let worker = Worker::ready(&settings).await;
-    let stack = Stack {
-        worker,
-        model,
-        livekit,
-    };
+    let stack = Stack::through(livekit, wire.address()).await;
     let (ann, agent) = greeted(&stack, "ann", "kitchen").await;
 
     wire.take_down();

@@ -12,10 +12,8 @@ use tests::{
     eventually::{eventually, expect},
     faults::frames::FrameWire,
     livekit_server::{LivekitServer, Pass},
-    sim_model::Script,
-    stack::{Stack, simulated_model},
+    stack::Stack,
     user::User,
-    worker::{Settings, Worker},
 };
 
 use crate::story::{LATER, SOON, greeted};
@@ -39,17 +37,10 @@ const OF_TOMORROW: i32 = 60;
 /// A stack in which the server's signals to our agents can be told something; room by room.
 async fn prompted() -> (Stack, FrameWire) {
     let livekit = LivekitServer::start().await;
-    let model = simulated_model(Script::default()).await;
     let wire = FrameWire::to(livekit.address(), "/rtc")
         .await
         .expect("a free port");
-    let settings = Settings::new(&format!("ws://{}", wire.address()), &model.url());
-    let worker = Worker::ready(&settings).await;
-    let stack = Stack {
-        worker,
-        model,
-        livekit,
-    };
+    let stack = Stack::through(livekit, wire.address()).await;
     (stack, wire)
 }
 

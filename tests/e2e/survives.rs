@@ -23,15 +23,8 @@ const MUCH_LATER: Duration = Duration::from_secs(90);
 /// A stack whose worker reaches the server over a wire, and everybody's media over a relay.
 async fn wired() -> (Stack, Wire, UdpRelay) {
     let (livekit, relay) = LivekitServer::relayed(Impairment::default()).await;
-    let model = simulated_model(Script::default()).await;
     let wire = Wire::to(livekit.address()).await.expect("a free port");
-    let settings = Settings::new(&format!("ws://{}", wire.address()), &model.url());
-    let worker = Worker::ready(&settings).await;
-    let stack = Stack {
-        worker,
-        model,
-        livekit,
-    };
+    let stack = Stack::through(livekit, wire.address()).await;
     (stack, wire, relay)
 }
 

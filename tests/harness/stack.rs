@@ -45,6 +45,21 @@ impl Stack {
         }
     }
 
+    /// The same with a worker that reaches this server at another address.
+    ///
+    /// # Panics
+    /// When a part does not start.
+    pub async fn through(livekit: LivekitServer, address: SocketAddr) -> Self {
+        let model = simulated_model(Script::default()).await;
+        let settings = Settings::new(&format!("ws://{address}"), &model.url());
+        let worker = Worker::ready(&settings).await;
+        Self {
+            worker,
+            model,
+            livekit,
+        }
+    }
+
     /// The same with a relay between everybody and the server's media port.
     ///
     /// # Panics
