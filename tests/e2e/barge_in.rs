@@ -50,7 +50,13 @@ async fn a_caller_who_interrupts_silences_the_agent_and_gets_an_answer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_models_memory_is_cut_at_what_was_heard() {
-    let stack = Stack::start().await;
+    // Far faster than speech, so that the response is over when it is interrupted: what is over is cut
+    // and not cancelled, and a cancel that crosses its end on the way would rightly be refused.
+    let script = Script {
+        pace: 20.0,
+        ..Script::default()
+    };
+    let stack = Stack::with(script, |settings| settings).await;
     let (ann, _) = greeted(&stack, "ann", "kitchen").await;
     let asked = ann.say("caller-count").await;
     let first = ann.hears("agent-one", asked.ended, SOON).await;
@@ -81,6 +87,7 @@ async fn the_models_memory_is_cut_at_what_was_heard() {
         reported + between > heard && reported < heard + pauses + between,
         "heard {heard:?}, reported {reported:?}"
     );
+    assert_eq!(stack.model.events(Side::Client, "response.cancel").len(), 0);
     let refusals = stack.model.events(Side::Server, "error");
     assert!(refusals.is_empty(), "{:?}", refusals.first());
 }

@@ -8,7 +8,7 @@ use tests::{
     ears,
     eventually::{eventually, expect},
     livekit_server::Pass,
-    sim_model::Side,
+    sim_model::{Script, Side},
     stack::Stack,
     user::User,
     worker,
@@ -64,7 +64,12 @@ async fn nobody_commands_an_agent_without_a_grant_for_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_does_what_the_holder_of_a_grant_asks() {
-    let stack = Stack::start().await;
+    // Little faster than speech, so that a response is surely running when it is silenced.
+    let script = Script {
+        pace: 1.2,
+        ..Script::default()
+    };
+    let stack = Stack::with(script, |settings| settings).await;
     let (ann, agent) = greeted(&stack, "ann", "kitchen").await;
     let grant = grant(
         &stack,
