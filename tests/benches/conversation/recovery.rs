@@ -29,6 +29,8 @@ const SESSIONS: usize = 20;
 /// Between two failures that are made ready; about half of them strike, so that a conversation has ten
 /// seconds to heal before its next one.
 const PACE: Duration = Duration::from_millis(300);
+/// So many are made ready for each that strikes, at most: about two are needed.
+const ARMED_FOR_ONE: usize = 5;
 /// Looks at the record this often; it forgets after a minute and a half.
 const LOOK: Duration = Duration::from_millis(150);
 /// After the last failure.
@@ -56,7 +58,7 @@ pub(crate) async fn recover(livekit: &LivekitServer, wanted: usize) -> Result<Va
     let crowd = Crowd::gather(livekit, SESSIONS).await?;
     let (mut armed, mut told) = (0, 0);
     let mut last_armed = Instant::now();
-    while watcher.struck < wanted {
+    while watcher.struck < wanted && armed < wanted * ARMED_FOR_ONE {
         // Not every one strikes: a connection that waits in reserve makes no responses.
         if model.is_disarmed() && last_armed.elapsed() >= PACE {
             model.arm(fault(armed));
