@@ -71,7 +71,7 @@ pub struct Definition {
     /// Which turns the agent answers. Default: `everything`.
     #[serde(default)]
     pub answers: Answers,
-    /// What people call the agent, for `answers = "named"`; may hold variables. Letter case and punctuation
+    /// What people call the agent, for `answers = "named"` and `"asked"`; may hold variables. Letter case and punctuation
     /// do not count. Default: the name of this definition.
     #[serde(default)]
     pub names: Vec<String>,
