@@ -31,6 +31,7 @@ pub mod network;
 pub mod nonsense;
 pub mod scrape;
 pub mod sim_model;
+pub mod sounds;
 pub mod stack;
 pub mod user;
 pub mod voice;

@@ -23,6 +23,7 @@ mod caller;
 mod crowd;
 mod figures;
 mod flood;
+mod interruptions;
 mod recovery;
 mod rotations;
 mod turns;
@@ -109,8 +110,9 @@ async fn quick(livekit: &LivekitServer, turns: usize) -> Result<Value> {
 
 /// Everything that is promised of a conversation, in half an hour; or one part of it.
 async fn conversation(livekit: &LivekitServer, turns: usize) -> Result<Value> {
-    let (faults, rotations) = (wanted("--faults"), wanted("--rotations"));
-    let is_whole = faults.is_none() && rotations.is_none();
+    let parts_of = ["--faults", "--rotations", "--interruptions"];
+    let [faults, rotations, interruptions] = parts_of.map(wanted);
+    let is_whole = [faults, rotations, interruptions] == [None; 3];
     let mut parts = serde_json::Map::new();
     if is_whole {
         let mut report = Report::default();
@@ -125,6 +127,11 @@ async fn conversation(livekit: &LivekitServer, turns: usize) -> Result<Value> {
         progress("rotations");
         let found = rotations::rotate(livekit, wanted).await?;
         parts.insert("rotations".to_owned(), found);
+    }
+    if let Some(wanted) = interruptions.or_else(|| is_whole.then_some(20)) {
+        progress("interruptions");
+        let found = interruptions::interrupt(livekit, wanted).await?;
+        parts.insert("interruptions".to_owned(), found);
     }
     if let Some(wanted) = faults.or_else(|| is_whole.then_some(1_000)) {
         progress("failures");

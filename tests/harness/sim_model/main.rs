@@ -64,6 +64,7 @@ impl Arguments {
                 .map_or(Handshake::Accept, Handshake::Refuse),
             refused_keys: self.refuse_key.clone(),
             always: self.fault(),
+            ..Script::default()
         }
     }
 

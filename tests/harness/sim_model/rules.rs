@@ -287,7 +287,7 @@ impl Rules {
             "role": "user", "status": "completed",
             "content": [{"type": "input_audio", "transcript": null}]}),
         );
-        item.words = voice::words_of(&pcm);
+        item.words = voice::words_of(&pcm, self.script.strangers_say.as_deref());
         item.pcm = pcm;
         let json = item.json.clone();
         let previous = self.items.push(item);

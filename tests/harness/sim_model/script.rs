@@ -11,6 +11,8 @@ pub struct Script {
     pub pace: f32,
     /// From the end of a user turn to its transcript.
     pub transcribe_after: Duration,
+    /// The transcript of what is no known sentence; `None` = a note of its length.
+    pub strangers_say: Option<String>,
     /// A connection ends with `session_expired` after this long.
     pub expire_after: Duration,
     /// How the upgrade is answered.
@@ -28,6 +30,7 @@ impl Default for Script {
             reply_after: Duration::from_millis(250),
             pace: 4.0,
             transcribe_after: Duration::from_millis(150),
+            strangers_say: None,
             expire_after: Duration::from_secs(3_600),
             handshake: Handshake::Accept,
             refused_keys: Vec::new(),

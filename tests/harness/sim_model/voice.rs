@@ -74,7 +74,7 @@ pub(super) fn count_to_twenty() -> Speech {
 }
 
 /// What a recording says: the words of a known sentence, else how long it is.
-pub(super) fn words_of(pcm: &[i16]) -> String {
+pub(super) fn words_of(pcm: &[i16], strangers_say: Option<&str>) -> String {
     let trimmed = trim(pcm);
     let margin = vec![0; samples_in(Duration::from_millis(200))];
     let known = (trimmed.len() <= samples_in(LONGEST_KNOWN)).then(|| {
@@ -82,9 +82,10 @@ pub(super) fn words_of(pcm: &[i16]) -> String {
         let stretched = || clips::of_callers().find_map(|clip| ears::find_stretched(&padded, clip));
         ears::best_of(&padded, clips::of_callers()).or_else(stretched)
     });
-    match known.flatten() {
-        Some(heard) => clips::clip(heard.name).words.to_owned(),
-        None => format!(
+    match (known.flatten(), strangers_say) {
+        (Some(heard), _) => clips::clip(heard.name).words.to_owned(),
+        (None, Some(words)) => words.to_owned(),
+        (None, None) => format!(
             "(speech, {:.1} s)",
             duration_of(trimmed.len()).as_secs_f32()
         ),
@@ -195,7 +196,7 @@ mod tests {
     fn a_known_sentence_is_transcribed_and_any_other_sound_is_measured() {
         for clip in clips::of_callers() {
             let turn = [vec![0; 7_200], clip.pcm.clone(), vec![0; 12_000]].concat();
-            assert_eq!(words_of(&turn), clip.words);
+            assert_eq!(words_of(&turn, None), clip.words);
         }
         let stranger = [
             vec![0; 7_200],
@@ -203,8 +204,9 @@ mod tests {
             vec![0; 9_000],
         ]
         .concat();
-        assert_eq!(words_of(&stranger), "(speech, 2.2 s)");
-        assert_eq!(words_of(&[0; 48_000]), "(speech, 0.0 s)");
+        assert_eq!(words_of(&stranger, None), "(speech, 2.2 s)");
+        assert_eq!(words_of(&stranger, Some("Mm.")), "Mm.");
+        assert_eq!(words_of(&[0; 48_000], None), "(speech, 0.0 s)");
     }
 
     #[test]

@@ -2,16 +2,8 @@
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
-/// Sample `n` at 24 kHz of a voice of 130 Hz with one formant, in four syllables a second.
-pub(crate) fn voice(n: usize) -> i16 {
-    let angle = n as f64 / 24_000.0 * std::f64::consts::TAU;
-    let pitch = 130.0 + 10.0 * (angle * 2.0).sin();
-    let overtones = (1..24).map(f64::from).map(|k| {
-        let formant = 1.0 / (1.0 + ((k * pitch - 600.0) / 400.0).powi(2));
-        (angle * pitch * k).sin() * (formant + 0.05)
-    });
-    (overtones.sum::<f64>() * 4_000.0 * (1.0 + 0.6 * (angle * 4.0).sin())) as i16
-}
+/// A voice of 130 Hz, sample by sample.
+pub(crate) use tests::voice::babble as voice;
 
 /// So many samples of somebody who chats: syllables of chance, by a seed.
 pub(crate) fn chatter(seed: u64, count: usize) -> Vec<i16> {

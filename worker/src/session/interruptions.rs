@@ -7,7 +7,6 @@
 
 use std::{
     collections::VecDeque,
-    f64::consts::TAU,
     time::{Duration, Instant},
 };
 
@@ -18,7 +17,7 @@ use dialog::{
     output::{Gate, PlayoutOrder},
     speaker::{ParticipantId, Role},
 };
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use tests::sounds::{Kind, Sound};
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::media::{
@@ -26,141 +25,15 @@ use crate::media::{
     echo::OwnVoice,
     ingress::Ingress,
     tap::Tap,
-    test_voice::{Microphone, chatter, voice},
+    test_voice::{Microphone, chatter},
 };
 
 /// Sounds of each kind, unless `INTERRUPTION_SOUNDS` says otherwise.
 const SOUNDS: u64 = 40;
-const RATE: f64 = 24_000.0;
 const PACKET: Duration = Duration::from_millis(20);
 /// Silence before and after a sound.
 const BEFORE: usize = 15;
 const AFTER: usize = 150;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Command,
-    Company,
-    Cough,
-    Door,
-    Music,
-}
-
-/// One sound and the words a transcriber finds in it.
-struct Sound {
-    pcm: Vec<i16>,
-    words: &'static str,
-}
-
-impl Kind {
-    fn make(self, seed: u64) -> Sound {
-        // Other seeds than any that was listened to.
-        let mut rng = StdRng::seed_from_u64(0x5eed_0000 + seed * 8 + self as u64);
-        let level = rng.random_range(0.15..0.9);
-        let (pcm, words) = match self {
-            Self::Command => {
-                let all = ["Stop.", "Wait!", "No.", "Stop it.", "Hold on.", "Enough."];
-                (
-                    speech(&mut rng, 0.25..0.7),
-                    all[rng.random_range(0..all.len())],
-                )
-            }
-            Self::Company => {
-                let all = [
-                    "Mm-hm.", "Mhm", "Uh-huh.", "Mm.", "Yeah.", "Okay.", "I see.",
-                ];
-                (
-                    speech(&mut rng, 0.2..0.6),
-                    all[rng.random_range(0..all.len())],
-                )
-            }
-            Self::Cough => (cough(&mut rng), ""),
-            Self::Door => (door(&mut rng), ""),
-            Self::Music => (music(&mut rng), ""),
-        };
-        let peak = pcm
-            .iter()
-            .fold(1e-9, |peak: f64, sample| peak.max(sample.abs()));
-        let scaled = pcm
-            .iter()
-            .map(|sample| (sample / peak * level * 20_000.0) as i16);
-        Sound {
-            pcm: scaled.collect(),
-            words,
-        }
-    }
-}
-
-fn samples(seconds: f64) -> usize {
-    (seconds * RATE) as usize
-}
-
-/// A piece of the test voice at another pitch, with a soft beginning and end.
-fn speech(rng: &mut StdRng, seconds: std::ops::Range<f64>) -> Vec<f64> {
-    let length = samples(rng.random_range(seconds));
-    let (pace, from) = (rng.random_range(0.8..1.7), rng.random_range(0..240_000));
-    let sample = |n: usize| {
-        let edge = n.min(length - n) as f64 / samples(0.02) as f64;
-        f64::from(voice(from + (n as f64 * pace) as usize)) * edge.min(1.0)
-    };
-    (0..length).map(sample).collect()
-}
-
-fn noise(rng: &mut StdRng, length: usize, smooth: f64) -> Vec<f64> {
-    let mut last = 0.0;
-    let next = |_| {
-        last += (rng.random_range(-1.0..1.0) - last) * smooth;
-        last
-    };
-    (0..length).map(next).collect()
-}
-
-/// One to three bursts of noise that begin hard and fade, a voiced tail under some of them.
-fn cough(rng: &mut StdRng) -> Vec<f64> {
-    let mut pcm = Vec::new();
-    for _ in 0..rng.random_range(1..=3) {
-        let length = samples(rng.random_range(0.08..0.22));
-        let (smooth, voiced) = (rng.random_range(0.2..0.8), rng.random_range(0.0..0.5));
-        let hiss = noise(rng, length, smooth);
-        let fall = rng.random_range(3.0..7.0);
-        pcm.extend(hiss.iter().enumerate().map(|(n, hiss)| {
-            let along = n as f64 / length as f64;
-            let tone = f64::from(voice(n)) / 10_000.0 * voiced * along;
-            (hiss + tone) * (-fall * along).exp()
-        }));
-        pcm.resize(pcm.len() + samples(rng.random_range(0.03..0.1)), 0.0);
-    }
-    pcm
-}
-
-/// A thump of low tones and a short clatter.
-fn door(rng: &mut StdRng) -> Vec<f64> {
-    let length = samples(rng.random_range(0.15..0.5));
-    let (low, fall) = (rng.random_range(40.0..110.0), rng.random_range(6.0..18.0));
-    let clatter = noise(rng, length, 0.6);
-    let sample = |n: usize| {
-        let t = n as f64 / RATE;
-        (t * TAU * low).sin() * (-fall * t).exp() + clatter[n] * 0.7 * (-60.0 * t).exp()
-    };
-    (0..length).map(sample).collect()
-}
-
-/// A few notes of three tones each.
-fn music(rng: &mut StdRng) -> Vec<f64> {
-    let mut pcm = Vec::new();
-    let notes = rng.random_range(1..=3);
-    for _ in 0..notes {
-        let root = 220.0 * 2f64.powf(f64::from(rng.random_range(0..24)) / 12.0);
-        let length = samples(rng.random_range(0.15..0.3));
-        let third = if rng.random_bool(0.5) { 1.25 } else { 1.2 };
-        pcm.extend((0..length).map(|n| {
-            let t = n as f64 / RATE;
-            let tones = [1.0, third, 1.5].map(|up| (t * TAU * root * up).sin());
-            tones.iter().sum::<f64>() * (-4.0 * t).exp()
-        }));
-    }
-    pcm
-}
 
 /// What the agent did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
