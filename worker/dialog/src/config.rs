@@ -35,8 +35,12 @@ pub struct Config {
     /// A response that shows no sign of life for this long is given up. 15 s: a slow first token of
     /// a loaded provider is still waited for.
     pub response_limit: Duration,
-    /// Pause before a failed response is asked for once more. 1 s: most rate limits heal by then.
+    /// Pause before a failed response is asked for the second time, and the first time if it was a rate
+    /// limit. 1 s: most of them heal by then.
     pub retry_delay: Duration,
+    /// Pause before any other failed response is asked for again. 100 ms: a fault of one machine of the
+    /// provider is over, and nobody noticed.
+    pub retry_soon: Duration,
     /// People mark their turns by hand: they are heard while they press, and answered when they let go.
     pub presses_to_talk: bool,
     /// What is done about a caller who says nothing; `None` = nothing, for as long as they stay.
@@ -62,6 +66,7 @@ impl Default for Config {
             response_grace: Duration::from_millis(700),
             response_limit: Duration::from_secs(15),
             retry_delay: Duration::from_secs(1),
+            retry_soon: Duration::from_millis(100),
             silence: None,
             verdict_wait: Duration::from_millis(1_500),
         }

@@ -16,8 +16,8 @@ pub(crate) struct Request {
     pub(crate) instructions: Option<String>,
     /// The answer to this user turn, or a later one, makes a reply superfluous.
     pub(crate) turn: u64,
-    /// It failed once already; there is no third time.
-    pub(crate) is_retry: bool,
+    /// How often it failed already.
+    pub(crate) failures: u8,
 }
 
 /// What a response is for.
@@ -43,7 +43,7 @@ impl Request {
             purpose: Purpose::Reply,
             instructions: None,
             turn,
-            is_retry: false,
+            failures: 0,
         }
     }
 
@@ -52,7 +52,7 @@ impl Request {
             purpose,
             instructions: Some(instructions.to_owned()),
             turn: 0,
-            is_retry: false,
+            failures: 0,
         }
     }
 }

@@ -18,6 +18,10 @@ use crate::{
     tool_calls::Arrival,
 };
 
+/// The provider wants us to be slower.
+const PACED: &str = "rate_limit_exceeded";
+/// A request that failed so often is asked for again, and no more after that.
+const MOST_FAILURES: u8 = 2;
 /// The one refusal that means "not now": somebody else's response came first.
 const BUSY: &str = "conversation_already_has_active_response";
 
@@ -252,17 +256,21 @@ impl Dialog {
         self.publish_all(shown);
     }
 
-    /// A response failed before it said anything: one more try after a pause, then listening.
+    /// A response failed before it said anything: two more tries with a pause, then listening.
     fn ask_again(&mut self, now: Instant, mut request: Request, code: String) {
-        if request.is_retry || self.closing.is_some() {
+        if request.failures == MOST_FAILURES || self.closing.is_some() {
             return self.note(Note::TurnUnanswered);
         }
-        request.is_retry = true;
+        let pause = if request.failures == 0 && code != PACED {
+            self.config.retry_soon
+        } else {
+            self.config.retry_delay
+        };
+        request.failures += 1;
         self.note(Note::ResponseRetried { code });
         self.begin_gap();
         self.floor.want_again(request);
-        self.timers
-            .set(Timer::Backoff, now + self.config.retry_delay);
+        self.timers.set(Timer::Backoff, now + pause);
     }
 
     fn on_error(&mut self, now: Instant, code: String, tag: Option<Tag>) {

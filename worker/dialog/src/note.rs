@@ -86,7 +86,7 @@ pub enum Note {
         /// How long it was waited for.
         waited: Duration,
     },
-    /// A response failed and will be asked for once more.
+    /// A response failed and will be asked for again.
     ResponseRetried {
         /// The provider's code.
         code: String,

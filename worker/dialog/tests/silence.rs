@@ -137,6 +137,7 @@ fn a_question_that_failed_was_not_asked() {
     let lanes = patient_scene()
         .model_will_fail("server_error")
         .model_will_fail("server_error")
+        .model_will_fail("server_error")
         .model_will_say("Are you still there?", 1.0)
         .until(30.0);
     assert_eq!(lanes.matches("SilencePrompted").count(), 2, "{lanes}");
@@ -146,7 +147,7 @@ fn a_question_that_failed_was_not_asked() {
 #[test]
 fn who_speaks_before_the_question_comes_is_not_asked() {
     let lanes = patient_scene()
-        .model_will_fail("server_error")
+        .model_will_fail("rate_limit_exceeded")
         .says(10.4, 11.4, "Hello?")
         .model_will_say("I am here.", 0.6)
         .until(18.0);

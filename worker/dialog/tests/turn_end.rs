@@ -207,7 +207,7 @@ fn who_goes_on_speaking_gets_one_answer() {
 }
 
 #[test]
-fn a_failed_response_is_asked_for_once_more() {
+fn a_response_that_is_paced_is_asked_for_after_a_pause() {
     let lanes = scene()
         .says(1.0, 2.0, "Hello?")
         .model_will_fail("rate_limit_exceeded")
@@ -238,11 +238,11 @@ fn a_failed_response_is_asked_for_once_more() {
 }
 
 #[test]
-fn after_the_second_failure_the_agent_listens() {
+fn a_failed_response_is_asked_for_again_at_once() {
     let lanes = scene()
         .says(1.0, 2.0, "Hello?")
         .model_will_fail("server_error")
-        .model_will_fail("server_error")
+        .model_will_say("Here I am.", 0.8)
         .until(5.0);
     insta::assert_snapshot!(lanes, @r#"
     1.00  speaks u1
@@ -253,13 +253,46 @@ fn after_the_second_failure_the_agent_listens() {
     2.50  ann: "Hello?"
     2.53                          < done r1 Failed { code: "server_error" }
     2.53                                                  (ResponseRetried { code: "server_error" })
+    2.63                          > create ask-1
+    2.69                          < created r2 for ask-1
+    2.89                                                  is heard: a1
+    2.89                                                  (answered after 0.59)
+    2.89                                                  SPEAKING
+    3.09                          < done r2 Completed
+    3.68                                                  said a1 "Here I am."
+    3.68                                                  LISTENING
+    3.69                                                  is silent
+    "#);
+}
+
+#[test]
+fn after_the_third_failure_the_agent_listens() {
+    let lanes = scene()
+        .says(1.0, 2.0, "Hello?")
+        .model_will_fail("server_error")
+        .model_will_fail("server_error")
+        .model_will_fail("server_error")
+        .until(6.0);
+    insta::assert_snapshot!(lanes, @r#"
+    1.00  speaks u1
+    2.30  turn u1
+    2.30                                                  (turn of 1.30)
+    2.30                                                  THINKING
+    2.33                          < created r1
+    2.50  ann: "Hello?"
+    2.53                          < done r1 Failed { code: "server_error" }
+    2.53                                                  (ResponseRetried { code: "server_error" })
+    2.63                          > create ask-1
+    2.69                          < created r2 for ask-1
+    2.89                          < done r2 Failed { code: "server_error" }
+    2.89                                                  (ResponseRetried { code: "server_error" })
     3.23                                                  (GapCovered)
     3.23                                                  clip OneMoment
-    3.53                          > create ask-1
-    3.59                          < created r2 for ask-1
-    3.79                          < done r2 Failed { code: "server_error" }
-    3.79                                                  (TurnUnanswered)
-    3.79                                                  LISTENING
+    3.89                          > create ask-2
+    3.95                          < created r3 for ask-2
+    4.15                          < done r3 Failed { code: "server_error" }
+    4.15                                                  (TurnUnanswered)
+    4.15                                                  LISTENING
     "#);
 }
 
@@ -317,18 +350,15 @@ fn a_response_that_never_comes_is_given_up_and_asked_for_again() {
      3.00                          > create ask-1
     18.00                                                  (ResponseLost { waited: 15s })
     18.00                                                  (ResponseRetried { code: "timeout" })
-    18.70                                                  (GapCovered)
-    18.70                                                  clip OneMoment
-    19.00                          > create ask-2
-    19.06                          < created r1 for ask-2
-    19.26                                                  is heard: a1
-    19.26                                                  stop clip
-    19.26                                                  (answered after 16.96)
-    19.26                                                  SPEAKING
-    19.46                          < done r1 Completed
-    20.05                                                  said a1 "Here I am."
-    20.05                                                  LISTENING
-    20.06                                                  is silent
+    18.10                          > create ask-2
+    18.16                          < created r1 for ask-2
+    18.36                                                  is heard: a1
+    18.36                                                  (answered after 16.06)
+    18.36                                                  SPEAKING
+    18.56                          < done r1 Completed
+    19.15                                                  said a1 "Here I am."
+    19.15                                                  LISTENING
+    19.16                                                  is silent
     "#);
 }
 

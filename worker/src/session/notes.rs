@@ -78,7 +78,7 @@ pub(super) fn emit(note: Note, price: Option<&Price>) {
         }
         Note::ResponseLost { waited } => tracing::warn!(?waited, "a response did not come"),
         Note::ResponseRetried { code } => {
-            tracing::warn!(code, "a response failed and is asked for once more");
+            tracing::warn!(code, "a response failed and is asked for again");
         }
         Note::Rotated { items } => {
             tracing::info!(items, "the conversation moves to a fresh connection");
