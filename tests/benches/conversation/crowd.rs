@@ -33,6 +33,8 @@ pub(crate) struct Crowd {
 pub(crate) struct Turn {
     /// Their number.
     pub(crate) who: usize,
+    /// They began to speak.
+    pub(crate) began: Instant,
     /// Their last packet left.
     pub(crate) said: Instant,
     /// The first packet of the answer came; `None` = it did not.
@@ -95,6 +97,7 @@ async fn talk(mut caller: Caller, who: usize, over: watch::Receiver<bool>) -> Ve
     let mut turns = Vec::new();
     while !*over.borrow() {
         let clip = clips::clip(CLIPS[(who + turns.len()) % CLIPS.len()]);
+        let began = Instant::now();
         let Ok(words) = caller.say(&clip.pcm).await else {
             break;
         };
@@ -102,6 +105,7 @@ async fn talk(mut caller: Caller, who: usize, over: watch::Receiver<bool>) -> Ve
         let answered = caller.first_packet_after(said, PATIENCE).await;
         turns.push(Turn {
             who,
+            began,
             said,
             answered,
         });

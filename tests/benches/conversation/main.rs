@@ -21,6 +21,7 @@ use tests::{
 
 mod caller;
 mod crowd;
+mod expiry;
 mod figures;
 mod flood;
 mod interruptions;
@@ -110,9 +111,9 @@ async fn quick(livekit: &LivekitServer, turns: usize) -> Result<Value> {
 
 /// Everything that is promised of a conversation, in half an hour; or one part of it.
 async fn conversation(livekit: &LivekitServer, turns: usize) -> Result<Value> {
-    let parts_of = ["--faults", "--rotations", "--interruptions"];
-    let [faults, rotations, interruptions] = parts_of.map(wanted);
-    let is_whole = [faults, rotations, interruptions] == [None; 3];
+    let parts_of = ["--faults", "--rotations", "--expiries", "--interruptions"];
+    let [faults, rotations, expiries, interruptions] = parts_of.map(wanted);
+    let is_whole = [faults, rotations, expiries, interruptions] == [None; 4];
     let mut parts = serde_json::Map::new();
     if is_whole {
         let mut report = Report::default();
@@ -127,6 +128,11 @@ async fn conversation(livekit: &LivekitServer, turns: usize) -> Result<Value> {
         progress("rotations");
         let found = rotations::rotate(livekit, wanted).await?;
         parts.insert("rotations".to_owned(), found);
+    }
+    if let Some(wanted) = expiries.or_else(|| is_whole.then_some(20)) {
+        progress("sessions that end in mid-speech");
+        let found = expiry::expire(livekit, wanted).await?;
+        parts.insert("sessions_that_end_in_mid_speech".to_owned(), found);
     }
     if let Some(wanted) = interruptions.or_else(|| is_whole.then_some(20)) {
         progress("interruptions");

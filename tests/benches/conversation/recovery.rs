@@ -21,7 +21,7 @@ use tests::{
 
 use crate::{
     AUDIO_DELTA, Result,
-    crowd::{self, CLIPS, Crowd, Register},
+    crowd::{self, CLIPS, Crowd, Register, Turn},
     figures::{Figure, milliseconds},
 };
 
@@ -35,6 +35,8 @@ const ARMED_FOR_ONE: usize = 5;
 const LOOK: Duration = Duration::from_millis(150);
 /// After the last failure.
 const AFTERMATH: Duration = Duration::from_secs(10);
+/// Waiting is what the provider asks for.
+const PACED: &str = "failed_rate_limit_exceeded";
 const DONE: &str = "response.done";
 const UPDATE: &str = "session.update";
 const WORDS: &str = "conversation.item.input_audio_transcription.completed";
@@ -75,7 +77,7 @@ pub(crate) async fn recover(livekit: &LivekitServer, wanted: usize) -> Result<Va
     let turns = crowd.disperse().await;
     tokio::time::sleep(AFTERMATH).await;
     watcher.look(&model);
-    Ok(watcher.report(turns.len()))
+    Ok(watcher.report(&turns))
 }
 
 /// A failure that was not healed yet.
@@ -84,6 +86,35 @@ struct Suffered {
     since: Instant,
     /// What the record shows of this conversation since then, by type.
     meanwhile: BTreeMap<String, u64>,
+}
+
+/// A failure after which the agent was heard again.
+struct Healed {
+    who: usize,
+    suffered: Suffered,
+    at: Instant,
+}
+
+impl Healed {
+    fn took(&self) -> Duration {
+        self.at - self.suffered.since
+    }
+
+    /// The caller began to speak before the agent did: it listened, and was not silent by mistake.
+    fn is_spoken_over(&self, turns: &[Turn]) -> bool {
+        let meanwhile = self.suffered.since..self.at;
+        let mut own = turns.iter().filter(|turn| turn.who == self.who);
+        own.any(|turn| meanwhile.contains(&turn.began))
+    }
+
+    fn told(&self) -> Value {
+        json!({
+            "caller": self.who,
+            "failure": self.suffered.kind,
+            "meanwhile": self.suffered.meanwhile,
+            "ms": milliseconds(self.took()).round(),
+        })
+    }
 }
 
 /// Pairs failures with the next sound of the same conversation.
@@ -95,9 +126,7 @@ struct Watcher {
     struck: usize,
     /// Failures that nothing was heard after, by who suffers them.
     open: HashMap<usize, Suffered>,
-    /// The one that took longest, and what the record holds of it.
-    slowest: Option<(Duration, Value)>,
-    healed: BTreeMap<String, Figure>,
+    healed: Vec<Healed>,
     /// Struck again before they healed: neither counts.
     doubled: u64,
     words: u64,
@@ -110,8 +139,7 @@ impl Watcher {
             register: Register::default(),
             struck: 0,
             open: HashMap::new(),
-            slowest: None,
-            healed: BTreeMap::new(),
+            healed: Vec::new(),
             doubled: 0,
             words: 0,
         }
@@ -164,52 +192,57 @@ impl Watcher {
 
     fn heal(&mut self, who: usize, at: Instant) {
         if let Some(suffered) = self.open.remove(&who) {
-            let took = at - suffered.since;
-            if self
-                .slowest
-                .as_ref()
-                .is_none_or(|(slowest, _)| took > *slowest)
-            {
-                let told = json!({
-                    "caller": who,
-                    "failure": suffered.kind,
-                    "meanwhile": suffered.meanwhile,
-                    "ms": milliseconds(took).round(),
-                });
-                self.slowest = Some((took, told));
-            }
-            let figure = self.healed.entry(suffered.kind);
-            figure
-                .or_insert_with(|| Figure::new("heard_again_after", "ms", f64::NAN))
-                .push(milliseconds(took));
+            self.healed.push(Healed { who, suffered, at });
         }
     }
 
-    fn report(self, said: usize) -> Value {
-        let round = |value: Option<f64>| value.map(f64::round);
-        let rows = self.healed.iter().map(|(kind, figure)| {
-            json!({
-                "failure": kind,
-                "n": figure.count(),
-                "mean_ms": round(figure.mean()),
-                "p50_ms": round(figure.quantile(0.5)),
-                "p95_ms": round(figure.quantile(0.95)),
-                "p99_ms": round(figure.quantile(0.99)),
-                "max_ms": round(figure.quantile(1.0)),
-            })
-        });
+    fn report(self, turns: &[Turn]) -> Value {
+        let (spoken_over, heard): (Vec<&Healed>, Vec<&Healed>) = self
+            .healed
+            .iter()
+            .partition(|one| one.is_spoken_over(turns));
+        let mut kinds: BTreeMap<&str, Vec<&Healed>> = BTreeMap::new();
+        for one in &heard {
+            kinds.entry(&one.suffered.kind).or_default().push(one);
+        }
+        let transient: Vec<&Healed> = heard
+            .iter()
+            .copied()
+            .filter(|one| one.suffered.kind != PACED)
+            .collect();
+        let slowest = heard.iter().max_by_key(|one| one.took());
+        let rows = kinds.iter().map(|(kind, healed)| row(kind, healed));
         json!({
             "part": "recovery",
             "sessions": SESSIONS,
             "heard_again": rows.collect::<Vec<_>>(),
+            "all_but_rate_limits": row("transient", &transient),
+            "the_caller_spoke_first": row("any", &spoken_over),
             "never_heard_again": self.open.len(),
-            "slowest": self.slowest.as_ref().map(|(_, told)| told),
+            "slowest": slowest.map(|one| one.told()),
             "struck": self.struck,
             "struck_again_before": self.doubled,
-            "sentences_said": said,
+            "sentences_said": turns.len(),
             "sentences_in_the_models_words": self.words,
         })
     }
+}
+
+fn row(kind: &str, healed: &[&Healed]) -> Value {
+    let mut figure = Figure::new("heard_again_after", "ms", f64::NAN);
+    for one in healed {
+        figure.push(milliseconds(one.took()));
+    }
+    let round = |value: Option<f64>| value.map(f64::round);
+    json!({
+        "failure": kind,
+        "n": figure.count(),
+        "mean_ms": round(figure.mean()),
+        "p50_ms": round(figure.quantile(0.5)),
+        "p95_ms": round(figure.quantile(0.95)),
+        "p99_ms": round(figure.quantile(0.99)),
+        "max_ms": round(figure.quantile(1.0)),
+    })
 }
 
 /// One of the callers' sentences, whole.
