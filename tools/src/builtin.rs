@@ -16,6 +16,7 @@ use serde_json::json;
 use crate::{
     call::{ToolName, ValidCall},
     function::parameters,
+    policy::{Marks, Rules},
     tool::{Answer, Context, Effect, Then, Tool, ToolError, ToolSpec},
 };
 
@@ -139,6 +140,8 @@ fn spec<A: JsonSchema>(name: &str, description: &str) -> ToolSpec {
         },
         effect: Effect::Pure,
         deadline: DEADLINE,
+        marks: Marks::default(),
+        rules: Rules::default(),
     }
 }
 

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     call::{ToolName, ValidCall},
+    policy::{Marks, RuleForm, Rules},
     tool::{Answer, Context, DEFAULT_DEADLINE, Effect, Tool, ToolError, ToolSpec},
 };
 
@@ -32,6 +33,8 @@ where
         parameters: parameters::<A>(),
         effect: Effect::Reads,
         deadline: DEFAULT_DEADLINE,
+        marks: Marks::default(),
+        rules: Rules::default(),
     };
     FunctionTool {
         spec,
@@ -53,6 +56,23 @@ impl<A, F> FunctionTool<A, F> {
     #[must_use]
     pub fn effect(mut self, effect: Effect) -> Self {
         self.spec.effect = effect;
+        self
+    }
+
+    /// What it touches; one that writes then wants a rule.
+    #[must_use]
+    pub fn marks(mut self, marks: Marks) -> Self {
+        self.spec.marks = marks;
+        self
+    }
+
+    /// What is looked at before each run.
+    ///
+    /// # Panics
+    /// When a rule cannot be read: rules of functions are literals.
+    #[must_use]
+    pub fn rules(mut self, rules: &[RuleForm]) -> Self {
+        self.spec.rules = Rules::read(rules).expect("a function's rules can be read");
         self
     }
 

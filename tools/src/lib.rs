@@ -46,8 +46,8 @@
 //! # });
 //! ```
 //!
-//! Not yet: policy (who may call what, with whose approval), idempotency (a call repeated by
-//! another connection), hooks (intent and outcome in the audit log), HTTP tools, MCP servers.
+//! Not yet: asking the caller or a supervisor (such a rule refuses), calls that a restart interrupted,
+//! HTTP tools, MCP servers.
 #![warn(missing_docs)]
 
 pub mod builtin;
@@ -55,14 +55,21 @@ pub mod call;
 pub mod error;
 pub mod function;
 pub mod gateway;
+pub mod hooks;
+pub mod http;
+pub mod idempotency;
 pub mod outcome;
+pub mod policy;
 pub mod registry;
 pub mod schema;
+pub mod strict;
 pub mod tool;
 
 pub use call::{CallId, ToolCall, ToolName, ValidCall};
 pub use error::{BuildError, BuildErrors};
 pub use gateway::Gateway;
+pub use hooks::Hooks;
 pub use outcome::{Outcome, Refusal};
+pub use policy::{Facts, Marks, Rules};
 pub use registry::Registry;
 pub use tool::{Answer, Context, Effect, Then, Tool, ToolError, ToolSpec};

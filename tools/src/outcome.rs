@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::tool::{Answer, Then};
+use crate::{
+    policy::Who,
+    tool::{Answer, Then},
+};
 
 /// Longest text for the model, in bytes: about 2,000 tokens.
 pub const LONGEST_TEXT: usize = 8 * 1024;
@@ -21,6 +24,8 @@ pub enum Outcome {
     Cancelled,
     /// The tool answered.
     Completed(Answer),
+    /// The same call was run before and is not run again; holds how that one ended.
+    Duplicate(Box<Self>),
     /// The tool tried and failed; holds what the tool says about it.
     Failed(String),
     /// The tool was not run.
@@ -30,6 +35,8 @@ pub enum Outcome {
         /// The limit it did not keep.
         limit: Duration,
     },
+    /// The process ended while it ran: whether it had an effect is not known.
+    Unknown,
 }
 
 /// Why a tool was not run.
@@ -45,6 +52,14 @@ pub enum Refusal {
     NotJson(String),
     /// The arguments do not fit the schema; holds short explanations.
     NotValid(Vec<String>),
+    /// A rule wants somebody to agree first, and there is no way to ask them.
+    NobodyToAsk(Who),
+    /// It changes something and its intent could not be put on record.
+    NotRecorded,
+    /// A rule says no; holds why.
+    Policy(String),
+    /// More calls are running than the session may have.
+    TooMany,
     /// No such tool is offered.
     UnknownTool,
 }
@@ -55,12 +70,71 @@ impl Outcome {
         bounded(match self {
             Self::Cancelled => "Called off. It may or may not have had an effect.".to_owned(),
             Self::Completed(answer) => plain(&answer.value),
+            Self::Duplicate(first) => {
+                format!(
+                    "Called before and not run again. {}",
+                    first.text_for_model()
+                )
+            }
             Self::Failed(reason) => format!("Failed: {reason}"),
             Self::Refused(refusal) => format!("Not run: {}", refusal.text()),
             Self::TimedOut { limit } => format!(
                 "No answer within {} seconds. It may or may not have had an effect.",
                 limit.as_secs_f64()
             ),
+            Self::Unknown => "The connection to it was lost while it ran. It may or may not have \
+                              had an effect: look before you call it again."
+                .to_owned(),
+        })
+    }
+
+    /// The outcome of the same call when it comes again.
+    pub(crate) fn again(self) -> Self {
+        match self {
+            Self::Duplicate(_) => self,
+            first => Self::Duplicate(Box::new(first)),
+        }
+    }
+
+    /// With no more of an answer than the model is told.
+    pub(crate) fn bounded(self) -> Self {
+        match self {
+            Self::Completed(answer) if plain(&answer.value).len() > LONGEST_TEXT => {
+                let value = Value::String(bounded(plain(&answer.value)));
+                Self::Completed(Answer { value, ..answer })
+            }
+            Self::Failed(reason) => Self::Failed(bounded(reason)),
+            other => other,
+        }
+    }
+
+    /// One word for logs, metrics and records.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Cancelled => "cancelled",
+            Self::Completed(_) => "completed",
+            Self::Duplicate(_) => "duplicate",
+            Self::Failed(_) => "failed",
+            Self::Refused(_) => "refused",
+            Self::TimedOut { .. } => "timed_out",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// One word more, where something was refused.
+    pub fn reason(&self) -> Option<&'static str> {
+        let Self::Refused(refusal) = self else {
+            return None;
+        };
+        Some(match refusal {
+            Refusal::ArgumentsTooLong { .. } => "arguments_too_long",
+            Refusal::NobodyToAsk(_) => "nobody_to_ask",
+            Refusal::NotJson(_) => "not_json",
+            Refusal::NotRecorded => "not_recorded",
+            Refusal::NotValid(_) => "not_valid",
+            Refusal::Policy(_) => "policy",
+            Refusal::TooMany => "too_many",
+            Refusal::UnknownTool => "unknown_tool",
         })
     }
 
@@ -83,6 +157,15 @@ impl Refusal {
             Self::NotValid(problems) => {
                 format!("the arguments do not fit. {}", problems.join(". "))
             }
+            Self::NobodyToAsk(Who::Caller) => {
+                "the caller has to agree first, and they cannot be asked for that yet".to_owned()
+            }
+            Self::NobodyToAsk(Who::Supervisor) => {
+                "a supervisor has to agree first, and there is nobody to ask".to_owned()
+            }
+            Self::NotRecorded => "it cannot be put on record now, so it must not run".to_owned(),
+            Self::Policy(reason) => reason.clone(),
+            Self::TooMany => "too many calls are running".to_owned(),
             Self::UnknownTool => "there is no such tool".to_owned(),
         }
     }

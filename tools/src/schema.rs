@@ -1,9 +1,12 @@
 //! Adapter: JSON Schema, compiled once; the only file that names the validator.
 //!
+//! An object that lists its members has no others, so that a model that invents one is told.
 //! References may point into the schema itself and nowhere else: a schema never makes the process
 //! open a file or a socket.
 
-use jsonschema::Validator;
+mod closed;
+
+use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
 
 /// Problems told to the model at once: enough to correct a call, short enough to be read.
@@ -31,8 +34,12 @@ impl Schema {
                 "`{reference}` refers to something outside the schema"
             ));
         }
-        let options = jsonschema::options().offline();
-        let validator = options.build(schema).map_err(|error| error.to_string())?;
+        // Linear in the text, whatever the pattern: the other engine tracks back.
+        let options = jsonschema::options()
+            .offline()
+            .with_pattern_options(PatternOptions::regex());
+        let closed = closed::closed(schema);
+        let validator = options.build(&closed).map_err(|error| error.to_string())?;
         Ok(Self { validator })
     }
 

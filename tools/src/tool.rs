@@ -1,12 +1,16 @@
 //! Core: what a tool is: a spec the model reads, and something to run.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use crate::call::{ToolName, ValidCall};
+use crate::{
+    call::{CallId, ToolName, ValidCall},
+    policy::{Facts, Marks, Rules},
+};
 
 /// How long a tool may take unless it says otherwise. People on the phone wait about as long.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
@@ -36,6 +40,10 @@ pub struct ToolSpec {
     pub effect: Effect,
     /// The longest it may take.
     pub deadline: Duration,
+    /// What it touches.
+    pub marks: Marks,
+    /// What is looked at before each run.
+    pub rules: Rules,
 }
 
 /// What running a tool does to the world.
@@ -81,13 +89,30 @@ pub enum Then {
 
 /// A tool tried and failed. The model reads the text: no secrets in it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ToolError(pub String);
+#[error("{text}")]
+pub struct ToolError {
+    /// What went wrong.
+    pub text: String,
+    /// It may have had its effect all the same.
+    pub is_unsure: bool,
+}
 
 impl ToolError {
-    /// What went wrong, in words that help the model to go on.
+    /// What went wrong, in words that help the model to go on. Nothing was changed.
     pub fn new(what: impl Into<String>) -> Self {
-        Self(what.into())
+        Self {
+            text: what.into(),
+            is_unsure: false,
+        }
+    }
+
+    /// The same, and nobody knows whether something was changed.
+    #[must_use]
+    pub fn unsure(self) -> Self {
+        Self {
+            is_unsure: true,
+            ..self
+        }
     }
 }
 
@@ -96,4 +121,24 @@ impl ToolError {
 pub struct Context {
     /// Fires when the call is called off; the gateway drops the tool's future then.
     pub cancelled: CancellationToken,
+    /// What rules look at.
+    pub facts: Facts,
+    /// Names the session for services that must not do a thing twice.
+    pub session: Arc<str>,
+}
+
+impl Context {
+    /// What a service knows a call by, however often it is sent: 32 hexadecimal digits that tell nothing.
+    pub fn idempotency_key(&self, call: &CallId) -> String {
+        let digest = Sha256::new()
+            .chain_update(self.session.as_bytes())
+            .chain_update([0])
+            .chain_update(call.as_str())
+            .finalize();
+        digest
+            .iter()
+            .take(16)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
 }

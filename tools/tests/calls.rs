@@ -1,7 +1,10 @@
 //! Ring: hermetic. Calls through the gateway, under tokio's paused clock.
 
 mod cancellation;
+mod duplicates;
 mod limits;
 mod order;
+mod policy;
 mod probe;
+mod record;
 mod refusals;

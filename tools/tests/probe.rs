@@ -11,7 +11,8 @@ use std::{
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use tools::{
-    Answer, Context, Effect, Gateway, Registry, Tool, ToolError, ToolName, ToolSpec, ValidCall,
+    Answer, Context, Effect, Gateway, Marks, Registry, Rules, Tool, ToolCall, ToolError, ToolName,
+    ToolSpec, ValidCall,
 };
 
 /// What was done with a [`Probe`].
@@ -35,7 +36,13 @@ pub(crate) struct Probe {
     spec: ToolSpec,
     takes: Duration,
     answer: Result<Value, ToolError>,
+    panics: bool,
     log: Arc<Log>,
+}
+
+/// A call of the tool `probe`.
+pub(crate) fn numbered(id: &str, arguments: &str) -> ToolCall {
+    ToolCall::new(id, "probe", arguments)
 }
 
 /// Counts runs that were dropped before they ended.
@@ -63,9 +70,12 @@ impl Probe {
                 parameters,
                 effect: Effect::Writes,
                 deadline: Duration::from_secs(10),
+                marks: Marks::default(),
+                rules: Rules::default(),
             },
             takes: Duration::ZERO,
             answer: Ok(json!("ok")),
+            panics: false,
             log: Arc::default(),
         }
     }
@@ -77,6 +87,26 @@ impl Probe {
 
     pub(crate) fn answers(mut self, answer: Result<Value, ToolError>) -> Self {
         self.answer = answer;
+        self
+    }
+
+    pub(crate) fn panics(mut self) -> Self {
+        self.panics = true;
+        self
+    }
+
+    pub(crate) fn with_effect(mut self, effect: Effect) -> Self {
+        self.spec.effect = effect;
+        self
+    }
+
+    pub(crate) fn with_marks(mut self, marks: Marks) -> Self {
+        self.spec.marks = marks;
+        self
+    }
+
+    pub(crate) fn with_rules(mut self, rules: Rules) -> Self {
+        self.spec.rules = rules;
         self
     }
 
@@ -102,6 +132,7 @@ impl Tool for Probe {
         self.log.started.fetch_add(1, Ordering::SeqCst);
         let guard = Guard(self.log.clone());
         tokio::time::sleep(self.takes).await;
+        assert!(!self.panics, "a bug in a tool");
         std::mem::forget(guard);
         self.answer.clone().map(Answer::new)
     }

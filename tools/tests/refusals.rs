@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use tools::{BuildError, Context, Registry, Tool, ToolCall, builtin};
+use tools::{BuildError, Context, Outcome, Refusal, Registry, Tool, ToolCall, builtin};
 
-use crate::probe::Probe;
+use crate::probe::{Probe, numbered};
 
 #[tokio::test(start_paused = true)]
 async fn the_model_reads_what_to_correct_and_no_values() {
@@ -55,6 +55,33 @@ async fn at_most_three_problems_are_explained_briefly() {
         .await
         .text_for_model();
     assert_eq!(told.matches("is not of type").count(), 3, "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_schema_does_not_list_is_refused_though_it_does_not_say_so() {
+    let schema = json!({"type": "object", "properties": {"a": {"type": "integer"}}});
+    let (gateway, log) = Probe::new().with_parameters(schema).gateway();
+    let call = numbered("c", r#"{"a": 1, "discount": 50}"#);
+    let told = gateway
+        .invoke(&call, &Context::default())
+        .await
+        .text_for_model();
+    assert!(told.contains("discount"), "{told}");
+    assert_eq!(log.started(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pattern_that_tracks_back_costs_nothing() {
+    let schema = json!({"type": "object", "properties": {"a": {"pattern": "^(a+)+$"}}});
+    let (gateway, _) = Probe::new().with_parameters(schema).gateway();
+    let arguments = format!(r#"{{"a": "{}!"}}"#, "a".repeat(50_000));
+    // An engine that tracks back does not come back from this one.
+    let call = numbered("c", &arguments);
+    let outcome = gateway.invoke(&call, &Context::default()).await;
+    assert!(
+        matches!(outcome, Outcome::Refused(Refusal::NotValid(_))),
+        "{outcome:?}"
+    );
 }
 
 #[test]

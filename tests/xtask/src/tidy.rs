@@ -85,6 +85,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
             "tests/",
         ],
     ),
+    ("cel::", &["tools/src/policy/expression.rs"]),
     ("earshot::", &["worker/src/media/vad_model.rs"]),
     (
         "libwebrtc::ext",

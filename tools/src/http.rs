@@ -1,0 +1,384 @@
+//! Adapter: HTTP services as tools, declared in TOML: a request from a template, a response to an answer.
+//!
+//! What a service says is data: it is told to the model as the answer of this tool and never as anything
+//! else. Errors are words that the model can act on, without addresses, headers or secrets.
+
+mod breaker;
+mod client;
+mod form;
+mod guard;
+mod template;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    str::FromStr,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use reqwest::{Method, StatusCode, header::HeaderName};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value};
+use url::Url;
+
+pub use client::{Client, LONGEST_ANSWER};
+pub use form::{FormProblem, HttpEffect, HttpMethod, HttpToolForm};
+pub use guard::Networks;
+
+use self::{
+    breaker::Breaker,
+    client::{Request, Response, Trouble},
+    template::{Body, From, Template, Values},
+};
+use crate::{
+    call::{ToolName, ValidCall},
+    policy::Rules,
+    schema::Schema,
+    tool::{Answer, Context, Effect, Tool, ToolError, ToolSpec},
+};
+
+/// Before a request that broke is sent once more.
+const AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// Longest part of an error's text that the model is told, in characters.
+const LONGEST_REASON: usize = 300;
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// Headers that say where a request goes and where it ends.
+const OURS: [&str; 7] = [
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "idempotency-key",
+    "te",
+    "transfer-encoding",
+];
+
+/// The secrets that headers may hold, by name.
+pub type Secrets = BTreeMap<String, SecretString>;
+
+/// One HTTP tool.
+pub struct HttpTool {
+    spec: ToolSpec,
+    client: Client,
+    method: Method,
+    url: Template,
+    headers: Vec<(HeaderName, Template)>,
+    body: Option<Body>,
+    take: Option<String>,
+    is_idempotent: bool,
+    secrets: Secrets,
+    breaker: Mutex<Breaker>,
+}
+
+impl HttpTool {
+    /// Makes a tool of its form.
+    ///
+    /// # Errors
+    /// Every problem with its path in the form.
+    pub fn new(
+        form: &HttpToolForm,
+        client: &Client,
+        secrets: &Secrets,
+    ) -> Result<Self, Vec<FormProblem>> {
+        let mut problems = Problems(Vec::new());
+        let name = problems.take("name", ToolName::parse(&form.name).ok_or("not a tool name"));
+        for (index, optional) in form.optional.iter().enumerate() {
+            if !form.arguments.contains_key(optional) {
+                let problem = format!("there is no argument `{optional}`");
+                problems.add(format!("optional[{index}]"), problem);
+            }
+        }
+        let parameters = form.parameters();
+        problems.take("arguments", Schema::compile(&parameters));
+        let url = problems.take("url", url(form));
+        let headers = headers(form, secrets, &mut problems);
+        let body = form.body.as_ref().map(|body| body_of(form, body));
+        let body = body.and_then(|body| problems.take("body", body));
+        let rules = Rules::read(&form.rules).unwrap_or_else(|found| {
+            for one in found {
+                let dot = if one.key.is_empty() { "" } else { "." };
+                problems.add(format!("rules[{}]{dot}{}", one.index, one.key), one.problem);
+            }
+            Rules::default()
+        });
+        let (Some(name), Some(url), true) = (name, url, problems.0.is_empty()) else {
+            return Err(problems.0);
+        };
+        Ok(Self {
+            spec: ToolSpec {
+                name,
+                description: form.description.clone(),
+                parameters,
+                effect: match form.effect {
+                    HttpEffect::Reads => Effect::Reads,
+                    HttpEffect::Writes => Effect::Writes,
+                },
+                deadline: form.deadline(),
+                marks: form.touches,
+                rules,
+            },
+            client: client.clone(),
+            method: method(form.method()),
+            url,
+            headers,
+            body,
+            take: form.take.clone(),
+            is_idempotent: form.idempotent,
+            secrets: secrets.clone(),
+            breaker: Mutex::default(),
+        })
+    }
+
+    fn request(&self, call: &ValidCall, context: &Context) -> Result<Request, ToolError> {
+        let nothing = Map::new();
+        let arguments = call.arguments().as_object().unwrap_or(&nothing);
+        let secret = |name: &str| {
+            let secret = self.secrets.get(name);
+            secret.map(|secret| secret.expose_secret().to_owned())
+        };
+        let values = Values {
+            arguments,
+            variables: &context.facts.variables,
+            secrets: &secret,
+        };
+        let missing = || ToolError::new("an argument or a variable for the request is missing");
+        let url = self.url.encoded(&values).ok_or_else(missing)?;
+        let url = Url::parse(&url).map_err(|_| ToolError::new("the arguments make no address"))?;
+        let mut headers = Vec::new();
+        for (name, template) in &self.headers {
+            headers.push((name.clone(), template.plain(&values).ok_or_else(missing)?));
+        }
+        if self.spec.effect == Effect::Writes {
+            headers.push((IDEMPOTENCY_KEY, context.idempotency_key(call.id())));
+        }
+        let has_body = !matches!(self.method, Method::GET | Method::DELETE);
+        let body = match &self.body {
+            Some(body) => body.fill(&values),
+            None => has_body.then(|| call.arguments().clone()),
+        };
+        Ok(Request {
+            method: self.method.clone(),
+            url,
+            headers,
+            body,
+        })
+    }
+
+    /// What broke on the way may be sent again where that cannot do harm.
+    async fn send(&self, call: &ValidCall, context: &Context) -> Result<Response, ToolError> {
+        let is_safe = self.spec.effect != Effect::Writes || self.is_idempotent;
+        let mut is_second = false;
+        loop {
+            let sent = self.client.send(self.request(call, context)?).await;
+            let is_worth_it = match &sent {
+                Err(Trouble::Unreachable) => true,
+                Err(Trouble::Broken) => is_safe,
+                Err(_) => false,
+                Ok(response) => is_safe && is_passing(response.status),
+            };
+            if is_second || !is_worth_it {
+                return sent.map_err(|trouble| self.told(trouble));
+            }
+            is_second = true;
+            tokio::time::sleep(AGAIN_AFTER).await;
+        }
+    }
+
+    fn told(&self, trouble: Trouble) -> ToolError {
+        match trouble {
+            Trouble::Forbidden => ToolError::new("this tool may not connect there"),
+            Trouble::Unreachable => ToolError::new("the service cannot be reached now"),
+            Trouble::BadHeader => ToolError::new("an argument has characters that cannot be sent"),
+            Trouble::Broken if self.spec.effect == Effect::Writes => {
+                ToolError::new("the connection broke before the answer came").unsure()
+            }
+            Trouble::Broken => ToolError::new("the connection broke before the answer came"),
+            Trouble::TooLong => ToolError::new("the service answered far more than can be read"),
+        }
+    }
+
+    fn answer(&self, response: &Response) -> Result<Answer, ToolError> {
+        let text = String::from_utf8_lossy(&response.body);
+        if !response.status.is_success() {
+            return Err(self.refused(response, &text));
+        }
+        if !response.is_json {
+            return Ok(Answer::new(text.into_owned()));
+        }
+        let unreadable = || ToolError::new("the service answered something that cannot be read");
+        let value: Value = serde_json::from_str(&text).map_err(|_| unreadable())?;
+        match &self.take {
+            None => Ok(Answer::new(value)),
+            Some(pointer) => value
+                .pointer(pointer)
+                .map(|part| Answer::new(part.clone()))
+                .ok_or_else(unreadable),
+        }
+    }
+
+    fn refused(&self, response: &Response, text: &str) -> ToolError {
+        let status = response.status;
+        if status.is_redirection() {
+            return ToolError::new("the service points somewhere else, and tools do not follow");
+        }
+        let wait = response
+            .retry_after
+            .map(|seconds| format!("; try again in {seconds} seconds"));
+        let reason: String = text
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(LONGEST_REASON)
+            .collect();
+        let error = ToolError::new(format!(
+            "the service answered {}{}: {reason}",
+            status.as_u16(),
+            wait.unwrap_or_default()
+        ));
+        // Whether a service that breaks had done its work nobody knows.
+        if status.is_server_error() && self.spec.effect == Effect::Writes {
+            error.unsure()
+        } else {
+            error
+        }
+    }
+}
+
+#[async_trait]
+impl Tool for HttpTool {
+    fn spec(&self) -> &ToolSpec {
+        &self.spec
+    }
+
+    async fn run(&self, call: &ValidCall, context: &Context) -> Result<Answer, ToolError> {
+        let now = || tokio::time::Instant::now().into_std();
+        let breaker = || self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
+        if !breaker().admits(now()) {
+            return Err(ToolError::new(
+                "the service is down at the moment and was not asked",
+            ));
+        }
+        let response = self.send(call, context).await;
+        match &response {
+            Ok(response) if !response.status.is_server_error() => breaker().worked(),
+            _ => breaker().failed(now()),
+        }
+        self.answer(&response?)
+    }
+}
+
+impl fmt::Debug for HttpTool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HttpTool({})", self.spec.name)
+    }
+}
+
+/// A service that is busy or restarts.
+fn is_passing(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 502..=504)
+}
+
+fn method(method: HttpMethod) -> Method {
+    match method {
+        HttpMethod::Get => Method::GET,
+        HttpMethod::Post => Method::POST,
+        HttpMethod::Put => Method::PUT,
+        HttpMethod::Patch => Method::PATCH,
+        HttpMethod::Delete => Method::DELETE,
+    }
+}
+
+struct Problems(Vec<FormProblem>);
+
+impl Problems {
+    fn add(&mut self, path: impl Into<String>, problem: impl Into<String>) {
+        self.0.push(FormProblem {
+            path: path.into(),
+            problem: problem.into(),
+        });
+    }
+
+    fn take<T, E: Into<String>>(&mut self, path: &str, result: Result<T, E>) -> Option<T> {
+        result.map_err(|problem| self.add(path, problem)).ok()
+    }
+}
+
+fn url(form: &HttpToolForm) -> Result<Template, String> {
+    let template = Template::read(&form.url)?;
+    let host_ends = form.url.splitn(4, '/').take(3).map(str::len).sum::<usize>() + 2;
+    let host = form.url.get(..host_ends).unwrap_or(&form.url);
+    let parsed = Url::parse(host).map_err(|_| "not an address")?;
+    if host.contains('{') || !parsed.username().is_empty() || parsed.password().is_some() {
+        return Err("the host stands here as it is, without places and names".to_owned());
+    }
+    check(form, template.places(), false)?;
+    Ok(template)
+}
+
+fn headers(
+    form: &HttpToolForm,
+    secrets: &Secrets,
+    problems: &mut Problems,
+) -> Vec<(HeaderName, Template)> {
+    let mut headers = Vec::new();
+    for (name, value) in &form.headers {
+        let read = || {
+            let parsed = HeaderName::from_str(name).map_err(|_| "not a header name")?;
+            if OURS.contains(&parsed.as_str()) {
+                return Err("this header is set by the worker".to_owned());
+            }
+            let template = Template::read(value)?;
+            check(form, template.places(), true)?;
+            let mut wanted = template
+                .places()
+                .filter(|place| place.from == From::Secrets);
+            if let Some(place) = wanted.find(|place| !secrets.contains_key(&place.name)) {
+                return Err(format!(
+                    "there is no secret `{0}`: set the environment variable ROOM_AGENT_SECRET_{0}",
+                    place.name
+                ));
+            }
+            drop(wanted);
+            Ok((parsed, template))
+        };
+        headers.extend(problems.take(&format!("headers.{name}"), read()));
+    }
+    headers
+}
+
+fn body_of(form: &HttpToolForm, body: &Value) -> Result<Body, String> {
+    let body = Body::read(body)?;
+    let places = body.places();
+    let is_optional = |name: &String| form.optional.contains(name);
+    let required = places.iter().filter(|place| !is_optional(&place.name));
+    check(form, required.copied(), false)?;
+    Ok(body)
+}
+
+/// Places that stand for something, secrets in headers alone, and nothing that may be left out.
+fn check<'a>(
+    form: &HttpToolForm,
+    places: impl Iterator<Item = &'a template::Place>,
+    is_header: bool,
+) -> Result<(), String> {
+    for place in places {
+        let name = &place.name;
+        match place.from {
+            From::Args if !form.arguments.contains_key(name) => {
+                return Err(format!("there is no argument `{name}`"));
+            }
+            From::Args if form.optional.contains(name) => {
+                return Err(format!(
+                    "the argument `{name}` may be left out, so it cannot stand here"
+                ));
+            }
+            From::Secrets if !is_header => {
+                return Err("secrets stand in headers only".to_owned());
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! Core: a host that fails again and again is left alone for a while.
+
+use std::time::{Duration, Instant};
+
+/// Failures in a row until it is left alone.
+const FAILURES: u32 = 5;
+/// For so long.
+const REST: Duration = Duration::from_secs(10);
+
+/// The circuit breaker of one host.
+#[derive(Debug, Default)]
+pub(super) struct Breaker {
+    failures: u32,
+    opened: Option<Instant>,
+}
+
+impl Breaker {
+    /// Whether it may be asked now. After a rest one call may try; the next wait for what it finds.
+    pub(super) fn admits(&mut self, now: Instant) -> bool {
+        match self.opened {
+            Some(opened) if now.saturating_duration_since(opened) < REST => false,
+            Some(_) => {
+                self.opened = Some(now);
+                true
+            }
+            None => true,
+        }
+    }
+
+    pub(super) fn worked(&mut self) {
+        *self = Self::default();
+    }
+
+    pub(super) fn failed(&mut self, now: Instant) {
+        self.failures += 1;
+        if self.failures >= FAILURES {
+            self.opened = Some(now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_five_failures_in_a_row_it_rests_and_then_one_may_try() {
+        let begin = Instant::now();
+        let mut breaker = Breaker::default();
+        for _ in 0..4 {
+            breaker.failed(begin);
+        }
+        breaker.worked();
+        for _ in 0..5 {
+            assert!(breaker.admits(begin));
+            breaker.failed(begin);
+        }
+        assert!(!breaker.admits(begin + Duration::from_secs(9)));
+        let later = begin + Duration::from_secs(11);
+        assert!(breaker.admits(later), "one tries");
+        assert!(!breaker.admits(later), "the next wait");
+        breaker.worked();
+        assert!(breaker.admits(later));
+    }
+}

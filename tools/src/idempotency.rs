@@ -1,0 +1,149 @@
+//! Core: which calls were seen before, so that one wish has one effect.
+//!
+//! A call is known by its id for the whole session; a call that changes something is known by tool and
+//! arguments, too, for a short while, because models repeat themselves under a new id. Bounded: of calls
+//! that are over the oldest is forgotten first, and of those that run none.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    call::{CallId, ToolName},
+    outcome::Outcome,
+    tool::Effect,
+};
+
+/// Calls that are remembered, running ones included.
+pub const REMEMBERED: usize = 512;
+/// For so long the same arguments are the same wish.
+pub const SAME_WISH: Duration = Duration::from_secs(5);
+
+/// What is known of a call that is about to run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Standing {
+    /// Nothing: it may run, and whoever runs it settles it.
+    New,
+    /// This one, which is the same, is running.
+    Running(CallId),
+    /// The same one ended like this.
+    Over(Outcome),
+    /// Too many calls run at once.
+    Full,
+}
+
+/// What makes two calls one wish: their tool and their arguments, in one canonical text.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Wish {
+    tool: ToolName,
+    arguments: String,
+}
+
+impl Wish {
+    /// Objects are sorted by key when they are read, so that equal arguments are equal texts.
+    pub fn new(tool: ToolName, arguments: &serde_json::Value) -> Self {
+        Self {
+            tool,
+            arguments: arguments.to_string(),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Seen {
+    wish: Wish,
+    effect: Effect,
+    /// When it began, or when it was over.
+    at: Instant,
+    /// `None` = it runs.
+    outcome: Option<Outcome>,
+}
+
+/// The calls of one session.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    calls: HashMap<CallId, Seen>,
+}
+
+impl Ledger {
+    /// Asks for leave to run a call.
+    pub fn admit(&mut self, now: Instant, id: &CallId, wish: &Wish, effect: Effect) -> Standing {
+        if let Some(seen) = self.calls.get(id) {
+            return match &seen.outcome {
+                Some(outcome) => Standing::Over(outcome.clone()),
+                None => Standing::Running(id.clone()),
+            };
+        }
+        if effect == Effect::Writes
+            && let Some(same) = self.same_wish(now, wish)
+        {
+            return same;
+        }
+        if !self.make_room() {
+            return Standing::Full;
+        }
+        let seen = Seen {
+            wish: wish.clone(),
+            effect,
+            at: now,
+            outcome: None,
+        };
+        self.calls.insert(id.clone(), seen);
+        Standing::New
+    }
+
+    /// A call that was admitted is over.
+    pub fn settle(&mut self, now: Instant, id: &CallId, outcome: &Outcome) {
+        if let Some(seen) = self.calls.get_mut(id) {
+            seen.at = now;
+            seen.outcome = Some(outcome.clone());
+        }
+    }
+
+    /// A call of an earlier life of this session, whose end nobody knows.
+    pub fn remember_unknown(&mut self, now: Instant, id: CallId, wish: Wish) {
+        let seen = Seen {
+            wish,
+            effect: Effect::Writes,
+            at: now,
+            outcome: Some(Outcome::Unknown),
+        };
+        self.calls.insert(id, seen);
+    }
+
+    /// It was admitted and is not over.
+    pub fn is_running(&self, id: &CallId) -> bool {
+        let seen = self.calls.get(id);
+        seen.is_some_and(|seen| seen.outcome.is_none())
+    }
+
+    fn same_wish(&self, now: Instant, wish: &Wish) -> Option<Standing> {
+        let same = |seen: &&Seen| seen.effect == Effect::Writes && seen.wish == *wish;
+        let mut calls = self.calls.iter().filter(|(_, seen)| same(seen));
+        calls.find_map(|(id, seen)| match &seen.outcome {
+            None => Some(Standing::Running(id.clone())),
+            // What is unknown stays so until somebody looks.
+            Some(Outcome::Unknown) => Some(Standing::Over(Outcome::Unknown)),
+            // What surely had no effect may be tried again at once.
+            Some(Outcome::Failed(_) | Outcome::Refused(_)) => None,
+            Some(outcome) => {
+                let is_fresh = now.saturating_duration_since(seen.at) < SAME_WISH;
+                is_fresh.then(|| Standing::Over(outcome.clone()))
+            }
+        })
+    }
+
+    fn make_room(&mut self) -> bool {
+        if self.calls.len() < REMEMBERED {
+            return true;
+        }
+        let over = self.calls.iter().filter(|(_, seen)| seen.outcome.is_some());
+        let oldest = over.min_by_key(|(_, seen)| seen.at);
+        let Some(id) = oldest.map(|(id, _)| id.clone()) else {
+            return false;
+        };
+        self.calls.remove(&id);
+        true
+    }
+}
