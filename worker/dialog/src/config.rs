@@ -38,6 +38,10 @@ pub struct Config {
     /// Pause before a failed response is asked for the second time, and the first time if it was a rate
     /// limit. 1 s: most of them heal by then.
     pub retry_delay: Duration,
+    /// Silence after which the agent says that a tool is still running. 800 ms: people begin to wonder.
+    pub working_after: Duration,
+    /// What it says then, as an instruction to the model.
+    pub working: String,
     /// Pause before any other failed response is asked for again. 100 ms: a fault of one machine of the
     /// provider is over, and nobody noticed.
     pub retry_soon: Duration,
@@ -49,6 +53,10 @@ pub struct Config {
     /// written word takes 0.3 to 1 s; a later one counts still.
     pub verdict_wait: Duration,
 }
+
+/// Unless an agent has words of its own.
+const WORKING: &str = "Say in a few words that you are at it and that it takes a moment. Nothing is known \
+                       yet: promise nothing.";
 
 impl Default for Config {
     fn default() -> Self {
@@ -67,6 +75,8 @@ impl Default for Config {
             response_limit: Duration::from_secs(15),
             retry_delay: Duration::from_secs(1),
             retry_soon: Duration::from_millis(100),
+            working_after: Duration::from_millis(800),
+            working: WORKING.to_owned(),
             silence: None,
             verdict_wait: Duration::from_millis(1_500),
         }

@@ -35,6 +35,8 @@ pub(crate) enum Purpose {
     Reply,
     /// Something the world outside wants said.
     Say,
+    /// A word while a tool runs.
+    Working,
 }
 
 impl Request {

@@ -119,6 +119,7 @@ mod tool_calls;
 mod transcript;
 mod user_turn;
 mod voices;
+mod working;
 
 use std::{collections::VecDeque, time::Instant};
 
@@ -188,6 +189,8 @@ pub struct Dialog {
     is_room_away: bool,
     is_room_ready: bool,
     /// It was told to be silent.
+    /// The agent said that a tool takes its time.
+    has_told_of_work: bool,
     is_silenced: bool,
     link: Link,
     /// Whose ears are open; bounded by the audience.
@@ -242,6 +245,7 @@ impl Dialog {
             is_finished: false,
             is_room_away: false,
             is_room_ready: false,
+            has_told_of_work: false,
             is_silenced: false,
             link: Link::default(),
             ears: Vec::new(),
@@ -319,6 +323,7 @@ impl Dialog {
                 Timer::Silence => self.on_long_silence(now),
                 Timer::TurnGrace => self.on_turn_overdue(now),
                 Timer::Verdict => self.on_verdict_overdue(now),
+                Timer::Working => self.on_working(self.config.working_after),
             }
         }
         self.settle(now);
@@ -351,6 +356,7 @@ impl Dialog {
         self.say_last_words(now);
         self.control_turns();
         self.mind_rotation(now);
+        self.mind_working(now);
     }
 
     fn on_playout(&mut self, now: Instant, fact: Playout) {

@@ -271,11 +271,12 @@ impl Dialog {
         let number = self.user.number();
         let request = live.request.unwrap_or_else(|| Request::reply(number));
         let is_greeting = request.purpose == Purpose::Greeting;
+        let is_notice = request.purpose == Purpose::Working;
         let is_prompt = request.purpose == Purpose::Prompt;
         // Whether that has to be said again shows when it is silent.
         let is_disclosure = request.purpose == Purpose::Disclosure;
         match () {
-            () if live.is_cancelled || is_disclosure => None,
+            () if live.is_cancelled || is_disclosure || is_notice => None,
             () if is_greeting && self.greeting == Greeting::Over => None,
             () if is_prompt && live.has_content => None,
             // Half an answer is followed by its other half, not by the first half again.

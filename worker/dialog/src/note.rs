@@ -106,6 +106,11 @@ pub enum Note {
         /// For how long.
         after: Duration,
     },
+    /// A tool takes so long that the agent says that it is at work.
+    WorkTold {
+        /// How long nobody had said anything.
+        after: Duration,
+    },
     /// A tool answered.
     ToolAnswered {
         /// From `RunTool` to `ToolFinished`.

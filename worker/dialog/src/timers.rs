@@ -42,9 +42,11 @@ pub(crate) enum Timer {
     TurnGrace,
     /// The model must have said by then whether a turn is meant for the agent.
     Verdict,
+    /// People have waited in silence for a tool for too long then.
+    Working,
 }
 
-const ALL: [Timer; 17] = [
+const ALL: [Timer; 18] = [
     Timer::Backoff,
     Timer::CallerGrace,
     Timer::Close,
@@ -62,6 +64,7 @@ const ALL: [Timer; 17] = [
     Timer::Silence,
     Timer::TurnGrace,
     Timer::Verdict,
+    Timer::Working,
 ];
 
 /// One optional deadline per timer.

@@ -285,6 +285,7 @@ fn a_tool_that_outlives_its_connection_answers_in_other_words() {
         .tool("weather", 3.0, "sunny")
         .link_down(2.0)
         .link_up(3.0)
+        .model_will_say("One moment.", 0.5)
         .model_will_say("It is sunny.", 1.0)
         .until(6.5);
     insta::assert_snapshot!(lanes, @r#"
@@ -307,16 +308,25 @@ fn a_tool_that_outlives_its_connection_answers_in_other_words() {
     3.00                                                  (Replayed { items: 2, away: 1s })
     3.00                          > turns: model creates = true
     3.00                                                  THINKING
+    3.80                                                  (WorkTold { after: 800ms })
+    3.80                          > create ask-1 "Say in a few words that you are at it and that it takes a moment. Nothing is known yet: promise nothing."
+    3.86                          < created r2 for ask-1
+    4.06                                                  is heard: a1
+    4.06                                                  (answered after 2.76)
+    4.06                                                  SPEAKING
+    4.21                          < done r2 Completed
     4.53                                                  tool c1 answers
     4.53                                                  (ToolAnswered { took: 3s })
     4.53                          > item system "A tool answered. weather: sunny"
-    4.53                          > create ask-1
-    4.59                          < created r2 for ask-1
-    4.79                                                  is heard: a1
-    4.79                                                  (answered after 3.49)
+    4.53                          > create ask-2
+    4.55                                                  said 2-a1 "One moment."
+    4.55                                                  THINKING
+    4.56                                                  is silent
+    4.59                          < created r3 for ask-2
+    4.79                                                  is heard: a2
     4.79                                                  SPEAKING
-    5.04                          < done r2 Completed
-    5.78                                                  said 2-a1 "It is sunny."
+    5.04                          < done r3 Completed
+    5.78                                                  said 2-a2 "It is sunny."
     5.78                                                  LISTENING
     5.79                                                  is silent
     "#);
