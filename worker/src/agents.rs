@@ -23,7 +23,7 @@ pub use render::Rendered;
 
 use crate::config::{
     parse::{self, Problem, Problems},
-    source::{self, Source},
+    source::{self, Source, TomlFile},
 };
 
 const BUILT_IN: &str = include_str!("../agents/receptionist.toml");
@@ -49,7 +49,8 @@ impl Agents {
         let schema = parse::schema::<Definition>();
         let mut problems = Vec::new();
         let mut by_name = BTreeMap::new();
-        for (file, text) in read_all(source, directory, &mut problems) {
+        let files = source::toml_files(source, directory, "agents.dir", &mut problems);
+        for TomlFile { name: file, text } in files {
             let read = definition(&schema, &text).and_then(|mut definition| {
                 let clips = Clips::load(&definition.clips, source, directory);
                 definition.sounds = Arc::new(clips?);
@@ -134,39 +135,6 @@ fn definition(schema: &Value, text: &str) -> Result<Definition, Problems> {
     }
     Problems::none_or(problems)?;
     Ok(definition)
-}
-
-fn read_all(
-    source: &dyn Source,
-    directory: Option<&Path>,
-    problems: &mut Vec<Problem>,
-) -> Vec<(String, String)> {
-    let Some(directory) = directory else {
-        return Vec::new();
-    };
-    let files = match source.list(directory) {
-        Ok(files) => files,
-        Err(error) => {
-            problems.push(Problem::new("agents.dir", error.kind().to_string()));
-            return Vec::new();
-        }
-    };
-    let mut texts = Vec::new();
-    for path in files
-        .iter()
-        .filter(|path| path.extension().is_some_and(|end| end == "toml"))
-    {
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        match source.read(path) {
-            Ok(text) => texts.push((name, text)),
-            Err(error) => problems.push(Problem::new(name, error.kind().to_string())),
-        }
-    }
-    texts
 }
 
 #[cfg(test)]

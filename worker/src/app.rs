@@ -21,6 +21,7 @@ use tracing::Instrument;
 use crate::{
     admin::{self, Listener, routes::Admin},
     agents::{Agents, Definition},
+    audit::Audit,
     config::{Config, Problem, Problems, ProcessSource},
     console::{self, Console},
     dispatch::{self, connection},
@@ -102,8 +103,8 @@ enum Event {
 impl App {
     fn build(config: &Config) -> Result<Self, Exit> {
         let signals = Signals::listen().map_err(unavailable("signals"))?;
-        let agents = load_agents(config)?;
-        let deps = session_deps(config)?;
+        let (agents, tools) = load_agents(config)?;
+        let deps = session_deps(config, tools)?;
         let mut tasks = JoinSet::new();
         let registration = connection::Settings {
             url: config.livekit.url.clone(),
@@ -209,10 +210,11 @@ fn start_jobs(parts: jobs::Parts, registry: watch::Sender<Vec<Entry>>) -> JoinSe
     jobs
 }
 
-/// Every agent definition, with tools that are there.
-pub(crate) fn load_agents(config: &Config) -> Result<Agents, Exit> {
+/// Every agent definition, and the tools, which are there.
+pub(crate) fn load_agents(config: &Config) -> Result<(Agents, Plane), Exit> {
     let directory = config.agents.dir.as_deref().map(Path::new);
-    let plane = Plane::builtin();
+    let plane = Plane::load(&ProcessSource, &config.tools)
+        .map_err(|problems| Exit::Config(format!("tools are not usable:\n{problems}")))?;
     let not_usable = |problems: &dyn std::fmt::Display| {
         Exit::Config(format!("agents are not usable:\n{problems}"))
     };
@@ -230,7 +232,7 @@ pub(crate) fn load_agents(config: &Config) -> Result<Agents, Exit> {
     let unknown = agents.all().filter_map(unknown);
     let problems = unknown.chain(agents.all().filter_map(unpriced)).collect();
     Problems::none_or(problems).map_err(|problems| not_usable(&problems))?;
-    Ok(agents)
+    Ok((agents, plane))
 }
 
 /// A budget is never spent on a model whose price nobody knows.
@@ -247,7 +249,7 @@ fn unpriced(config: &Config, agent: &Definition, day: &str) -> Option<Problem> {
 }
 
 /// What all sessions share.
-fn session_deps(config: &Config) -> Result<SessionDeps, Exit> {
+fn session_deps(config: &Config, tools: Plane) -> Result<SessionDeps, Exit> {
     configure_engine(config)?;
     let endpoint =
         Endpoint::new(&config.model).map_err(|error| Exit::Config(format!("model: {error}")))?;
@@ -255,11 +257,12 @@ fn session_deps(config: &Config) -> Result<SessionDeps, Exit> {
         livekit: Arc::new(config.livekit.clone()),
         clock: MediaClock::start().map_err(unavailable("media clock"))?,
         model: SessionSettings::new(&config.model, endpoint),
+        audit: Audit::start(&config.audit).map_err(unavailable("the audit journal"))?,
         prices: config.model.prices.clone().into(),
         rotation: config.model.rotation,
         budget: config.budget.budget(),
         reports: Outlet::new(config.report.clone()),
-        tools: Plane::builtin(),
+        tools,
     })
 }
 
@@ -331,7 +334,7 @@ fn probe(config: model::Config) -> jobs::Probe {
 
 async fn join_room(config: &Config, room: String, metadata: &str) -> Result<Exit, Exit> {
     let mut signals = Signals::listen().map_err(unavailable("signals"))?;
-    let agents = load_agents(config)?;
+    let (agents, tools) = load_agents(config)?;
     let name = config
         .worker
         .agent_names
@@ -363,7 +366,7 @@ async fn join_room(config: &Config, room: String, metadata: &str) -> Result<Exit
         stop: stop_reader,
         ended,
     };
-    let session = runner(session_deps(config)?)(request);
+    let session = runner(session_deps(config, tools)?)(request);
     tokio::pin!(session);
     loop {
         tokio::select! {

@@ -3,6 +3,8 @@
 //! Turns words into settings and calls one function per command. Only here does anything go to
 //! standard output; problems go to standard error, and [`Exit`] tells the rest.
 
+mod audit;
+
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream, ToSocketAddrs},
@@ -21,6 +23,7 @@ use crate::{
     exit::Exit,
     server_api,
     supervision::{command::Verb, grant::Grants},
+    tooling::files::ToolFile,
 };
 
 /// A worker that puts a speech-to-speech AI into LiveKit rooms.
@@ -51,6 +54,16 @@ struct Settings {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Read an audit journal.
+    Audit {
+        /// What to do with it.
+        verb: audit::Verb,
+        /// Its directory.
+        dir: PathBuf,
+        /// Only this session, by the id of its job.
+        #[arg(long)]
+        session: Option<String>,
+    },
     /// Print the effective settings without secrets, or everything that is wrong with them.
     CheckConfig,
     /// Ask the worker on this machine whether it lives; for container health checks.
@@ -84,9 +97,12 @@ enum Command {
     /// Print the JSON schema of the configuration file.
     Schema {
         /// Print the schema of agent definitions instead.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "tools")]
         agent: bool,
-        /// Write both schemas into this directory.
+        /// Print the schema of tool files instead.
+        #[arg(long)]
+        tools: bool,
+        /// Write all schemas into this directory.
         #[arg(long, value_name = "DIR")]
         write: Option<PathBuf>,
     },
@@ -128,6 +144,7 @@ pub fn main() -> Exit {
         }
     };
     let done = match cli.command.unwrap_or(Command::Run) {
+        Command::Audit { verb, dir, session } => audit::audit(verb, &dir, session.as_deref()),
         Command::CheckConfig => check_config(&cli.settings),
         Command::Healthcheck { ready, address } => {
             healthcheck(&cli.settings, ready, address.as_deref())
@@ -137,7 +154,11 @@ pub fn main() -> Exit {
             load(&cli.settings, Purpose::Work).map(|config| app::join(config, room, &metadata))
         }
         Command::Run => load(&cli.settings, Purpose::Work).map(app::run),
-        Command::Schema { agent, write } => schema(agent, write.as_deref()),
+        Command::Schema {
+            agent,
+            tools,
+            write,
+        } => schema(agent, tools, write.as_deref()),
         Command::Token {
             room,
             grant: commands,
@@ -276,16 +297,23 @@ fn grant(
     Ok(Exit::Done)
 }
 
-fn schema(agent: bool, write: Option<&Path>) -> Result<Exit, Exit> {
+fn schema(agent: bool, tools: bool, write: Option<&Path>) -> Result<Exit, Exit> {
     let agents = parse::schema::<Definition>();
+    let files = parse::schema::<ToolFile>();
     let config = Config::schema();
     let Some(directory) = write else {
-        say(pretty(if agent { &agents } else { &config }).trim_end());
+        let wanted = match (agent, tools) {
+            (true, _) => &agents,
+            (_, true) => &files,
+            _ => &config,
+        };
+        say(pretty(wanted).trim_end());
         return Ok(Exit::Done);
     };
     for (name, schema) in [
         ("config.schema.json", &config),
         ("agent.schema.json", &agents),
+        ("tools.schema.json", &files),
     ] {
         std::fs::write(directory.join(name), pretty(schema))
             .map_err(|error| Exit::Unavailable(format!("{name}: {}", error.kind())))?;

@@ -21,9 +21,9 @@ pub use secret::Secret;
 pub use source::{Flag, ProcessSource, Source};
 
 use crate::{
-    admin, console, model,
+    admin, audit, console, model,
     session::{meter, report},
-    telemetry,
+    telemetry, tooling,
 };
 
 /// The whole tree.
@@ -36,6 +36,8 @@ pub struct Config {
     pub worker: Worker,
     /// Where agent definitions are.
     pub agents: Agents,
+    /// Tools besides the built-in ones.
+    pub tools: tooling::files::Config,
     /// The speech model.
     pub model: model::Config,
     /// The WebRTC engine.
@@ -46,6 +48,8 @@ pub struct Config {
     pub console: console::Config,
     /// What a session may cost.
     pub budget: meter::Config,
+    /// The journal of what was done.
+    pub audit: audit::Config,
     /// Where reports of sessions go.
     pub report: report::outlet::Config,
     /// Logging.

@@ -12,6 +12,8 @@ pub enum Exit {
     Bug(String),
     /// 78: the configuration or the keys are wrong; starting again will not help.
     Config(String),
+    /// 65: what was to be read does not hold.
+    Data(String),
     /// 0: as it should.
     Done,
     /// 69: something we need is not there; starting again may help.
@@ -27,6 +29,7 @@ impl Exit {
             Self::Aborted => 75,
             Self::Bug(_) => 70,
             Self::Config(_) => 78,
+            Self::Data(_) => 65,
             Self::Done => 0,
             Self::Unavailable(_) => 69,
             Self::Usage => 64,
@@ -44,7 +47,9 @@ impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Aborted => f.write_str("the drain was cut short"),
-            Self::Bug(what) | Self::Config(what) | Self::Unavailable(what) => f.write_str(what),
+            Self::Bug(what) | Self::Config(what) | Self::Data(what) | Self::Unavailable(what) => {
+                f.write_str(what)
+            }
             Self::Done | Self::Usage => Ok(()),
         }
     }
@@ -60,6 +65,7 @@ mod tests {
         let exits = [
             (Exit::Done, 0),
             (Exit::Usage, 64),
+            (Exit::Data(text()), 65),
             (Exit::Unavailable(text()), 69),
             (Exit::Bug(text()), 70),
             (Exit::Aborted, 75),

@@ -13,6 +13,7 @@
 pub mod admin;
 pub mod agents;
 pub mod app;
+pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod console;

@@ -16,6 +16,7 @@ use std::{
 use dialog::{Dialog, output::CloseReason};
 use futures_util::FutureExt;
 use livekit::prelude::Room;
+use serde_json::json;
 use tokio::{
     sync::{oneshot, watch},
     task::JoinSet,
@@ -30,6 +31,7 @@ use self::{
 };
 use crate::{
     agents,
+    audit::{Audit, Kind, Record, ToolRecord},
     config::{LiveKit, Secret},
     media::{
         clock::MediaClock,
@@ -83,6 +85,8 @@ pub struct SessionDeps {
     pub clock: MediaClock,
     /// The model's settings of this worker; each session fills in its agent.
     pub model: model::SessionSettings,
+    /// The journal of what is done.
+    pub audit: Audit,
     /// What tokens cost.
     pub prices: Arc<[Price]>,
     /// When connections to the model are replaced.
@@ -178,6 +182,7 @@ const LEAVE_DEADLINE: Duration = Duration::from_secs(3);
 pub async fn run(mut request: SessionRequest, deps: SessionDeps) -> SessionEnd {
     let began = Began::now();
     let mut held = Held::default();
+    deps.audit.submit(started(&request));
     let holding = Box::pin(hold(&mut request, &deps, began, &mut held));
     let (end, panic) = match AssertUnwindSafe(holding).catch_unwind().await {
         Ok(end) => (end, None),
@@ -185,6 +190,9 @@ pub async fn run(mut request: SessionRequest, deps: SessionDeps) -> SessionEnd {
     };
     take_down(&end, request.ended, &mut held).await;
     let facts = began.facts(request.job, request.agent_name, &end);
+    if deps.audit.commit(ended(&facts)).await.is_err() {
+        tracing::error!("the end of a session is not on record");
+    }
     let report = held.tally.finish(facts);
     report.log();
     deps.reports.deliver(&report).await;
@@ -192,6 +200,23 @@ pub async fn run(mut request: SessionRequest, deps: SessionDeps) -> SessionEnd {
         std::panic::resume_unwind(panic);
     }
     end
+}
+
+fn started(request: &SessionRequest) -> Record {
+    let agent = &request.agent;
+    Record {
+        session: request.job.clone(),
+        kind: Kind::SessionStarted,
+        data: json!({"agent": agent.name, "version": agent.version, "hash": agent.hash}),
+    }
+}
+
+fn ended(facts: &Facts) -> Record {
+    Record {
+        session: facts.job.clone(),
+        kind: Kind::SessionEnded,
+        data: json!({"reason": facts.reason, "error": facts.error}),
+    }
 }
 
 /// What must be taken down however the session ends.
@@ -224,7 +249,12 @@ async fn hold(
     held.tally = Tally::of(meter(&settings.model, deps));
     let (model, model_events) = model::start(&mut held.tasks, settings, playout.clone());
     let (ingress, speech) = Ingress::start(&mut held.tasks, own_voice, model.uplink());
-    let (tools, tools_ended) = tooling::start(&mut held.tasks, &deps.tools, &request.agent);
+    let (tools, tools_ended) = tooling::start(
+        &mut held.tasks,
+        &deps.tools,
+        &request.agent,
+        ToolRecord::new(deps.audit.clone(), &request.job),
+    );
 
     let joined = match join(request).await {
         Ok(joined) => joined,

@@ -4,20 +4,24 @@
 //! panics. Declares the tools of an agent to the model. Does not decide what an answer means, and
 //! does not check calls: that is the gateway's business.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+pub mod files;
+
+use std::{collections::HashMap, fmt, sync::Arc, time::SystemTime};
 
 use dialog::{input::AfterTool, model::CallId, output::ToolCall};
+use serde_json::{Value, json};
 use tokio::{
     sync::mpsc,
     task::{Id, JoinError, JoinSet},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
-use tools::{BuildErrors, Context, Gateway, Outcome, Registry, Then, builtin};
+use tools::{BuildErrors, Context, Facts, Gateway, Outcome, Registry, Then, builtin};
 use tracing::Instrument;
 
 use crate::{
-    agents::Rendered,
+    agents::{Caller, Rendered},
+    audit::ToolRecord,
     model::ToolDeclaration,
     telemetry::event::{self, ToolEnd},
 };
@@ -127,11 +131,17 @@ pub fn start(
     tasks: &mut JoinSet<()>,
     plane: &Plane,
     agent: &Rendered,
+    record: ToolRecord,
 ) -> (Tooling, mpsc::Receiver<ToolEnded>) {
     let (orders, inbox) = mpsc::channel(ORDERS);
     let (ends, ended) = mpsc::channel(ENDS);
     let task = Task {
-        gateway: Arc::new(Gateway::new(plane.part(&agent.tools))),
+        session: record.session().into(),
+        gateway: Gateway::new(plane.part(&agent.tools)).recorded_by(Arc::new(record)),
+        facts: Facts {
+            variables: agent.variables.clone(),
+            ..Facts::default()
+        },
         plane: plane.clone(),
         inbox,
         ends: ends.clone(),
@@ -167,6 +177,18 @@ impl Tooling {
         }
     }
 
+    /// Who is talked with, for the rules of tools; the first one told stays.
+    pub fn serve(&self, caller: &Caller) {
+        let facts = json!({
+            "name": caller.name,
+            "metadata": caller.metadata,
+            "attributes": caller.attributes,
+        });
+        if self.orders.try_send(Order::Serve(facts)).is_err() {
+            tracing::error!("the tools do not take orders");
+        }
+    }
+
     fn fail(&self, call: CallId) {
         let outcome = Outcome::Failed("this tool is not available now".to_owned());
         if self.ends.try_send(ToolEnded::new(call, &outcome)).is_err() {
@@ -185,6 +207,7 @@ enum Order {
     Cancel(CallId),
     Equip(Vec<String>),
     Run(ToolCall),
+    Serve(Value),
 }
 
 /// One call under way.
@@ -197,7 +220,10 @@ struct Running {
 }
 
 struct Task {
-    gateway: Arc<Gateway>,
+    gateway: Gateway,
+    facts: Facts,
+    /// Names the session for services.
+    session: Arc<str>,
     plane: Plane,
     inbox: mpsc::Receiver<Order>,
     ends: mpsc::Sender<ToolEnded>,
@@ -214,8 +240,9 @@ impl Task {
                     Some(Order::Run(call)) => self.start(call),
                     Some(Order::Cancel(call)) => self.cancel(&call),
                     Some(Order::Equip(names)) => {
-                        self.gateway = Arc::new(Gateway::new(self.plane.part(&names)));
+                        self.gateway = self.gateway.equipped(self.plane.part(&names));
                     }
+                    Some(Order::Serve(caller)) => self.serve(caller),
                     None => return,
                 },
                 Some(ended) = self.calls.join_next_with_id() => self.finish(ended).await,
@@ -223,8 +250,21 @@ impl Task {
         }
     }
 
+    fn serve(&mut self, caller: Value) {
+        if self.facts.caller == Facts::default().caller {
+            self.facts.caller = caller;
+        }
+    }
+
     fn start(&mut self, call: ToolCall) {
-        let context = Context::default();
+        let context = Context {
+            facts: Facts {
+                now: SystemTime::now(),
+                ..self.facts.clone()
+            },
+            session: self.session.clone(),
+            ..Context::default()
+        };
         let name = self.gateway.registry().name(&call.name);
         let running = Running {
             call: call.call.clone(),
@@ -232,7 +272,7 @@ impl Task {
             began: Instant::now(),
             cancelled: context.cancelled.clone(),
         };
-        let gateway = Arc::clone(&self.gateway);
+        let gateway = self.gateway.clone();
         let call = tools::ToolCall::new(call.call.as_str(), &call.name, &call.arguments);
         let task = self
             .calls
@@ -274,8 +314,10 @@ fn word(outcome: &Outcome) -> ToolEnd {
     match outcome {
         Outcome::Cancelled => ToolEnd::Cancelled,
         Outcome::Completed(_) => ToolEnd::Completed,
+        Outcome::Duplicate(_) => ToolEnd::Duplicate,
         Outcome::Refused(_) => ToolEnd::Refused,
         Outcome::TimedOut { .. } => ToolEnd::TimedOut,
+        Outcome::Unknown => ToolEnd::Unknown,
         _ => ToolEnd::Failed,
     }
 }
@@ -284,9 +326,10 @@ fn word(outcome: &Outcome) -> ToolEnd {
 mod tests {
     use std::time::Duration;
 
-    use tools::{Tool, ToolError, function};
+    use tools::{Tool, ToolError, function, policy::RuleForm};
 
     use super::*;
+    use crate::audit::Audit;
 
     #[derive(serde::Deserialize, schemars::JsonSchema)]
     struct Nothing {}
@@ -304,6 +347,10 @@ mod tests {
         let mut all: Vec<Arc<dyn Tool>> = vec![Arc::new(bug), Arc::new(slow)];
         all.extend(builtin::all());
         Plane::new(Registry::build(all).unwrap())
+    }
+
+    fn unrecorded() -> ToolRecord {
+        ToolRecord::new(Audit::default(), "job")
     }
 
     fn agent(names: &[&str]) -> Rendered {
@@ -325,7 +372,7 @@ mod tests {
     async fn end_of(name: &str) -> ToolEnded {
         let mut tasks = JoinSet::new();
         let agent = agent(&["bug", "slow", "end_call"]);
-        let (tooling, mut ended) = start(&mut tasks, &plane(), &agent);
+        let (tooling, mut ended) = start(&mut tasks, &plane(), &agent, unrecorded());
         tooling.run(call("c1", name));
         ended.recv().await.unwrap()
     }
@@ -346,7 +393,7 @@ mod tests {
     async fn a_tool_that_panics_is_an_answer_and_the_next_call_runs() {
         let mut tasks = JoinSet::new();
         let agent = agent(&["bug", "slow"]);
-        let (tooling, mut ended) = start(&mut tasks, &plane(), &agent);
+        let (tooling, mut ended) = start(&mut tasks, &plane(), &agent, unrecorded());
         tooling.run(call("c1", "bug"));
         tooling.run(call("c2", "slow"));
         assert_eq!(
@@ -367,7 +414,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_call_that_is_called_off_has_an_end_too() {
         let mut tasks = JoinSet::new();
-        let (tooling, mut ended) = start(&mut tasks, &plane(), &agent(&["slow"]));
+        let (tooling, mut ended) = start(&mut tasks, &plane(), &agent(&["slow"]), unrecorded());
         tooling.run(call("c1", "slow"));
         tooling.cancel(&CallId::new("c1"));
         let end = ended.recv().await.unwrap();
@@ -375,9 +422,44 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn rules_know_the_variables_and_who_is_talked_with() {
+        let rule = RuleForm {
+            require: Some("caller.attributes.tenant == vars.tenant".to_owned()),
+            refuse: Some("Not yours.".to_owned()),
+            ..RuleForm::default()
+        };
+        let own = function::tool("own", "Tells.", async |_: Nothing| Ok("told")).rules(&[rule]);
+        let plane = Plane::new(Registry::build([Arc::new(own) as Arc<dyn Tool>]).unwrap());
+        let agent = Rendered {
+            variables: [("tenant".to_owned(), "north".to_owned())].into(),
+            ..agent(&["own"])
+        };
+        let of = |tenant: &str| Caller {
+            attributes: [("tenant".to_owned(), tenant.to_owned())].into(),
+            ..Caller::default()
+        };
+        for (tenants, told) in [
+            (["north", "south"].as_slice(), "told"),
+            (&["south", "north"], "Not run: Not yours."),
+            (
+                &[],
+                "Not run: a rule of this tool could not be applied; a person has to look at it",
+            ),
+        ] {
+            let mut tasks = JoinSet::new();
+            let (tooling, mut ended) = start(&mut tasks, &plane, &agent, unrecorded());
+            for tenant in tenants {
+                tooling.serve(&of(tenant));
+            }
+            tooling.run(call("c1", "own"));
+            assert_eq!(ended.recv().await.unwrap().output, told, "{tenants:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn the_task_ends_with_its_last_handle_whatever_runs() {
         let mut tasks = JoinSet::new();
-        let (tooling, _ended) = start(&mut tasks, &plane(), &agent(&["slow"]));
+        let (tooling, _ended) = start(&mut tasks, &plane(), &agent(&["slow"]), unrecorded());
         tooling.run(call("c1", "slow"));
         drop(tooling);
         tasks.join_next().await.unwrap().unwrap();

@@ -3,7 +3,7 @@
 //! `{{name}}` is replaced by the variable's text, once: what a variable contains is never looked
 //! at again, so a caller's name cannot smuggle in another variable. There is no other syntax.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use serde_json::{Map, Value};
 
@@ -40,6 +40,8 @@ pub struct Rendered {
     pub model: Option<String>,
     /// Names of the tools the model may call.
     pub tools: Vec<String>,
+    /// What the job or the definition filled in, for the rules of tools.
+    pub variables: BTreeMap<String, String>,
     /// How the end of a user turn is found; `None` = the worker's way.
     pub turn_detection: Option<TurnDetection>,
     /// Text of what users say; `None` = the worker's way.
@@ -156,6 +158,10 @@ pub(super) fn render(
         voice: definition.voice.clone(),
         model: definition.model.clone(),
         tools: definition.tools.clone(),
+        variables: values
+            .iter()
+            .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+            .collect(),
         turn_detection: definition.turn_detection.clone(),
         transcription: definition.transcription.clone(),
         noise_reduction: definition.noise_reduction,

@@ -38,6 +38,51 @@ pub trait Source {
     fn list(&self, directory: &Path) -> io::Result<Vec<PathBuf>>;
 }
 
+/// A file and its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TomlFile {
+    /// Without its directory.
+    pub name: String,
+    /// What stands in it.
+    pub text: String,
+}
+
+/// Every `*.toml` of a directory, which stands in the settings under `key`. What cannot be read is a
+/// problem.
+pub fn toml_files(
+    source: &dyn Source,
+    directory: Option<&Path>,
+    key: &str,
+    problems: &mut Vec<Problem>,
+) -> Vec<TomlFile> {
+    let Some(directory) = directory else {
+        return Vec::new();
+    };
+    let files = match source.list(directory) {
+        Ok(files) => files,
+        Err(error) => {
+            problems.push(Problem::new(key, error.kind().to_string()));
+            return Vec::new();
+        }
+    };
+    let mut texts = Vec::new();
+    for path in files
+        .iter()
+        .filter(|path| path.extension().is_some_and(|end| end == "toml"))
+    {
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        match source.read(path) {
+            Ok(text) => texts.push(TomlFile { name, text }),
+            Err(error) => problems.push(Problem::new(name, error.kind().to_string())),
+        }
+    }
+    texts
+}
+
 /// The real environment and file system.
 #[derive(Debug, Default)]
 pub struct ProcessSource;

@@ -296,6 +296,10 @@ fn the_committed_schemas_are_current() {
             "agent.schema.json",
             parse::schema::<crate::agents::Definition>(),
         ),
+        (
+            "tools.schema.json",
+            parse::schema::<tooling::files::ToolFile>(),
+        ),
     ];
     for (name, schema) in schemas {
         let current = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());

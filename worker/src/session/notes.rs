@@ -85,6 +85,7 @@ pub(super) fn emit(note: Note, price: Option<&Price>) {
         }
         Note::Shrunk { items } => tracing::info!(items, "the model's context was made smaller"),
         Note::SilencePrompted { after } => tracing::info!(?after, "the caller says nothing"),
+        Note::WorkTold { after } => tracing::info!(?after, "a tool takes its time"),
         Note::ToolAnswered { took } => tracing::debug!(?took, "a tool answered"),
         Note::TurnAnswered { latency } => TurnAnswered { latency }.emit(),
         Note::TurnAsked { waited } => {

@@ -172,12 +172,16 @@ words! {
         Cancelled = "cancelled",
         /// It answered.
         Completed = "completed",
+        /// It had been run before.
+        Duplicate = "duplicate",
         /// It failed.
         Failed = "failed",
         /// It was not allowed to run, or its arguments were wrong.
         Refused = "refused",
         /// It took too long.
         TimedOut = "timed_out",
+        /// Nobody knows.
+        Unknown = "unknown",
     }
 
     /// What ended a turn of the agent.

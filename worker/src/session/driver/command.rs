@@ -46,14 +46,19 @@ impl Driver<'_> {
 
     /// Before the conversation hears of the first person, it knows what to say to them.
     pub(super) fn introduce(&mut self, person: &Person) {
-        let Some(personal) = self.personal.take_if(|_| person.is_heard()) else {
+        if !person.is_heard() {
             return;
-        };
-        let (instructions, greeting) = personal.about(&Caller {
+        }
+        let caller = Caller {
             name: person.name.clone(),
             metadata: person.metadata.clone(),
             attributes: person.attributes.clone(),
-        });
+        };
+        self.hands.tools.serve(&caller);
+        let Some(personal) = self.personal.take() else {
+            return;
+        };
+        let (instructions, greeting) = personal.about(&caller);
         if !self.is_instructed {
             self.tell(Input::Ask(Ask::Instruct(instructions)));
         }

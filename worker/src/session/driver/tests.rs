@@ -9,6 +9,7 @@ use tokio::time::{advance, timeout};
 use super::*;
 use crate::{
     agents::Rendered,
+    audit::{Audit, ToolRecord},
     media::{
         clock::MediaClock,
         echo::OwnVoice,
@@ -59,8 +60,12 @@ async fn play_metered<F: Future<Output = World>>(
 
     let mut tasks = JoinSet::new();
     let mut tally = Tally::of(meter);
-    let (tools, tool_ends) =
-        tooling::start(&mut tasks, &tooling::Plane::default(), &Rendered::default());
+    let (tools, tool_ends) = tooling::start(
+        &mut tasks,
+        &tooling::Plane::default(),
+        &Rendered::default(),
+        ToolRecord::new(Audit::default(), "job"),
+    );
     let (ingress, _) = Ingress::start(&mut tasks, own_voice, handle.uplink());
     let (_speech, speech_edges) = mpsc::channel(8);
     let hands = Hands {

@@ -1,0 +1,35 @@
+//! Core: the closed list of what is put on record.
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Kind {
+    /// A file of the journal begins.
+    #[serde(rename = "segment.opened")]
+    SegmentOpened,
+    /// A session begins.
+    #[serde(rename = "session.started")]
+    SessionStarted,
+    /// A session is over.
+    #[serde(rename = "session.ended")]
+    SessionEnded,
+    /// A tool is about to run.
+    #[serde(rename = "tool.intent")]
+    ToolIntent,
+    /// A tool call is over.
+    #[serde(rename = "tool.outcome")]
+    ToolOutcome,
+}
+
+/// One thing that happened. Holds nothing personal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// Id of the job.
+    pub session: String,
+    /// What.
+    pub kind: Kind,
+    /// More about it, as a JSON object.
+    pub data: Value,
+}

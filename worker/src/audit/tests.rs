@@ -1,0 +1,212 @@
+//! The journal from the writer's order to the reader's verdict, on a disk that fails on request.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+use serde_json::json;
+
+use super::{
+    Audit, Kind, NotWritten, ORDERS, Record,
+    reader::{self, File, Journal},
+    segment::{Disk, Segment},
+    writer,
+};
+
+/// Name and bytes of a file, and how many of them would survive a loss of power.
+type Kept = (String, Vec<u8>, usize);
+
+#[derive(Clone, Default)]
+struct Platter {
+    files: Arc<Mutex<Vec<Kept>>>,
+    fails: Arc<Mutex<Option<Fails>>>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Fails {
+    /// The disk is full.
+    Append,
+    /// The disk lost what it had taken.
+    Sync,
+}
+
+struct Open(Platter, usize);
+
+impl Platter {
+    fn fails(&self, what: Fails) -> io::Result<()> {
+        match *self.fails.lock().unwrap() {
+            Some(fails) if fails == what => Err(io::Error::from(io::ErrorKind::StorageFull)),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is read after power was lost.
+    fn after_power_loss(&self) -> Vec<File> {
+        let files = self.files.lock().unwrap().clone();
+        let survives = |(name, bytes, synced): Kept| File {
+            name,
+            bytes: bytes[..synced].to_vec(),
+        };
+        files.into_iter().map(survives).collect()
+    }
+}
+
+impl Disk for Platter {
+    fn create(&mut self) -> io::Result<(String, Box<dyn Segment>)> {
+        let mut files = self.files.lock().unwrap();
+        let name = format!("audit-{:04}.jsonl", files.len());
+        files.push((name.clone(), Vec::new(), 0));
+        Ok((name, Box::new(Open(self.clone(), files.len() - 1))))
+    }
+}
+
+impl Segment for Open {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.fails(Fails::Append)?;
+        self.0.files.lock().unwrap()[self.1]
+            .1
+            .extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.fails(Fails::Sync)?;
+        let file = &mut self.0.files.lock().unwrap()[self.1];
+        file.2 = file.1.len();
+        Ok(())
+    }
+}
+
+fn start(platter: &Platter) -> Audit {
+    let (orders, inbox) = tokio::sync::mpsc::channel(ORDERS);
+    writer::start(platter.clone(), inbox).unwrap();
+    Audit {
+        orders: Some(orders),
+        lost: Arc::default(),
+    }
+}
+
+fn record(session: &str, kind: Kind, call: &str) -> Record {
+    Record {
+        session: session.to_owned(),
+        kind,
+        data: json!({ "call": call }),
+    }
+}
+
+async fn written(platter: &Platter) -> Journal {
+    let audit = start(platter);
+    for call in ["c1", "c2", "c3"] {
+        for session in ["a", "b"] {
+            audit
+                .commit(record(session, Kind::ToolIntent, call))
+                .await
+                .unwrap();
+            audit
+                .commit(record(session, Kind::ToolOutcome, call))
+                .await
+                .unwrap();
+        }
+    }
+    audit
+        .commit(record("a", Kind::ToolIntent, "c4"))
+        .await
+        .unwrap();
+    reader::read(&platter.after_power_loss())
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_in_order_after_a_loss_of_power() {
+    let journal = written(&Platter::default()).await;
+    assert_eq!(journal.faults, []);
+    assert_eq!(journal.torn, [""; 0]);
+    assert_eq!(journal.entries.len(), 14, "one line opens the file");
+    assert_eq!(journal.unfinished, [("a".to_owned(), "c4".to_owned())]);
+}
+
+#[tokio::test]
+async fn many_at_once_share_flushes_and_none_is_lost() {
+    let platter = Platter::default();
+    let audit = start(&platter);
+    let commit = |n: usize| {
+        let audit = audit.clone();
+        async move {
+            audit
+                .commit(record(&format!("s{}", n % 7), Kind::ToolIntent, "c"))
+                .await
+        }
+    };
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..500 {
+        tasks.spawn(commit(n));
+    }
+    assert!(
+        tasks
+            .join_all()
+            .await
+            .into_iter()
+            .all(|written| written.is_ok())
+    );
+    let journal = reader::read(&platter.after_power_loss());
+    assert_eq!((journal.entries.len(), journal.faults.len()), (501, 0));
+}
+
+#[tokio::test]
+async fn after_an_error_of_the_disk_nothing_is_acknowledged_any_more() {
+    for fails in [Fails::Append, Fails::Sync] {
+        let platter = Platter::default();
+        let audit = start(&platter);
+        audit
+            .commit(record("a", Kind::ToolIntent, "c1"))
+            .await
+            .unwrap();
+        *platter.fails.lock().unwrap() = Some(fails);
+        let refused = audit.commit(record("a", Kind::ToolOutcome, "c1")).await;
+        assert_eq!(refused, Err(NotWritten));
+        // What it now has on disk nobody knows, also when it works again.
+        *platter.fails.lock().unwrap() = None;
+        let refused = audit.commit(record("a", Kind::ToolIntent, "c2")).await;
+        assert_eq!(refused, Err(NotWritten));
+        let journal = reader::read(&platter.after_power_loss());
+        assert_eq!((journal.entries.len(), journal.faults.len()), (2, 0));
+    }
+}
+
+#[tokio::test]
+async fn any_flipped_bit_missing_line_or_cut_is_found() {
+    let platter = Platter::default();
+    let audit = start(&platter);
+    for kind in [Kind::ToolIntent, Kind::ToolOutcome, Kind::SessionEnded] {
+        audit.commit(record("a", kind, "c1")).await.unwrap();
+    }
+    let whole = platter.after_power_loss().remove(0);
+    let is_sound = |bytes: Vec<u8>| {
+        let journal = reader::read(&[File {
+            name: "a".to_owned(),
+            bytes,
+        }]);
+        journal.faults.is_empty() && journal.torn.is_empty()
+    };
+    assert!(is_sound(whole.bytes.clone()));
+    for at in 0..whole.bytes.len() {
+        for bit in 0..8 {
+            let mut flipped = whole.bytes.clone();
+            flipped[at] ^= 1 << bit;
+            assert!(!is_sound(flipped), "byte {at}, bit {bit}");
+        }
+    }
+    let lines: Vec<&[u8]> = whole.bytes.split_inclusive(|byte| *byte == b'\n').collect();
+    for missing in 0..lines.len() - 1 {
+        let mut without = lines.clone();
+        without.remove(missing);
+        assert!(!is_sound(without.concat()), "line {missing}");
+    }
+    let mut swapped = lines.clone();
+    swapped.swap(1, 2);
+    assert!(!is_sound(swapped.concat()));
+    let line_ends = |at: &usize| whole.bytes[at - 1] == b'\n';
+    for at in (1..whole.bytes.len()).filter(|at| !line_ends(at)) {
+        assert!(!is_sound(whole.bytes[..at].to_vec()), "cut at {at}");
+    }
+}

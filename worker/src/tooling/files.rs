@@ -1,0 +1,245 @@
+//! Adapter: tools that are declared in TOML files, and the worker's `[tools]` table.
+//!
+//! A file lists tools under `[[http]]`. Everything that is wrong in any file is told at once, with file and
+//! path; values are never repeated.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use schemars::JsonSchema;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tools::{
+    BuildErrors, Registry, Tool, builtin,
+    http::{Client, HttpTool, HttpToolForm, Networks, Secrets},
+};
+
+use super::Plane;
+use crate::config::{
+    Problem, Problems, Source, parse,
+    source::{self, TomlFile},
+};
+
+/// What the names of environment variables that hold secrets of tools begin with.
+const SECRET_PREFIX: &str = "ROOM_AGENT_SECRET_";
+
+/// The `[tools]` table.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Directory of tool files (`*.toml`). Default: only the built-in tools.
+    pub dir: Option<String>,
+    /// Networks that HTTP tools may reach although they are not public, such as `10.1.0.0/16`. Default: none.
+    #[schemars(length(max = 64))]
+    pub networks: Vec<String>,
+}
+
+/// One tool file.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ToolFile {
+    /// Tools that ask a service over HTTP.
+    pub http: Vec<HttpToolForm>,
+}
+
+impl Plane {
+    /// The built-in tools and those of the files.
+    ///
+    /// # Errors
+    /// All problems of all files, each with its file and path.
+    pub fn load(source: &dyn Source, config: &Config) -> Result<Self, Problems> {
+        let mut problems = Vec::new();
+        let networks = Networks::read(&config.networks).unwrap_or_else(|index| {
+            let path = format!("tools.networks[{index}]");
+            problems.push(Problem::new(path, "expected a network such as 10.1.0.0/16"));
+            Networks::default()
+        });
+        let client =
+            Client::new(networks).map_err(|what| Problems(vec![Problem::new("tools", what)]))?;
+        let secrets = secrets(source);
+        let schema = parse::schema::<ToolFile>();
+        let mut tools: Vec<Arc<dyn Tool>> = builtin::all();
+        let mut places: BTreeMap<String, String> = BTreeMap::new();
+        let directory = config.dir.as_deref().map(Path::new);
+        for TomlFile { name, text } in
+            source::toml_files(source, directory, "tools.dir", &mut problems)
+        {
+            match read(&schema, &text) {
+                Err(wrong) => problems.extend(wrong.within(&name).0),
+                Ok(file) => {
+                    for (index, form) in file.http.iter().enumerate() {
+                        let place = format!("{name}.http[{index}]");
+                        match HttpTool::new(form, &client, &secrets) {
+                            Err(wrong) => problems.extend(wrong.into_iter().map(|one| {
+                                Problem::new(format!("{place}.{}", one.path), one.problem)
+                            })),
+                            Ok(tool) => {
+                                places.insert(form.name.clone(), place);
+                                tools.push(Arc::new(tool));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        let registry = Registry::build(tools);
+        problems.extend(
+            registry
+                .as_ref()
+                .err()
+                .into_iter()
+                .flat_map(|errors| named(errors, &places)),
+        );
+        Problems::none_or(problems)?;
+        Ok(Self::new(registry.unwrap_or_default()))
+    }
+}
+
+/// Problems that only show when all tools stand side by side.
+fn named(errors: &BuildErrors, places: &BTreeMap<String, String>) -> Vec<Problem> {
+    let place = |error: &tools::BuildError| match error {
+        tools::BuildError::DuplicateName(name) => {
+            places.get(name).map(|place| format!("{place}.name"))
+        }
+        _ => None,
+    };
+    let problem = |error| {
+        Problem::new(
+            place(error).unwrap_or_else(|| "tools".to_owned()),
+            error.to_string(),
+        )
+    };
+    errors.0.iter().map(problem).collect()
+}
+
+fn read(schema: &Value, text: &str) -> Result<ToolFile, Problems> {
+    let tree = source::from_toml(text).map_err(|what| Problems(vec![Problem::new("", what)]))?;
+    let tree = Value::Object(tree);
+    Problems::none_or(parse::problems(schema, &tree))?;
+    parse::typed(tree)
+}
+
+fn secrets(source: &dyn Source) -> Secrets {
+    let vars = source.vars().into_iter();
+    let secret = |(name, value): (String, String)| {
+        let name = name.strip_prefix(SECRET_PREFIX)?;
+        Some((name.to_owned(), SecretString::from(value)))
+    };
+    vars.filter_map(secret).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::source::MapSource;
+
+    const HOURS: &str = r#"
+[[http]]
+name = "opening_hours"
+description = "Tells when the practice is open on a day."
+url = "https://practice.example.com/hours/{{args.day}}"
+[http.arguments.day]
+type = "string"
+"#;
+
+    fn load(files: &[(&str, &str)]) -> Result<Plane, Vec<String>> {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let mut source = MapSource::default();
+        for (name, text) in files {
+            source = source.file(&format!("/tools/{name}"), text);
+        }
+        source = source.var("ROOM_AGENT_SECRET_KEY", "s3cr3t");
+        let config = Config {
+            dir: Some("/tools".to_owned()),
+            ..Config::default()
+        };
+        let told = |problems: Problems| {
+            let problems = problems.0.into_iter();
+            problems
+                .map(|one| format!("{}: {}", one.path, one.what))
+                .collect()
+        };
+        Plane::load(&source, &config).map_err(told)
+    }
+
+    #[test]
+    fn a_file_adds_tools_to_the_built_in_ones() {
+        let plane = load(&[("hours.toml", HOURS)]).unwrap();
+        let declared = plane.declare(&["opening_hours".to_owned(), "end_call".to_owned()]);
+        assert_eq!(declared.len(), 2);
+        assert_eq!(declared[1].parameters["required"][0], "day");
+    }
+
+    #[test]
+    fn the_example_can_be_copied_as_it_is() {
+        let example = include_str!("../../../tools/examples/practice.toml");
+        let plane = load(&[("practice.toml", example)]).unwrap();
+        let declared = plane.declare(&["book_appointment".to_owned()]);
+        assert_eq!(
+            declared[0].parameters["required"],
+            serde_json::json!(["name", "slot"])
+        );
+    }
+
+    #[test]
+    fn every_mistake_is_told_with_its_file_and_path() {
+        let wrong = r#"
+[[http]]
+name = "a tool"
+description = "Asks."
+url = "https://example.com/{{args.when}}"
+
+[[http]]
+name = "order"
+description = "Orders."
+url = "https://example.com/orders?key={{secrets.KEY}}"
+effect = "writes"
+touches = { money = true }
+headers = { Authorization = "Bearer {{secrets.TOKEN}}", Host = "other" }
+rules = [{ require = "args.amount <", refuse = "No." }]
+[http.arguments.amount]
+type = "numeral"
+"#;
+        let told = load(&[
+            ("hours.toml", HOURS),
+            ("same.toml", HOURS),
+            ("wrong.toml", wrong),
+        ])
+        .unwrap_err();
+        let told = told.join("\n");
+        // What the form forbids is told before the tools are made.
+        assert!(told.contains("wrong.toml.http[0].name: "), "{told}");
+        let wrong = wrong.replace("a tool", "a_tool");
+        let told = load(&[
+            ("hours.toml", HOURS),
+            ("same.toml", HOURS),
+            ("wrong.toml", &wrong),
+        ])
+        .unwrap_err();
+        let told = told.join("\n");
+        for (path, what) in [
+            ("wrong.toml.http[0].url", "there is no argument `when`"),
+            ("wrong.toml.http[1].url", "secrets stand in headers only"),
+            (
+                "wrong.toml.http[1].headers.Authorization",
+                "ROOM_AGENT_SECRET_TOKEN",
+            ),
+            ("wrong.toml.http[1].headers.Host", "is set by the worker"),
+            ("wrong.toml.http[1].rules[0].require", ""),
+            ("wrong.toml.http[1].arguments", "numeral"),
+            (
+                "same.toml.http[0].name",
+                "two tools are named `opening_hours`",
+            ),
+        ] {
+            let line = told
+                .lines()
+                .find(|line| line.starts_with(&format!("{path}: ")));
+            assert!(
+                line.is_some_and(|line| line.contains(what)),
+                "{path} {what}:\n{told}"
+            );
+        }
+        assert!(!told.contains("s3cr3t"), "{told}");
+    }
+}
