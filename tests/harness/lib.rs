@@ -33,6 +33,7 @@ pub mod scrape;
 pub mod sim_model;
 pub mod sounds;
 pub mod stack;
+pub mod tool_service;
 pub mod user;
 pub mod voice;
 pub mod worker;

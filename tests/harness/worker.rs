@@ -94,10 +94,13 @@ impl Worker {
             arguments.extend(["--config".to_owned(), path.display().to_string()]);
         }
         if !settings.agents.is_empty() {
+            // Beside the configuration, which is no agent.
+            let dir = scratch.path().join("agents");
+            std::fs::create_dir(&dir).expect("made");
             for (name, text) in &settings.agents {
-                scratch.write(name, text).expect("written");
+                std::fs::write(dir.join(name), text).expect("written");
             }
-            let dir = scratch.path().display().to_string();
+            let dir = dir.display().to_string();
             environment.push(("ROOM_AGENT__AGENTS__DIR".to_owned(), dir));
         }
         let child =

@@ -91,6 +91,9 @@ fn newest_unanswered(items: &Items) -> Option<&Item> {
 
 fn on_turn(question: &Question<'_>, item: &Item) -> Vec<Part> {
     let words = words_of(item);
+    if let Some(call) = typed_call(question, &words) {
+        return vec![call];
+    }
     if mentions(&words, &["goodbye"]) {
         let mut parts = say("agent-goodbye");
         parts.extend(call(question, &["end_call", "hang_up"]));
@@ -141,6 +144,18 @@ fn on_outcome(item: &Item) -> Vec<Part> {
         return vec![Part::Say(speech.then_number(hour).then_number(minute))];
     }
     say("agent-answered")
+}
+
+/// Who types `call NAME {…}` has the tool of that name called with these arguments.
+fn typed_call(question: &Question<'_>, words: &str) -> Option<Part> {
+    let (name, arguments) = words.strip_prefix("call ")?.split_once(' ')?;
+    let Part::Call { name, .. } = call(question, &[name])? else {
+        return None;
+    };
+    Some(Part::Call {
+        name,
+        arguments: arguments.to_owned(),
+    })
 }
 
 fn call(question: &Question<'_>, names: &[&str]) -> Option<Part> {
@@ -266,6 +281,22 @@ mod tests {
             transcript(&answer_to(vec![user_text("hello 7")], None)),
             "You wrote hello 7"
         );
+    }
+
+    #[test]
+    fn a_call_that_was_typed_is_made_of_tools_that_are_there() {
+        let typed = answer_to(vec![user_text(r#"call current_time {"a": 1}"#)], None);
+        assert_eq!(
+            typed,
+            [Part::Call {
+                name: "current_time".to_owned(),
+                arguments: r#"{"a": 1}"#.to_owned()
+            }]
+        );
+        assert!(matches!(
+            answer_to(vec![user_text("call fly {}")], None)[..],
+            [Part::Say(_)]
+        ));
     }
 
     #[test]
