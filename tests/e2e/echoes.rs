@@ -17,6 +17,7 @@ const WAY: Duration = Duration::from_millis(120);
 const SHARE: f32 = 0.3;
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "a third of a minute: `cargo xtask nightly stories`"]
 async fn an_agent_that_hears_itself_says_what_it_wanted_to_say() {
     let stack = Stack::start().await;
     let (ann, _) = greeted(&stack, "ann", "kitchen").await;

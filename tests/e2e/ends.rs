@@ -10,6 +10,7 @@ use tests::{
 use crate::story::{LATER, SOON, greeted, job_over, says};
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "a third of a minute: `cargo xtask nightly stories`"]
 async fn a_call_that_may_cost_no_more_ends_with_a_goodbye() {
     let stack = Stack::with(Default::default(), |settings| {
         settings.with("ROOM_AGENT__BUDGET__SESSION_USD", "0.01")
@@ -48,6 +49,7 @@ async fn a_budget_for_an_agent_whose_price_nobody_knows_is_a_wrong_configuration
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "a third of a minute: `cargo xtask nightly stories`"]
 async fn a_caller_who_says_nothing_is_asked_and_then_left_with_a_goodbye() {
     let patient = "name = \"patient\"\ninstructions = \"Be brief.\"\ngreeting = \"Greet.\"\n\
                    [silence]\nprompt_after = \"5s\"\nhang_up_after = \"5s\"\n";

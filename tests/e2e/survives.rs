@@ -79,6 +79,7 @@ async fn media_that_are_away_for_five_seconds_come_back_in_the_same_room() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "a third of a minute: `cargo xtask nightly stories`"]
 async fn media_that_are_away_for_ten_seconds_come_back_and_the_log_says_why_they_went() {
     let (stack, relay) = Stack::relayed(Impairment::default(), |settings| settings).await;
     let (ann, agent) = greeted(&stack, "ann", "kitchen").await;

@@ -206,7 +206,7 @@ fn unit() -> Result<(), Failure> {
     run(cargo::cargo("test").arg("--workspace"))
 }
 
-/// The end-to-end stories that wait for half a minute each.
+/// The end-to-end stories that wait long.
 fn stories() -> Result<(), Failure> {
     e2e::prepare()?;
     verdict("stories", || {
