@@ -13,8 +13,8 @@ use std::{
     collections::BTreeMap,
     fmt,
     str::FromStr,
-    sync::{Mutex, PoisonError},
-    time::Duration,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -180,6 +180,7 @@ impl HttpTool {
                 Ok(response) => is_safe && is_passing(response.status),
             };
             if is_second || !is_worth_it {
+                self.judge(&sent);
                 return sent.map_err(|trouble| self.told(trouble));
             }
             is_second = true;
@@ -187,16 +188,36 @@ impl HttpTool {
         }
     }
 
+    /// What says something about the service, and not about the request, moves the breaker.
+    fn judge(&self, sent: &Result<Response, Trouble>) {
+        match sent {
+            Ok(response) if !response.status.is_server_error() => self.breaker().worked(),
+            Ok(_) | Err(Trouble::Unreachable | Trouble::Broken) => self.breaker().failed(now()),
+            Err(_) => {}
+        }
+    }
+
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn told(&self, trouble: Trouble) -> ToolError {
         match trouble {
             Trouble::Forbidden => ToolError::new("this tool may not connect there"),
             Trouble::Unreachable => ToolError::new("the service cannot be reached now"),
             Trouble::BadHeader => ToolError::new("an argument has characters that cannot be sent"),
-            Trouble::Broken if self.spec.effect == Effect::Writes => {
-                ToolError::new("the connection broke before the answer came").unsure()
-            }
-            Trouble::Broken => ToolError::new("the connection broke before the answer came"),
-            Trouble::TooLong => ToolError::new("the service answered far more than can be read"),
+            Trouble::Broken => self.asked("the connection broke before the answer came"),
+            Trouble::TooLong => self.asked("the service answered far more than can be read"),
+        }
+    }
+
+    /// The service had the request and its answer is of no use: a write may have been done.
+    fn asked(&self, what: impl Into<String>) -> ToolError {
+        let error = ToolError::new(what);
+        if self.spec.effect == Effect::Writes {
+            error.unsure()
+        } else {
+            error
         }
     }
 
@@ -208,7 +229,7 @@ impl HttpTool {
         if !response.is_json {
             return Ok(Answer::new(text.into_owned()));
         }
-        let unreadable = || ToolError::new("the service answered something that cannot be read");
+        let unreadable = || self.asked("the service answered something that cannot be read");
         let value: Value = serde_json::from_str(&text).map_err(|_| unreadable())?;
         match &self.take {
             None => Ok(Answer::new(value)),
@@ -222,7 +243,7 @@ impl HttpTool {
     fn refused(&self, response: &Response, text: &str) -> ToolError {
         let status = response.status;
         if status.is_redirection() {
-            return ToolError::new("the service points somewhere else, and tools do not follow");
+            return self.asked("the service points somewhere else, and tools do not follow");
         }
         let wait = response
             .retry_after
@@ -232,16 +253,16 @@ impl HttpTool {
             .filter(|c| !c.is_control())
             .take(LONGEST_REASON)
             .collect();
-        let error = ToolError::new(format!(
+        let told = format!(
             "the service answered {}{}: {reason}",
             status.as_u16(),
             wait.unwrap_or_default()
-        ));
-        // Whether a service that breaks had done its work nobody knows.
-        if status.is_server_error() && self.spec.effect == Effect::Writes {
-            error.unsure()
+        );
+        // A client error is a refusal; whether a service that breaks had done its work nobody knows.
+        if status.is_client_error() {
+            ToolError::new(told)
         } else {
-            error
+            self.asked(told)
         }
     }
 }
@@ -253,19 +274,12 @@ impl Tool for HttpTool {
     }
 
     async fn run(&self, call: &ValidCall, context: &Context) -> Result<Answer, ToolError> {
-        let now = || tokio::time::Instant::now().into_std();
-        let breaker = || self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
-        if !breaker().admits(now()) {
+        if !self.breaker().admits(now()) {
             return Err(ToolError::new(
                 "the service is down at the moment and was not asked",
             ));
         }
-        let response = self.send(call, context).await;
-        match &response {
-            Ok(response) if !response.status.is_server_error() => breaker().worked(),
-            _ => breaker().failed(now()),
-        }
-        self.answer(&response?)
+        self.answer(&self.send(call, context).await?)
     }
 }
 
@@ -273,6 +287,11 @@ impl fmt::Debug for HttpTool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "HttpTool({})", self.spec.name)
     }
+}
+
+/// Tokio's clock, so that tests own it.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 /// A service that is busy or restarts.

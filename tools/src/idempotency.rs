@@ -123,8 +123,10 @@ impl Ledger {
         let mut calls = self.calls.iter().filter(|(_, seen)| same(seen));
         calls.find_map(|(id, seen)| match &seen.outcome {
             None => Some(Standing::Running(id.clone())),
-            // What is unknown stays so until somebody looks.
-            Some(Outcome::Unknown) => Some(Standing::Over(Outcome::Unknown)),
+            // What may have had its effect may have it tomorrow, too: somebody has to look.
+            Some(outcome @ (Outcome::Cancelled | Outcome::TimedOut { .. } | Outcome::Unknown)) => {
+                Some(Standing::Over(outcome.clone()))
+            }
             // What surely had no effect may be tried again at once.
             Some(Outcome::Failed(_) | Outcome::Refused(_)) => None,
             Some(outcome) => {

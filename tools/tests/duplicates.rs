@@ -86,6 +86,17 @@ async fn what_failed_may_be_tried_again_under_a_new_id() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_write_that_took_too_long_is_not_repeated_however_late() {
+    let (gateway, log) = Probe::new().takes(Duration::from_secs(3_600)).gateway();
+    let context = Context::default();
+    let first = gateway.invoke(&numbered("c1", CALL), &context).await;
+    tokio::time::advance(Duration::from_secs(600)).await;
+    let again = gateway.invoke(&numbered("c2", CALL), &context).await;
+    assert_eq!(again, Outcome::Duplicate(Box::new(first)));
+    assert_eq!(log.started(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_write_that_panicked_is_unknown_and_nobody_waits_for_it() {
     let (gateway, log) = Probe::new().panics().gateway();
     let running = gateway.clone();

@@ -162,6 +162,29 @@ async fn an_endless_answer_is_not_read_to_its_end() {
 }
 
 #[tokio::test]
+async fn a_write_that_was_done_and_not_understood_is_unknown() {
+    let good = Service::answering("200 OK", "application/json", "{}").await;
+    let garbled = Service::answering("200 OK", "application/json", "{").await;
+    let moved = Service::answering("303 See Other\r\nLocation: /done", "text/plain", "").await;
+    let endless = Service::endless().await;
+    for service in [good, garbled, moved, endless] {
+        for (effect, is_unknown) in [("writes", true), ("reads", false)] {
+            let form = json!({
+                "url": format!("http://{}/", service.address()),
+                "effect": effect,
+                "take": "/id",
+            });
+            let outcome = outcome(form, LOOPBACK, "{}").await;
+            assert_eq!(
+                outcome == Outcome::Unknown,
+                is_unknown,
+                "{effect}: {outcome:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_service_that_says_nothing_is_left_at_the_deadline() {
     let service = Service::silent().await;
     let form = json!({"url": format!("http://{}/", service.address()), "deadline_seconds": 1});

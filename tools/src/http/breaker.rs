@@ -1,4 +1,4 @@
-//! Core: a host that fails again and again is left alone for a while.
+//! Core: a service that fails again and again is left alone for a while.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ const FAILURES: u32 = 5;
 /// For so long.
 const REST: Duration = Duration::from_secs(10);
 
-/// The circuit breaker of one host.
+/// The circuit breaker of one tool.
 #[derive(Debug, Default)]
 pub(super) struct Breaker {
     failures: u32,
