@@ -27,3 +27,4 @@ mod tool_flow;
 mod tools_in_doubt;
 mod truncation;
 mod turn_end;
+mod working;
