@@ -1,8 +1,10 @@
 //! A program under test as a child process: its output is kept, and it dies with its handle.
 
 use std::{
+    collections::BTreeSet,
     ffi::OsStr,
     io,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -233,16 +235,26 @@ impl Drop for Scratch {
     }
 }
 
-/// A TCP port nobody listens on at this moment, and the same for UDP.
+/// A TCP port nobody listens on at this moment, and a UDP port, neither of which another test of
+/// this process was given.
 ///
 /// # Errors
 /// When the system has none.
 pub fn free_ports() -> io::Result<(u16, u16)> {
-    let tcp = std::net::TcpListener::bind(("127.0.0.1", 0))?
-        .local_addr()?
-        .port();
-    let udp = std::net::UdpSocket::bind(("127.0.0.1", 0))?
-        .local_addr()?
-        .port();
+    let tcp = ungiven(|| std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr())?;
+    let udp = ungiven(|| std::net::UdpSocket::bind(("127.0.0.1", 0))?.local_addr())?;
     Ok((tcp, udp))
+}
+
+/// Tests run side by side, and the system may name a port again as soon as it is closed, which is
+/// before its server has opened it.
+fn ungiven(free: impl Fn() -> io::Result<SocketAddr>) -> io::Result<u16> {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let port = free()?.port();
+        let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if given.insert(port) {
+            return Ok(port);
+        }
+    }
 }
