@@ -15,15 +15,20 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::{
+    approval::{Approver, NoApprover, Request, Verdict},
     call::{CallId, ToolCall, ToolName, ValidCall},
+    confirm::{Answer, Confirmations},
     hooks::{Ended, Hooks, Intent, NoRecord, NotDurable},
     idempotency::{Ledger, Standing, Wish},
     outcome::{Outcome, Refusal},
-    policy::{self, Decision},
+    policy::{self, Decision, Otherwise, Who},
     registry::{Entry, Registry},
     strict,
     tool::{Context, Effect, Tool},
 };
+
+/// How long a caller's words may take to be understood after the model has acted on them.
+const WORDS_WITHIN: Duration = Duration::from_secs(3);
 
 /// Longest arguments text, in bytes. Far above what a person says in one turn.
 pub const LONGEST_ARGUMENTS: usize = 64 * 1024;
@@ -34,6 +39,7 @@ pub struct Gateway {
     registry: Registry,
     memory: Arc<Memory>,
     hooks: Arc<dyn Hooks>,
+    approver: Arc<dyn Approver>,
 }
 
 /// What a session knows of its calls.
@@ -41,6 +47,9 @@ struct Memory {
     ledger: Mutex<Ledger>,
     /// Counts calls that ended, so that who waits for one looks again.
     ended: watch::Sender<u64>,
+    questions: Mutex<Confirmations>,
+    /// Counts what the caller said, so that who waits for their words looks again.
+    said: watch::Sender<u64>,
 }
 
 impl Gateway {
@@ -51,8 +60,11 @@ impl Gateway {
             memory: Arc::new(Memory {
                 ledger: Mutex::default(),
                 ended: watch::Sender::new(0),
+                questions: Mutex::default(),
+                said: watch::Sender::new(0),
             }),
             hooks: Arc::new(NoRecord),
+            approver: Arc::new(NoApprover),
         }
     }
 
@@ -60,6 +72,23 @@ impl Gateway {
     #[must_use]
     pub fn recorded_by(self, hooks: Arc<dyn Hooks>) -> Self {
         Self { hooks, ..self }
+    }
+
+    /// The same with somebody who asks supervisors.
+    #[must_use]
+    pub fn approved_by(self, approver: Arc<dyn Approver>) -> Self {
+        Self { approver, ..self }
+    }
+
+    /// The agent has said something to its end, so that a question it was told to ask may be put.
+    pub fn agent_spoke(&self) {
+        self.memory.questions().agent_spoke();
+    }
+
+    /// The caller has said this, which may be an answer.
+    pub fn caller_spoke(&self, words: &str) {
+        self.memory.questions().caller_spoke(words);
+        self.memory.said.send_modify(|said| *said += 1);
     }
 
     /// The same session with other tools from now on; what was called before is still known.
@@ -82,7 +111,8 @@ impl Gateway {
         let outcome = match self.steps(call, context).await {
             Ok(outcome) | Err(outcome) => outcome,
         };
-        self.record_outcome(call, &outcome, now() - arrived).await;
+        self.record_outcome(call, &outcome, context, now() - arrived)
+            .await;
         outcome
     }
 
@@ -92,8 +122,11 @@ impl Gateway {
         validate(entry, &arguments)?;
         let call = ValidCall::new(call.id.clone(), arguments);
         let claim = self.dedupe(name, entry, &call).await?;
-        decide(entry, &call, context).inspect_err(|outcome| claim.settle(outcome))?;
-        self.record_intent(name, entry, &call)
+        let rule = self
+            .decide(name, entry, &call, context)
+            .await
+            .inspect_err(|outcome| claim.settle(outcome))?;
+        self.record_intent(name, entry, &call, rule, context)
             .await
             .inspect_err(|outcome| claim.settle(outcome))?;
         let outcome = shape(run_under_deadline(&*entry.tool, &call, context).await);
@@ -139,11 +172,87 @@ impl Gateway {
         }
     }
 
+    /// The rule that allowed it, if one spoke. Whoever has to agree first is asked here.
+    async fn decide(
+        &self,
+        name: &ToolName,
+        entry: &Entry,
+        call: &ValidCall,
+        context: &Context,
+    ) -> Result<Option<usize>, Outcome> {
+        let decided = policy::decide(entry.tool.spec(), call.arguments(), &context.facts);
+        let refused = |refusal| Err(Outcome::Refused(refusal));
+        let (who, question, within, otherwise) = match decided.decision {
+            Decision::Allow => return Ok(decided.rule),
+            Decision::Refuse(reason) => return refused(Refusal::Policy(reason)),
+            Decision::Ask {
+                who,
+                question,
+                within,
+                otherwise,
+            } => (who, question, within, otherwise),
+        };
+        if who == Who::Caller {
+            let wish = Wish::new(name.clone(), call.arguments());
+            return self
+                .confirm(wish, question, within)
+                .await
+                .map(|()| decided.rule);
+        }
+        let request = Request {
+            call: call.id(),
+            tool: name,
+            arguments: call.arguments(),
+            question: &question,
+            within,
+        };
+        let verdict = tokio::select! {
+            biased;
+            // Nothing was done yet, so it may be asked again.
+            () = context.cancelled.cancelled() => return refused(Refusal::NoAnswer),
+            verdict = self.approver.approve(request) => verdict,
+        };
+        match (verdict, otherwise) {
+            (Verdict::Approved, _) | (Verdict::Silence, Otherwise::Allow) => Ok(decided.rule),
+            (Verdict::Declined, _) => refused(Refusal::Declined(Who::Supervisor)),
+            (Verdict::Silence, Otherwise::Refuse) => refused(Refusal::NoAnswer),
+            (Verdict::Nobody, _) => refused(Refusal::NobodyToAsk),
+        }
+    }
+
+    /// What the caller says is known a moment after the model acts on it: waits that long for it.
+    async fn confirm(&self, wish: Wish, question: String, within: Duration) -> Result<(), Outcome> {
+        let mut said = self.memory.said.subscribe();
+        let patience = tokio::time::sleep(WORDS_WITHIN);
+        tokio::pin!(patience);
+        loop {
+            said.mark_unchanged();
+            let answer = self.memory.questions().answer(now(), &wish);
+            let refusal = match answer {
+                Answer::Agreed => return Ok(()),
+                Answer::Declined => Refusal::Declined(Who::Caller),
+                Answer::NotAsked => {
+                    self.memory.questions().ask(now(), wish, within);
+                    Refusal::AskCaller(question)
+                }
+                Answer::Unclear => Refusal::AskCaller(question),
+                Answer::NotYet => tokio::select! {
+                    () = &mut patience => Refusal::AskCaller(question),
+                    // The sender lives in the memory, which this gateway holds.
+                    _ = said.changed() => continue,
+                },
+            };
+            return Err(Outcome::Refused(refusal));
+        }
+    }
+
     async fn record_intent(
         &self,
         name: &ToolName,
         entry: &Entry,
         call: &ValidCall,
+        rule: Option<usize>,
+        context: &Context,
     ) -> Result<(), Outcome> {
         let effect = entry.tool.spec().effect;
         let intent = Intent {
@@ -151,6 +260,8 @@ impl Gateway {
             tool: name,
             arguments: call.arguments(),
             effect,
+            rule,
+            background: &context.background,
         };
         match self.hooks.intent(intent).await {
             Err(NotDurable) if effect == Effect::Writes => {
@@ -160,12 +271,19 @@ impl Gateway {
         }
     }
 
-    async fn record_outcome(&self, call: &ToolCall, outcome: &Outcome, took: Duration) {
+    async fn record_outcome(
+        &self,
+        call: &ToolCall,
+        outcome: &Outcome,
+        context: &Context,
+        took: Duration,
+    ) {
         let tool = self.registry.name(&call.name);
         let ended = Ended {
             call,
             tool,
             outcome,
+            background: &context.background,
             took,
         };
         self.hooks.ended(ended).await;
@@ -196,14 +314,6 @@ fn parse(arguments: &str) -> Result<Value, Outcome> {
 fn validate(entry: &Entry, arguments: &Value) -> Result<(), Outcome> {
     let checked = entry.schema.check(arguments);
     checked.map_err(|problems| Outcome::Refused(Refusal::NotValid(problems)))
-}
-
-fn decide(entry: &Entry, call: &ValidCall, context: &Context) -> Result<(), Outcome> {
-    match policy::decide(entry.tool.spec(), call.arguments(), &context.facts) {
-        Decision::Allow => Ok(()),
-        Decision::Refuse(reason) => Err(Outcome::Refused(Refusal::Policy(reason))),
-        Decision::Ask { who, .. } => Err(Outcome::Refused(Refusal::NobodyToAsk(who))),
-    }
 }
 
 async fn run_under_deadline(tool: &dyn Tool, call: &ValidCall, context: &Context) -> Outcome {
@@ -253,6 +363,12 @@ impl Drop for Claim {
 }
 
 impl Memory {
+    fn questions(&self) -> MutexGuard<'_, Confirmations> {
+        self.questions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
         // A panic between two of its lines leaves a ledger that is still true.
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)

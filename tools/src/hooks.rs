@@ -22,6 +22,10 @@ pub struct Intent<'a> {
     pub arguments: &'a Value,
     /// What running it does to the world.
     pub effect: Effect,
+    /// The how manieth rule allowed it, from 0; `None` = no rule spoke against it.
+    pub rule: Option<usize>,
+    /// [`crate::Context::background`] of the call.
+    pub background: &'a Value,
 }
 
 /// A call that is over, whatever step ended it.
@@ -33,6 +37,8 @@ pub struct Ended<'a> {
     pub tool: Option<&'a ToolName>,
     /// How it ended.
     pub outcome: &'a Outcome,
+    /// [`crate::Context::background`] of the call.
+    pub background: &'a Value,
     /// From its arrival to its end.
     pub took: Duration,
 }

@@ -46,12 +46,13 @@
 //! # });
 //! ```
 //!
-//! Not yet: asking the caller or a supervisor (such a rule refuses), calls that a restart interrupted,
-//! HTTP tools, MCP servers.
+//! Not yet: calls that a restart interrupted, MCP servers, prefetch, limits per tool and session.
 #![warn(missing_docs)]
 
+pub mod approval;
 pub mod builtin;
 pub mod call;
+pub mod confirm;
 pub mod error;
 pub mod function;
 pub mod gateway;

@@ -43,6 +43,10 @@ pub enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
+    /// The caller has to agree first; holds what they are to be asked, or nothing.
+    AskCaller(String),
+    /// Whoever had to agree did not.
+    Declined(Who),
     /// The arguments are longer than any tool takes.
     ArgumentsTooLong {
         /// The limit, in bytes.
@@ -52,12 +56,14 @@ pub enum Refusal {
     NotJson(String),
     /// The arguments do not fit the schema; holds short explanations.
     NotValid(Vec<String>),
-    /// A rule wants somebody to agree first, and there is no way to ask them.
-    NobodyToAsk(Who),
+    /// A supervisor has to agree first, and there is no way to ask one.
+    NobodyToAsk,
     /// It changes something and its intent could not be put on record.
     NotRecorded,
     /// A rule says no; holds why.
     Policy(String),
+    /// A supervisor had to agree, and none answered in time.
+    NoAnswer,
     /// More calls are running than the session may have.
     TooMany,
     /// No such tool is offered.
@@ -128,7 +134,11 @@ impl Outcome {
         };
         Some(match refusal {
             Refusal::ArgumentsTooLong { .. } => "arguments_too_long",
-            Refusal::NobodyToAsk(_) => "nobody_to_ask",
+            Refusal::AskCaller(_) => "ask_caller",
+            Refusal::Declined(Who::Caller) => "declined_by_caller",
+            Refusal::Declined(Who::Supervisor) => "declined_by_supervisor",
+            Refusal::NoAnswer => "no_answer",
+            Refusal::NobodyToAsk => "nobody_to_ask",
             Refusal::NotJson(_) => "not_json",
             Refusal::NotRecorded => "not_recorded",
             Refusal::NotValid(_) => "not_valid",
@@ -157,10 +167,21 @@ impl Refusal {
             Self::NotValid(problems) => {
                 format!("the arguments do not fit. {}", problems.join(". "))
             }
-            Self::NobodyToAsk(Who::Caller) => {
-                "the caller has to agree first, and they cannot be asked for that yet".to_owned()
+            Self::AskCaller(question) => {
+                let ask = if question.is_empty() {
+                    "say what you are about to do and ask the caller whether you shall".to_owned()
+                } else {
+                    format!("ask the caller: \"{question}\"")
+                };
+                format!(
+                    "the caller has to agree first. Now {ask}. When they have said yes, call it \
+                     again with the same arguments"
+                )
             }
-            Self::NobodyToAsk(Who::Supervisor) => {
+            Self::Declined(Who::Caller) => "the caller did not agree".to_owned(),
+            Self::Declined(Who::Supervisor) => "a supervisor did not agree".to_owned(),
+            Self::NoAnswer => "a supervisor has to agree first, and nobody has answered".to_owned(),
+            Self::NobodyToAsk => {
                 "a supervisor has to agree first, and there is nobody to ask".to_owned()
             }
             Self::NotRecorded => "it cannot be put on record now, so it must not run".to_owned(),

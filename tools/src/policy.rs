@@ -7,7 +7,10 @@
 mod expression;
 mod form;
 
-use std::{collections::BTreeMap, time::SystemTime};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
 
 use serde_json::Value;
 
@@ -30,6 +33,27 @@ pub enum Who {
     Supervisor,
 }
 
+/// What is done with a call when nobody answers in time.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Deserialize,
+    serde::Serialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Otherwise {
+    /// Run it.
+    Allow,
+    /// Do not run it.
+    #[default]
+    Refuse,
+}
+
 /// What is to be done with a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -40,11 +64,24 @@ pub enum Decision {
     Ask {
         /// Who.
         who: Who,
-        /// What they are asked.
+        /// What they are asked; empty = what the agent makes of the call.
         question: String,
+        /// How long an answer is waited for, or good.
+        within: Duration,
+        /// What is done when a supervisor does not answer in time.
+        otherwise: Otherwise,
     },
     /// Do not run it; holds what the model is told.
     Refuse(String),
+}
+
+/// A decision, and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decided {
+    /// What is to be done.
+    pub decision: Decision,
+    /// The rule that spoke, from 0; `None` = none did.
+    pub rule: Option<usize>,
 }
 
 /// What a tool touches; with [`Effect::Writes`] each of them wants a rule.
@@ -133,22 +170,30 @@ impl Rules {
         }
     }
 
-    fn decide(&self, arguments: &Value, facts: &Facts) -> Decision {
-        for rule in &self.0 {
-            match rule.applies.holds(arguments, facts) {
-                Some(true) => return rule.decision.clone(),
-                Some(false) => {}
-                None => return Decision::Refuse(UNREADABLE.to_owned()),
-            }
+    fn decide(&self, arguments: &Value, facts: &Facts) -> Decided {
+        for (index, rule) in self.0.iter().enumerate() {
+            let decision = match rule.applies.holds(arguments, facts) {
+                Some(true) => rule.decision.clone(),
+                Some(false) => continue,
+                None => Decision::Refuse(UNREADABLE.to_owned()),
+            };
+            let rule = Some(index);
+            return Decided { decision, rule };
         }
-        Decision::Allow
+        Decided {
+            decision: Decision::Allow,
+            rule: None,
+        }
     }
 }
 
 /// Decides a call of this tool.
-pub fn decide(spec: &ToolSpec, arguments: &Value, facts: &Facts) -> Decision {
+pub fn decide(spec: &ToolSpec, arguments: &Value, facts: &Facts) -> Decided {
     if spec.effect == Effect::Writes && spec.marks.any() && spec.rules.0.is_empty() {
-        return Decision::Refuse(NO_RULE.to_owned());
+        return Decided {
+            decision: Decision::Refuse(NO_RULE.to_owned()),
+            rule: None,
+        };
     }
     spec.rules.decide(arguments, facts)
 }

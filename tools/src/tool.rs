@@ -125,6 +125,8 @@ pub struct Context {
     pub facts: Facts,
     /// Names the session for services that must not do a thing twice.
     pub session: Arc<str>,
+    /// What was going on when the model decided to call; only the record looks at it.
+    pub background: Value,
 }
 
 impl Context {

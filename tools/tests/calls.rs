@@ -1,5 +1,6 @@
 //! Ring: hermetic. Calls through the gateway, under tokio's paused clock.
 
+mod agreement;
 mod cancellation;
 mod duplicates;
 mod limits;

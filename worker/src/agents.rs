@@ -114,10 +114,7 @@ impl Agents {
 }
 
 fn definition(schema: &Value, text: &str) -> Result<Definition, Problems> {
-    let tree = source::from_toml(text).map_err(|what| Problems(vec![Problem::new("", what)]))?;
-    let tree = Value::Object(tree);
-    Problems::none_or(parse::problems(schema, &tree))?;
-    let mut definition: Definition = parse::typed(tree)?;
+    let mut definition: Definition = parse::toml(schema, text)?;
     definition.hash = definition::content_hash(text);
     let mut problems = render::undeclared(&definition);
     if let Some(turns) = &definition.turn_detection {

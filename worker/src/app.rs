@@ -32,6 +32,7 @@ use crate::{
     server_api,
     session::{self, SessionDeps, SessionRequest, Stop, report::outlet::Outlet},
     shutdown::Signals,
+    supervision::{approvals::Approvals, grant::Grants},
     telemetry,
     tooling::Plane,
 };
@@ -104,7 +105,8 @@ impl App {
     fn build(config: &Config) -> Result<Self, Exit> {
         let signals = Signals::listen().map_err(unavailable("signals"))?;
         let (agents, tools) = load_agents(config)?;
-        let deps = session_deps(config, tools)?;
+        let approvals = Approvals::default();
+        let deps = session_deps(config, tools, approvals.clone())?;
         let mut tasks = JoinSet::new();
         let registration = connection::Settings {
             url: config.livekit.url.clone(),
@@ -122,6 +124,8 @@ impl App {
             view: dispatcher.view(),
             sessions,
             drain,
+            approvals,
+            grants: Grants::new(&config.livekit),
         };
         listeners.serve(config, admin, stop.clone())?;
         let (wishes, wish_reader) = watch::channel(Wish::Work);
@@ -249,7 +253,7 @@ fn unpriced(config: &Config, agent: &Definition, day: &str) -> Option<Problem> {
 }
 
 /// What all sessions share.
-fn session_deps(config: &Config, tools: Plane) -> Result<SessionDeps, Exit> {
+fn session_deps(config: &Config, tools: Plane, approvals: Approvals) -> Result<SessionDeps, Exit> {
     configure_engine(config)?;
     let endpoint =
         Endpoint::new(&config.model).map_err(|error| Exit::Config(format!("model: {error}")))?;
@@ -258,6 +262,7 @@ fn session_deps(config: &Config, tools: Plane) -> Result<SessionDeps, Exit> {
         clock: MediaClock::start().map_err(unavailable("media clock"))?,
         model: SessionSettings::new(&config.model, endpoint),
         audit: Audit::start(&config.audit).map_err(unavailable("the audit journal"))?,
+        approvals,
         prices: config.model.prices.clone().into(),
         rotation: config.model.rotation,
         budget: config.budget.budget(),
@@ -366,7 +371,7 @@ async fn join_room(config: &Config, room: String, metadata: &str) -> Result<Exit
         stop: stop_reader,
         ended,
     };
-    let session = runner(session_deps(config, tools)?)(request);
+    let session = runner(session_deps(config, tools, Approvals::default())?)(request);
     tokio::pin!(session);
     loop {
         tokio::select! {

@@ -5,8 +5,8 @@
 //! ([`reader`]). One thread writes (`writer.rs`). It fails closed: after an error of the disk nothing is
 //! acknowledged any more until the process starts anew.
 //!
-//! What people said and what tools answered is personal, and stands in it as a length only: the redactor
-//! that would let more be written is not there yet.
+//! What people said, what a tool was asked and what it answered went through [`crate::redaction`] before
+//! it stands in it.
 
 mod chain;
 pub mod reader;

@@ -22,6 +22,7 @@ pub mod exit;
 pub mod jobs;
 pub mod media;
 pub mod model;
+pub mod redaction;
 pub mod room;
 pub mod server_api;
 pub mod session;

@@ -28,6 +28,7 @@ use self::{
     effects::Hands,
     meter::Meter,
     report::{Facts, Tally, outlet::Outlet},
+    talk::Talk,
 };
 use crate::{
     agents,
@@ -41,6 +42,7 @@ use crate::{
     },
     model::{self, Price, rotation::Rotation},
     room::{self, audience::Audience, connect, door::Door},
+    supervision::approvals::Approvals,
     telemetry::{Pii, latency::TurnClock},
     tooling,
 };
@@ -53,6 +55,7 @@ pub mod meter;
 mod notes;
 pub mod report;
 mod settings;
+mod talk;
 mod watchdog;
 
 /// One job, as it was assigned.
@@ -87,6 +90,8 @@ pub struct SessionDeps {
     pub model: model::SessionSettings,
     /// The journal of what is done.
     pub audit: Audit,
+    /// Calls that wait for a supervisor.
+    pub approvals: Approvals,
     /// What tokens cost.
     pub prices: Arc<[Price]>,
     /// When connections to the model are replaced.
@@ -254,6 +259,8 @@ async fn hold(
         &deps.tools,
         &request.agent,
         ToolRecord::new(deps.audit.clone(), &request.job),
+        deps.approvals
+            .desk(request.room.clone(), &request.job, deps.audit.clone()),
     );
 
     let joined = match join(request).await {
@@ -299,6 +306,9 @@ async fn hold(
         joined: Instant::now(),
         ears: BTreeMap::new(),
         clock: TurnClock::default(),
+        talk: Talk::default(),
+        room: request.room.clone(),
+        approvals: deps.approvals.clone(),
         is_model_gone: false,
         watch: Watch::default(),
         rotation: Rotation::new(deps.rotation),

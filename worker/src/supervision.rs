@@ -1,7 +1,9 @@
 //! Supervision: what people may ask of an agent in its room, and who may.
 //!
 //! A command travels as an RPC of the room and carries a signed grant; no name, attribute or kind of a
-//! participant gives authority. [`command`] reads what is asked, [`grant`] whether it may be.
+//! participant gives authority. [`command`] reads what is asked, [`grant`] whether it may be. Calls of tools that
+//! wait for somebody's word stand in [`approvals`], which answers over HTTP, too.
 
+pub mod approvals;
 pub mod command;
 pub mod grant;

@@ -16,7 +16,9 @@ use tokio::{
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
-use tools::{BuildErrors, Context, Facts, Gateway, Outcome, Registry, Then, builtin};
+use tools::{
+    BuildErrors, Context, Facts, Gateway, Outcome, Registry, Then, approval::Approver, builtin,
+};
 use tracing::Instrument;
 
 use crate::{
@@ -132,12 +134,15 @@ pub fn start(
     plane: &Plane,
     agent: &Rendered,
     record: ToolRecord,
+    approver: impl Approver + 'static,
 ) -> (Tooling, mpsc::Receiver<ToolEnded>) {
     let (orders, inbox) = mpsc::channel(ORDERS);
     let (ends, ended) = mpsc::channel(ENDS);
     let task = Task {
         session: record.session().into(),
-        gateway: Gateway::new(plane.part(&agent.tools)).recorded_by(Arc::new(record)),
+        gateway: Gateway::new(plane.part(&agent.tools))
+            .recorded_by(Arc::new(record))
+            .approved_by(Arc::new(approver)),
         facts: Facts {
             variables: agent.variables.clone(),
             ..Facts::default()
@@ -153,11 +158,11 @@ pub fn start(
 }
 
 impl Tooling {
-    /// Runs a call; its end comes through the receiver.
-    pub fn run(&self, call: ToolCall) {
-        if let Err(error) = self.orders.try_send(Order::Run(call)) {
+    /// Runs a call; its end comes through the receiver. `background`: what was going on, redacted.
+    pub fn run(&self, call: ToolCall, background: Value) {
+        if let Err(error) = self.orders.try_send(Order::Run(call, background)) {
             tracing::error!("the tools do not take calls");
-            if let Order::Run(call) = error.into_inner() {
+            if let Order::Run(call, _) = error.into_inner() {
                 self.fail(call.call);
             }
         }
@@ -166,6 +171,22 @@ impl Tooling {
     /// Calls off a call.
     pub fn cancel(&self, call: &CallId) {
         if self.orders.try_send(Order::Cancel(call.clone())).is_err() {
+            tracing::error!("the tools do not take orders");
+        }
+    }
+
+    /// The agent has said something to its end.
+    pub fn agent_spoke(&self) {
+        self.say(None);
+    }
+
+    /// The caller has said this, which may be the answer to a question about a call.
+    pub fn caller_spoke(&self, words: &str) {
+        self.say(Some(words.to_owned()));
+    }
+
+    fn say(&self, caller: Option<String>) {
+        if self.orders.try_send(Order::Said { caller }).is_err() {
             tracing::error!("the tools do not take orders");
         }
     }
@@ -206,7 +227,11 @@ impl fmt::Debug for Tooling {
 enum Order {
     Cancel(CallId),
     Equip(Vec<String>),
-    Run(ToolCall),
+    Run(ToolCall, Value),
+    /// What the caller said; `None` = the agent spoke to its end.
+    Said {
+        caller: Option<String>,
+    },
     Serve(Value),
 }
 
@@ -237,11 +262,13 @@ impl Task {
         loop {
             tokio::select! {
                 order = self.inbox.recv() => match order {
-                    Some(Order::Run(call)) => self.start(call),
+                    Some(Order::Run(call, background)) => self.start(call, background),
                     Some(Order::Cancel(call)) => self.cancel(&call),
                     Some(Order::Equip(names)) => {
                         self.gateway = self.gateway.equipped(self.plane.part(&names));
                     }
+                    Some(Order::Said { caller: Some(words) }) => self.gateway.caller_spoke(&words),
+                    Some(Order::Said { caller: None }) => self.gateway.agent_spoke(),
                     Some(Order::Serve(caller)) => self.serve(caller),
                     None => return,
                 },
@@ -256,13 +283,14 @@ impl Task {
         }
     }
 
-    fn start(&mut self, call: ToolCall) {
+    fn start(&mut self, call: ToolCall, background: Value) {
         let context = Context {
             facts: Facts {
                 now: SystemTime::now(),
                 ..self.facts.clone()
             },
             session: self.session.clone(),
+            background,
             ..Context::default()
         };
         let name = self.gateway.registry().name(&call.name);
@@ -326,7 +354,8 @@ fn word(outcome: &Outcome) -> ToolEnd {
 mod tests {
     use std::time::Duration;
 
-    use tools::{Tool, ToolError, function, policy::RuleForm};
+    use dialog::model::ResponseId;
+    use tools::{Tool, ToolError, approval::NoApprover, function, policy::RuleForm};
 
     use super::*;
     use crate::audit::Audit;
@@ -365,6 +394,7 @@ mod tests {
             call: CallId::new(id),
             name: name.to_owned(),
             arguments: "{}".to_owned(),
+            response: ResponseId::new("r1"),
         }
     }
 
@@ -372,8 +402,8 @@ mod tests {
     async fn end_of(name: &str) -> ToolEnded {
         let mut tasks = JoinSet::new();
         let agent = agent(&["bug", "slow", "end_call"]);
-        let (tooling, mut ended) = start(&mut tasks, &plane(), &agent, unrecorded());
-        tooling.run(call("c1", name));
+        let (tooling, mut ended) = start(&mut tasks, &plane(), &agent, unrecorded(), NoApprover);
+        tooling.run(call("c1", name), Value::Null);
         ended.recv().await.unwrap()
     }
 
@@ -393,9 +423,9 @@ mod tests {
     async fn a_tool_that_panics_is_an_answer_and_the_next_call_runs() {
         let mut tasks = JoinSet::new();
         let agent = agent(&["bug", "slow"]);
-        let (tooling, mut ended) = start(&mut tasks, &plane(), &agent, unrecorded());
-        tooling.run(call("c1", "bug"));
-        tooling.run(call("c2", "slow"));
+        let (tooling, mut ended) = start(&mut tasks, &plane(), &agent, unrecorded(), NoApprover);
+        tooling.run(call("c1", "bug"), Value::Null);
+        tooling.run(call("c2", "slow"), Value::Null);
         assert_eq!(
             ended.recv().await.unwrap().output,
             "Failed: an internal error"
@@ -414,8 +444,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_call_that_is_called_off_has_an_end_too() {
         let mut tasks = JoinSet::new();
-        let (tooling, mut ended) = start(&mut tasks, &plane(), &agent(&["slow"]), unrecorded());
-        tooling.run(call("c1", "slow"));
+        let (tooling, mut ended) = start(
+            &mut tasks,
+            &plane(),
+            &agent(&["slow"]),
+            unrecorded(),
+            NoApprover,
+        );
+        tooling.run(call("c1", "slow"), Value::Null);
         tooling.cancel(&CallId::new("c1"));
         let end = ended.recv().await.unwrap();
         assert!(end.output.starts_with("Called off."), "{}", end.output);
@@ -447,11 +483,11 @@ mod tests {
             ),
         ] {
             let mut tasks = JoinSet::new();
-            let (tooling, mut ended) = start(&mut tasks, &plane, &agent, unrecorded());
+            let (tooling, mut ended) = start(&mut tasks, &plane, &agent, unrecorded(), NoApprover);
             for tenant in tenants {
                 tooling.serve(&of(tenant));
             }
-            tooling.run(call("c1", "own"));
+            tooling.run(call("c1", "own"), Value::Null);
             assert_eq!(ended.recv().await.unwrap().output, told, "{tenants:?}");
         }
     }
@@ -459,8 +495,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_task_ends_with_its_last_handle_whatever_runs() {
         let mut tasks = JoinSet::new();
-        let (tooling, _ended) = start(&mut tasks, &plane(), &agent(&["slow"]), unrecorded());
-        tooling.run(call("c1", "slow"));
+        let (tooling, _ended) = start(
+            &mut tasks,
+            &plane(),
+            &agent(&["slow"]),
+            unrecorded(),
+            NoApprover,
+        );
+        tooling.run(call("c1", "slow"), Value::Null);
         drop(tooling);
         tasks.join_next().await.unwrap().unwrap();
     }

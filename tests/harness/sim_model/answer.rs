@@ -115,7 +115,47 @@ fn on_turn(question: &Question<'_>, item: &Item) -> Vec<Part> {
     } else {
         repeat(item)
     };
-    vec![Part::Say(answer)]
+    let mut parts = vec![Part::Say(answer)];
+    parts.extend(untried(question));
+    parts
+}
+
+/// Tools that are called when somebody asks for what they do.
+const ASKED_FOR: &[&str] = &["current_time", "time", "end_call", "hang_up"];
+
+/// A tool without a script is called once, with what its schema gives as examples.
+fn untried(question: &Question<'_>) -> Option<Part> {
+    if question.tool_choice == "none" {
+        return None;
+    }
+    let was_called = |name: &str| {
+        let mut calls = question.items.iter();
+        calls.any(|item| item.kind() == "function_call" && item.json["name"] == name)
+    };
+    question.tools.as_array()?.iter().find_map(|tool| {
+        let name = tool["name"].as_str()?;
+        if ASKED_FOR.contains(&name) || was_called(name) {
+            return None;
+        }
+        Some(Part::Call {
+            name: name.to_owned(),
+            arguments: examples(&tool["parameters"])?.to_string(),
+        })
+    })
+}
+
+/// `None` = an argument that must be there has no example.
+fn examples(parameters: &Value) -> Option<Value> {
+    let required = parameters["required"]
+        .as_array()
+        .map_or(&[][..], Vec::as_slice);
+    let example = |name: &Value| {
+        let name = name.as_str()?;
+        let example = parameters["properties"][name]["examples"].get(0)?;
+        Some((name.to_owned(), example.clone()))
+    };
+    let arguments: Option<serde_json::Map<_, _>> = required.iter().map(example).collect();
+    Some(Value::Object(arguments?))
 }
 
 fn repeat(item: &Item) -> Speech {
@@ -143,7 +183,8 @@ fn on_outcome(item: &Item) -> Vec<Part> {
         let speech = Speech::of("agent-it-is").then_words(&format!("{hour}:{minute:02}."));
         return vec![Part::Say(speech.then_number(hour).then_number(minute))];
     }
-    say("agent-answered")
+    let shown: String = output.chars().take(200).collect();
+    vec![Part::Say(Speech::of("agent-answered").then_words(&shown))]
 }
 
 /// Who types `call NAME {…}` has the tool of that name called with these arguments.
@@ -297,6 +338,36 @@ mod tests {
             answer_to(vec![user_text("call fly {}")], None)[..],
             [Part::Say(_)]
         ));
+    }
+
+    #[test]
+    fn a_tool_nobody_asked_for_is_tried_once_with_its_examples() {
+        let day = json!({"name": "hours", "parameters": {"required": ["day"],
+            "properties": {"day": {"type": "string", "examples": ["monday"]}}}});
+        let secretive = json!({"name": "other", "parameters": {"required": ["what"],
+            "properties": {"what": {"type": "string"}}}});
+        let mut items = Items::default();
+        items.push(user_text("hello"));
+        let calls = |items: &Items| -> Vec<Part> {
+            let mut parts = answer(&Question {
+                instructions: None,
+                items,
+                tools: &json!([{"name": "current_time"}, secretive, day]),
+                tool_choice: &json!("auto"),
+            });
+            parts.retain(|part| matches!(part, Part::Call { .. }));
+            parts
+        };
+        let wanted = Part::Call {
+            name: "hours".to_owned(),
+            arguments: r#"{"day":"monday"}"#.to_owned(),
+        };
+        assert_eq!(calls(&items), [wanted]);
+        items.push(Item::new(
+            json!({"id": "f", "type": "function_call", "name": "hours", "call_id": "c"}),
+        ));
+        items.push(user_text("and now"));
+        assert_eq!(calls(&items), []);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::{
     cargo::{self, Profile},
     children::{Children, answers_http},
     console, paths, ports,
-    run::{Failure, note, output, say},
+    run::{Failure, note, output, run, say},
     servers, setup,
 };
 
@@ -92,6 +92,15 @@ pub(crate) fn demo(args: &[String]) -> Result<(), Failure> {
 /// `demo --check` as a step of the tests.
 pub(crate) fn check() -> Result<(), Failure> {
     checked(Options::for_tests())
+}
+
+/// The steps that README tells somebody who adds a tool.
+pub(crate) fn newcomer() -> Result<(), Failure> {
+    browser::prepare()?;
+    cargo::build_programs(Profile::Dev)?;
+    run(&mut Command::new(
+        paths::root().join("tests/examples/newcomer.sh"),
+    ))
 }
 
 fn checked(options: Options) -> Result<(), Failure> {

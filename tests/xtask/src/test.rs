@@ -33,6 +33,7 @@ const STEPS: &[Step] = &[
     ("impairment", impairment::check),
     ("browser", browser::browser),
     ("demo --check", demo::check),
+    ("newcomer", demo::newcomer),
 ];
 
 const NIGHTLY: &[Step] = &[

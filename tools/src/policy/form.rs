@@ -1,9 +1,14 @@
 //! Core: a rule as it is written: a condition, and what follows from it.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Decision, Rule, Who, expression::Expression};
+use super::{Decision, Otherwise, Rule, Who, expression::Expression};
+
+/// Seconds; a question that is older was about something else.
+const OPEN_FOR: u16 = 120;
 
 /// One rule: `require` or `when`, and `refuse` or `ask`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -25,6 +30,13 @@ pub struct RuleForm {
     /// What they are asked. Absent = what the agent makes of the call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub question: Option<String>,
+    /// For how long the question is open, 10 to 600 seconds. Default 120.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 10, max = 600))]
+    pub within_seconds: Option<u16>,
+    /// What is done when a supervisor does not answer in time. Default: it is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub otherwise: Option<Otherwise>,
     /// Such a call is run, and no later rule looks at it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow: bool,
@@ -61,9 +73,15 @@ impl RuleForm {
     fn decision(&self) -> Result<Decision, (&'static str, String)> {
         match (&self.refuse, self.ask, self.allow) {
             (Some(reason), None, false) => Ok(Decision::Refuse(reason.clone())),
+            (None, Some(Who::Caller), false) if self.otherwise.is_some() => Err((
+                "otherwise",
+                "a caller who does not answer has not agreed; leave it out".to_owned(),
+            )),
             (None, Some(who), false) => Ok(Decision::Ask {
                 who,
                 question: self.question.clone().unwrap_or_default(),
+                within: Duration::from_secs(self.within_seconds.unwrap_or(OPEN_FOR).into()),
+                otherwise: self.otherwise.unwrap_or_default(),
             }),
             (None, None, true) => Ok(Decision::Allow),
             _ => Err((

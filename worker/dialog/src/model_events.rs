@@ -66,6 +66,7 @@ impl Dialog {
                         call,
                         name,
                         arguments,
+                        response: response.clone(),
                     },
                 );
             }

@@ -188,6 +188,8 @@ pub struct ToolCall {
     pub name: String,
     /// JSON text, unchecked.
     pub arguments: String,
+    /// The response in which the model decided to call.
+    pub response: ResponseId,
 }
 
 impl std::fmt::Debug for ToolCall {

@@ -8,15 +8,25 @@ use std::{net::SocketAddr, time::SystemTime};
 
 use axum::{
     Json, Router,
-    extract::{ConnectInfo, State},
-    http::{StatusCode, header},
+    extract::{ConnectInfo, Path, Query, State},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
-use crate::{dispatch::View, jobs::registry::Entry, telemetry};
+use crate::{
+    dispatch::View,
+    jobs::registry::Entry,
+    supervision::{
+        approvals::{Approvals, NotOpen, Shown},
+        command::Verb,
+        grant::Grants,
+    },
+    telemetry,
+};
 
 /// What the routes look at.
 #[derive(Clone, Debug)]
@@ -27,6 +37,21 @@ pub struct Admin {
     pub sessions: watch::Receiver<Vec<Entry>>,
     /// Takes the wish to drain; one is enough, more are the same wish.
     pub drain: mpsc::Sender<()>,
+    /// Calls that wait for a supervisor.
+    pub approvals: Approvals,
+    /// Who may answer.
+    pub grants: Grants,
+}
+
+#[derive(Deserialize)]
+struct InRoom {
+    room: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Judgement {
+    approve: bool,
 }
 
 /// The routes.
@@ -39,6 +64,8 @@ pub fn router(admin: Admin) -> Router {
         .route("/sessions", get(sessions))
         .route("/worker", get(worker))
         .route("/drain", post(drain))
+        .route("/approvals", get(approvals))
+        .route("/approvals/{id}", post(judge))
         .with_state(admin)
 }
 
@@ -101,6 +128,43 @@ async fn worker(State(admin): State<Admin>) -> Json<Value> {
         "sdk_version": env!("CARGO_PKG_VERSION"),
         "protocol_version": 1,
     }))
+}
+
+/// What waits in the room of `?room=`, for who holds a grant to approve there.
+async fn approvals(
+    State(admin): State<Admin>,
+    Query(InRoom { room }): Query<InRoom>,
+    headers: HeaderMap,
+) -> Result<Json<Vec<Shown>>, (StatusCode, String)> {
+    permitted(&admin, &headers, &room)?;
+    Ok(Json(admin.approvals.open_in(&room)))
+}
+
+/// `{"approve": true}` lets the call run, `false` does not.
+async fn judge(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(Judgement { approve }): Json<Judgement>,
+) -> Result<StatusCode, (StatusCode, String)> {
+    let gone = |error: NotOpen| (StatusCode::NOT_FOUND, error.to_string());
+    // Who holds no grant at all does not learn which ids there are.
+    let room = admin.approvals.room_of(&id);
+    let room = room.as_ref().map_or("", |room| room.expose().as_str());
+    permitted(&admin, &headers, room)?;
+    admin.approvals.judge(room, &id, approve).map_err(gone)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn permitted(admin: &Admin, headers: &HeaderMap, room: &str) -> Result<(), (StatusCode, String)> {
+    let bearer = headers.get(header::AUTHORIZATION);
+    let grant = bearer.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    let grant = grant.ok_or_else(|| {
+        let what = "a grant to approve is needed: Authorization: Bearer …";
+        (StatusCode::UNAUTHORIZED, what.to_owned())
+    })?;
+    let allowed = admin.grants.allow(grant, room, Verb::Approve);
+    allowed.map_err(|refusal| (StatusCode::FORBIDDEN, refusal.to_string()))
 }
 
 async fn drain(

@@ -1,18 +1,30 @@
 //! Hermetic: the routes over a real socket on loopback.
 
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     sync::{mpsc, watch},
 };
 
+use tools::approval::{Approver, Request, Verdict};
+
 use super::{routes::Admin, *};
-use crate::dispatch::{View, admission::Load};
+use crate::{
+    audit::Audit,
+    config::{LiveKit, Secret},
+    dispatch::{View, admission::Load},
+    supervision::{approvals::Approvals, command::Verb, grant::Grants},
+    telemetry::Pii,
+};
 
 struct Server {
     address: SocketAddr,
     view: watch::Sender<View>,
     drain: mpsc::Receiver<()>,
+    approvals: Approvals,
     stop: CancellationToken,
 }
 
@@ -20,7 +32,10 @@ fn server() -> Server {
     let (view, view_reader) = watch::channel(View::default());
     let (_, sessions) = watch::channel(Vec::new());
     let (drain_writer, drain) = mpsc::channel(1);
+    let approvals = Approvals::default();
     let admin = Admin {
+        approvals: approvals.clone(),
+        grants: grants(),
         view: view_reader,
         sessions,
         drain: drain_writer,
@@ -33,14 +48,32 @@ fn server() -> Server {
         address,
         view,
         drain,
+        approvals,
         stop,
     }
 }
 
+fn grants() -> Grants {
+    Grants::new(&LiveKit {
+        api_key: Secret::new("devkey"),
+        api_secret: Secret::new("secret"),
+        ..LiveKit::default()
+    })
+}
+
 impl Server {
     async fn ask(&self, request: &str) -> String {
+        self.send(request, "", "").await
+    }
+
+    /// With these header lines and this JSON.
+    async fn send(&self, request: &str, headers: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let request = format!("{request} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        let length = body.len();
+        let request = format!(
+            "{request} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n\
+             content-length: {length}\r\n{headers}\r\n{body}"
+        );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
@@ -112,7 +145,7 @@ async fn it_answers_as_other_workers_do() {
     assert!(server.ask("GET /").await.ends_with("OK"));
     let answer = server.ask("GET /worker").await;
     let body = answer.split("\r\n\r\n").nth(1).unwrap();
-    let worker: serde_json::Value = serde_json::from_str(body).unwrap();
+    let worker: Value = serde_json::from_str(body).unwrap();
     assert_eq!(worker["agent_name"], "desk");
     assert_eq!(worker["worker_type"], "JT_ROOM");
     assert_eq!(worker["active_jobs"], 1);
@@ -136,4 +169,62 @@ async fn a_drain_can_be_asked_for_twice_from_this_machine() {
     assert!(server.drain.recv().await.is_some());
     assert!(server.ask("GET /drain").await.starts_with("HTTP/1.1 405"));
     assert!(server.ask("GET /nowhere").await.starts_with("HTTP/1.1 404"));
+}
+
+#[tokio::test]
+async fn a_call_that_waits_is_decided_by_who_holds_a_grant_for_its_room() {
+    let server = server();
+    let desk = server
+        .approvals
+        .desk(Pii::new("kitchen".to_owned()), "job", Audit::default());
+    let tool = tools::ToolName::parse("refund").unwrap();
+    let arguments = serde_json::json!({"amount": 5});
+    let call = tools::CallId::new("c1");
+    let asking = desk.approve(Request {
+        call: &call,
+        tool: &tool,
+        arguments: &arguments,
+        question: "Refund five?",
+        within: Duration::from_secs(60),
+    });
+    let bearer = |room: &str, verb: Verb| {
+        let grant = grants().mint(room, &[verb], SystemTime::now(), Duration::from_secs(60));
+        format!("authorization: Bearer {}\r\n", grant.unwrap().expose())
+    };
+    let may = bearer("kitchen", Verb::Approve);
+    let deciding = async {
+        tokio::task::yield_now().await;
+        let list = "GET /approvals?room=kitchen";
+        for (headers, status) in [
+            (String::new(), 401),
+            (bearer("garden", Verb::Approve), 403),
+            (bearer("kitchen", Verb::Say), 403),
+        ] {
+            let answer = server.send(list, &headers, "").await;
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status}")),
+                "{answer}"
+            );
+        }
+        let shown = server.send(list, &may, "").await;
+        let shown: Value = serde_json::from_str(shown.lines().last().unwrap()).unwrap();
+        assert_eq!(shown[0]["tool"], "refund");
+        let this = format!("POST /approvals/{}", shown[0]["id"].as_str().unwrap());
+        let yes = r#"{"approve": true}"#;
+        for (request, headers, body, status) in [
+            (&this, &bearer("garden", Verb::Approve), yes, 403),
+            (&"POST /approvals/77".to_owned(), &may, yes, 403),
+            (&this, &may, r#"{"approve": "perhaps"}"#, 422),
+            (&this, &may, yes, 204),
+            (&this, &may, yes, 403),
+        ] {
+            let answer = server.send(request, headers, body).await;
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status}")),
+                "{request}: {answer}"
+            );
+        }
+    };
+    let (verdict, ()) = tokio::join!(asking, deciding);
+    assert_eq!(verdict, Verdict::Approved);
 }

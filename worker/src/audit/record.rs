@@ -15,6 +15,9 @@ pub enum Kind {
     /// A session is over.
     #[serde(rename = "session.ended")]
     SessionEnded,
+    /// A supervisor was asked about a call, and answered or did not.
+    #[serde(rename = "tool.approval")]
+    ToolApproval,
     /// A tool is about to run.
     #[serde(rename = "tool.intent")]
     ToolIntent,

@@ -1,13 +1,14 @@
 //! Adapter: the journal as the tool plane's record.
 
 use async_trait::async_trait;
-use serde_json::json;
+use serde_json::{Value, json};
 use tools::{
-    CallId, Effect, Hooks,
+    CallId, Effect, Hooks, Outcome,
     hooks::{Ended, Intent, NotDurable},
 };
 
 use super::{Audit, Kind, Record};
+use crate::redaction;
 
 /// The calls of one session, on record.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ impl ToolRecord {
         &self.session
     }
 
-    fn record(&self, kind: Kind, data: serde_json::Value) -> Record {
+    fn record(&self, kind: Kind, data: Value) -> Record {
         Record {
             session: self.session.clone(),
             kind,
@@ -47,7 +48,9 @@ impl Hooks for ToolRecord {
             "call": short(intent.call),
             "tool": intent.tool.as_str(),
             "writes": writes,
-            "arguments_bytes": intent.arguments.to_string().len(),
+            "rule": intent.rule,
+            "arguments": cleaned(intent.arguments.clone()),
+            "background": intent.background,
         });
         let record = self.record(Kind::ToolIntent, data);
         if !writes {
@@ -58,19 +61,36 @@ impl Hooks for ToolRecord {
     }
 
     async fn ended(&self, ended: Ended<'_>) {
-        let data = json!({
+        let mut data = json!({
             "call": short(&ended.call.id),
             "tool": ended.tool.map(tools::ToolName::as_str),
             "outcome": ended.outcome.word(),
             "reason": ended.outcome.reason(),
             "took_us": u64::try_from(ended.took.as_micros()).unwrap_or(u64::MAX),
-            "told_bytes": ended.outcome.text_for_model().len(),
+            "told": told(&ended.outcome.text_for_model()),
         });
+        if let Outcome::Refused(_) = ended.outcome {
+            // There is no intent that would tell it.
+            data["arguments"] = told(&ended.call.arguments);
+            data["background"] = ended.background.clone();
+        }
         let record = self.record(Kind::ToolOutcome, data);
         if self.audit.commit(record).await.is_err() {
             tracing::error!("the end of a tool call is not on record");
         }
     }
+}
+
+/// JSON where it is JSON, without what is personal in it.
+fn told(text: &str) -> Value {
+    let is_whole = |value: &Value| value.is_object() || value.is_array();
+    let value = serde_json::from_str(text).ok().filter(is_whole);
+    cleaned(value.unwrap_or_else(|| Value::String(text.to_owned())))
+}
+
+fn cleaned(mut value: Value) -> Value {
+    redaction::json(&mut value);
+    value
 }
 
 /// The provider's own word, which nobody has checked.

@@ -14,6 +14,8 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use super::source;
+
 /// One thing that is wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
@@ -89,6 +91,17 @@ pub fn problems(schema: &Value, tree: &Value) -> Vec<Problem> {
         .iter_errors(tree)
         .flat_map(|error| describe(&error))
         .collect()
+}
+
+/// A file of TOML as this type, whose schema this is.
+///
+/// # Errors
+/// All problems, each with its path in the file.
+pub fn toml<T: DeserializeOwned>(schema: &Value, text: &str) -> Result<T, Problems> {
+    let tree = source::from_toml(text).map_err(|what| Problems(vec![Problem::new("", what)]))?;
+    let tree = Value::Object(tree);
+    Problems::none_or(problems(schema, &tree))?;
+    typed(tree)
 }
 
 /// Turns a tree without problems into its type.

@@ -22,7 +22,7 @@ use tokio::{
     task::{JoinError, JoinSet},
 };
 
-use super::{SessionEnd, SessionError, Stop, effects::Hands, meter, report::Tally};
+use super::{SessionEnd, SessionError, Stop, effects::Hands, meter, report::Tally, talk::Talk};
 use crate::{
     agents::{Clips, Personal},
     media::ingress::Speech,
@@ -32,7 +32,8 @@ use crate::{
         events::RoomInput,
         rejoin::GiveUp,
     },
-    telemetry::{event, latency::TurnClock},
+    supervision::approvals::Approvals,
+    telemetry::{Pii, event, latency::TurnClock},
     tooling::ToolEnded,
 };
 
@@ -68,6 +69,12 @@ pub(super) struct Driver<'a> {
     pub(super) ears: BTreeMap<ParticipantId, TrackId>,
     /// Where the time of answers goes.
     pub(super) clock: TurnClock,
+    /// What was said last, for the record.
+    pub(super) talk: Talk,
+    /// The room's name.
+    pub(super) room: Pii<String>,
+    /// Calls of this worker that wait for a supervisor.
+    pub(super) approvals: Approvals,
     /// The link to the model has given up; nothing more comes from it.
     pub(super) is_model_gone: bool,
     /// Facts for the watchdog.

@@ -59,17 +59,34 @@ impl Driver<'_> {
                 if let Publish::AgentState(state) = &publish {
                     self.watch.state = Some(*state);
                 }
+                self.talk.hear(&publish);
+                self.tell_tools(&publish);
                 let audience = &self.audience;
                 let microphone = |id: &ParticipantId| audience.microphone_of(id).cloned();
                 self.hands.room.publish(publish, microphone);
             }
             Output::RunTool(call) => {
                 self.clock.tool_started(now(), call.call.clone());
-                self.hands.tools.run(call);
+                let background = self.talk.background(call.response.as_str());
+                self.hands.tools.run(call, background);
             }
             Output::Voice(Voice::Open) => self.hands.playout.open_voice(),
             Output::Voice(_) => self.hands.playout.close_voice(),
             other => tracing::error!(?other, "an output of the dialog is not carried out"),
+        }
+    }
+
+    /// What may be the answer to a question about a call: the caller's own words, after the agent's.
+    fn tell_tools(&self, publish: &Publish) {
+        match publish {
+            Publish::AgentTextEnd { .. } => self.hands.tools.agent_spoke(),
+            Publish::UserText {
+                participant,
+                text,
+                is_final: true,
+                ..
+            } if self.talk.is_caller(participant) => self.hands.tools.caller_spoke(text),
+            _ => {}
         }
     }
 

@@ -20,6 +20,8 @@ const MOST_TOOLS: usize = 128;
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verb {
+    /// Let a call run that waits for a supervisor, or not.
+    Approve,
     /// End the conversation, with a goodbye.
     End,
     /// Hear the caller only, or everyone.
@@ -40,7 +42,8 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
+        Self::Approve,
         Self::End,
         Self::Hear,
         Self::Ptt,
@@ -54,6 +57,7 @@ impl Verb {
     /// The word in grants, logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Approve => "approve",
             Self::End => "end",
             Self::Hear => "hear",
             Self::Ptt => "ptt",
@@ -92,6 +96,13 @@ impl FromStr for Verb {
 /// A command with everything it needs. Text is personal data: `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Command {
+    /// Let a call run, or not.
+    Approve {
+        /// Names the question.
+        id: String,
+        /// It may run.
+        is_approved: bool,
+    },
     /// End the conversation with this sentence; `None` = with the agent's own goodbye.
     End(Option<String>),
     /// From now on these people are heard.
@@ -124,6 +135,7 @@ impl Command {
     /// The verb alone.
     pub fn verb(&self) -> Verb {
         match self {
+            Self::Approve { .. } => Verb::Approve,
             Self::End(_) => Verb::End,
             Self::Hear(_) => Verb::Hear,
             Self::Ptt { .. } => Verb::Ptt,
@@ -160,6 +172,14 @@ pub struct Malformed(String);
 #[serde(deny_unknown_fields)]
 struct Bare {
     grant: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Approving {
+    grant: String,
+    id: String,
+    approve: bool,
 }
 
 #[derive(Deserialize)]
@@ -225,6 +245,14 @@ impl Petition {
             Ok(Self::granted(command, grant))
         };
         match verb {
+            Verb::Approve => {
+                let Approving {
+                    grant,
+                    id,
+                    approve: is_approved,
+                } = object(payload)?;
+                Ok(Self::granted(Command::Approve { id, is_approved }, grant))
+            }
             Verb::End => {
                 let Ending { grant, text } = object(payload)?;
                 let text = text.map(|text| sentence(&text)).transpose()?;
@@ -324,6 +352,14 @@ mod tests {
     fn each_verb_is_read_with_what_it_needs() {
         let bare = r#"{"grant":"g"}"#;
         for (verb, payload, command) in [
+            (
+                Verb::Approve,
+                r#"{"grant":"g","id":"0f","approve":false}"#,
+                Command::Approve {
+                    id: "0f".to_owned(),
+                    is_approved: false,
+                },
+            ),
             (Verb::End, bare, Command::End(None)),
             (
                 Verb::End,

@@ -61,23 +61,13 @@ impl Plane {
         let mut tools: Vec<Arc<dyn Tool>> = builtin::all();
         let mut places: BTreeMap<String, String> = BTreeMap::new();
         let directory = config.dir.as_deref().map(Path::new);
-        for TomlFile { name, text } in
-            source::toml_files(source, directory, "tools.dir", &mut problems)
-        {
-            match read(&schema, &text) {
-                Err(wrong) => problems.extend(wrong.within(&name).0),
-                Ok(file) => {
-                    for (index, form) in file.http.iter().enumerate() {
-                        let place = format!("{name}.http[{index}]");
-                        match HttpTool::new(form, &client, &secrets) {
-                            Err(wrong) => problems.extend(wrong.into_iter().map(|one| {
-                                Problem::new(format!("{place}.{}", one.path), one.problem)
-                            })),
-                            Ok(tool) => {
-                                places.insert(form.name.clone(), place);
-                                tools.push(Arc::new(tool));
-                            }
-                        }
+        for file in source::toml_files(source, directory, "tools.dir", &mut problems) {
+            match read(&schema, &file, &client, &secrets) {
+                Err(wrong) => problems.extend(wrong.0),
+                Ok(made) => {
+                    for (place, tool) in made {
+                        places.insert(tool.spec().name.to_string(), place);
+                        tools.push(Arc::new(tool));
                     }
                 }
             }
@@ -112,11 +102,29 @@ fn named(errors: &BuildErrors, places: &BTreeMap<String, String>) -> Vec<Problem
     errors.0.iter().map(problem).collect()
 }
 
-fn read(schema: &Value, text: &str) -> Result<ToolFile, Problems> {
-    let tree = source::from_toml(text).map_err(|what| Problems(vec![Problem::new("", what)]))?;
-    let tree = Value::Object(tree);
-    Problems::none_or(parse::problems(schema, &tree))?;
-    parse::typed(tree)
+/// The tools of one file, each with its place in it.
+fn read(
+    schema: &Value,
+    TomlFile { name, text }: &TomlFile,
+    client: &Client,
+    secrets: &Secrets,
+) -> Result<Vec<(String, HttpTool)>, Problems> {
+    let file: ToolFile = parse::toml(schema, text).map_err(|wrong| wrong.within(name))?;
+    let mut tools = Vec::new();
+    let mut problems = Vec::new();
+    for (index, form) in file.http.iter().enumerate() {
+        let place = format!("{name}.http[{index}]");
+        match HttpTool::new(form, client, secrets) {
+            Ok(tool) => tools.push((place, tool)),
+            Err(wrong) => problems.extend(
+                wrong
+                    .into_iter()
+                    .map(|one| Problem::new(format!("{place}.{}", one.path), one.problem)),
+            ),
+        }
+    }
+    Problems::none_or(problems)?;
+    Ok(tools)
 }
 
 fn secrets(source: &dyn Source) -> Secrets {

@@ -11,6 +11,7 @@ impl Driver<'_> {
     pub(super) fn on_command(&mut self, caller: ParticipantId, command: Command) {
         let reason = CloseReason::Commanded;
         let ask = match command {
+            Command::Approve { id, is_approved } => return self.approve(&id, is_approved),
             Command::End(None) => Ask::End(reason),
             Command::End(Some(words)) => Ask::EndSaying { reason, words },
             Command::Hear(wanted) => Ask::Hear(settings::hears(wanted)),
@@ -31,6 +32,14 @@ impl Driver<'_> {
             } => return self.update(instructions, tools),
         };
         self.tell(Input::Ask(ask));
+    }
+
+    /// Who answers too late finds it gone, and the journal says how it ended.
+    fn approve(&self, id: &str, is_approved: bool) {
+        let judged = self.approvals.judge(self.room.expose(), id, is_approved);
+        if let Err(error) = judged {
+            tracing::info!(%error, "an approval came to nothing");
+        }
     }
 
     fn update(&mut self, instructions: Option<String>, tools: Option<Vec<String>>) {
@@ -54,6 +63,7 @@ impl Driver<'_> {
             metadata: person.metadata.clone(),
             attributes: person.attributes.clone(),
         };
+        self.talk.meet(&person.id);
         self.hands.tools.serve(&caller);
         let Some(personal) = self.personal.take() else {
             return;

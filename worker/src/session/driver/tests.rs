@@ -65,6 +65,7 @@ async fn play_metered<F: Future<Output = World>>(
         &tooling::Plane::default(),
         &Rendered::default(),
         ToolRecord::new(Audit::default(), "job"),
+        tools::approval::NoApprover,
     );
     let (ingress, _) = Ingress::start(&mut tasks, own_voice, handle.uplink());
     let (_speech, speech_edges) = mpsc::channel(8);
@@ -101,6 +102,9 @@ async fn play_metered<F: Future<Output = World>>(
         joined: now(),
         ears: BTreeMap::new(),
         clock: TurnClock::default(),
+        talk: Talk::default(),
+        room: Pii::new("kitchen".to_owned()),
+        approvals: Approvals::default(),
         is_model_gone: false,
         watch: Watch::default(),
         rotation: Rotation::new(Default::default()),
