@@ -69,7 +69,7 @@ mistake() {
 step 'three mistakes are found, each with its path'
 mistake tools/hours.toml 's/{{args.day}}/{{args.date}}/' 'hours.toml.http[0].url'
 mistake tools/hours.toml "s/args.day != 'sunday'/args.day !=/" 'hours.toml.http[0].rules[0].require'
-mistake agents/front-desk.toml 's/"opening_hours"/"opening_hour"/' 'front-desk.toml.tools[0]'
+mistake agents/front-desk.toml 's/"opening_hours"/"opening_hour"/' 'front-desk.tools[0]'
 
 step 'the agent uses it in a call'
 cargo xtask demo --check > "$mine/check.json" || fail "demo --check: $(cat "$mine/check.json")"

@@ -224,19 +224,24 @@ pub(crate) fn load_agents(config: &Config) -> Result<(Agents, Plane), Exit> {
     };
     let agents = Agents::load(&ProcessSource, directory, &config.agents.default)
         .map_err(|problems| not_usable(&problems))?;
-    let unknown = |agent: &Definition| {
-        let errors = plane.check(&agent.tools).err()?;
-        Some(Problem::new(
-            format!("{}.tools", agent.name),
-            errors.to_string(),
-        ))
-    };
+    let unknown = |agent: &Definition| unknown(&plane, agent);
     let day = model::day(SystemTime::now());
     let unpriced = |agent: &Definition| unpriced(config, agent, &day);
-    let unknown = agents.all().filter_map(unknown);
+    let unknown = agents.all().flat_map(unknown);
     let problems = unknown.chain(agents.all().filter_map(unpriced)).collect();
     Problems::none_or(problems).map_err(|problems| not_usable(&problems))?;
     Ok((agents, plane))
+}
+
+/// Tools that an agent names and nobody has.
+fn unknown(plane: &Plane, agent: &Definition) -> Vec<Problem> {
+    let names = agent.tools.iter().enumerate();
+    let problem = |(nth, name): (usize, &String)| {
+        let errors = plane.check(std::slice::from_ref(name)).err()?;
+        let path = format!("{}.tools[{nth}]", agent.name);
+        Some(Problem::new(path, errors.to_string()))
+    };
+    names.filter_map(problem).collect()
 }
 
 /// A budget is never spent on a model whose price nobody knows.

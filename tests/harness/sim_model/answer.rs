@@ -179,7 +179,8 @@ fn on_outcome(item: &Item) -> Vec<Part> {
     if lower.contains("error") || lower.contains("failed") {
         return say("agent-failed");
     }
-    if let Some((hour, minute)) = time_in(output) {
+    let is_a_time = serde_json::from_str(output).is_ok_and(|told: Value| told["time"].is_string());
+    if let Some((hour, minute)) = time_in(output).filter(|_| is_a_time) {
         let speech = Speech::of("agent-it-is").then_words(&format!("{hour}:{minute:02}."));
         return vec![Part::Say(speech.then_number(hour).then_number(minute))];
     }
