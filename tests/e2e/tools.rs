@@ -73,9 +73,16 @@ description = "Books an appointment."
 url = "http://{address}/bookings"
 effect = "writes"
 headers = {{ Authorization = "Bearer {{{{secrets.PRACTICE}}}}" }}
-rules = [{{ require = "args.hour >= 8", refuse = "The practice opens at 8." }}]
+optional = ["note"]
+rules = [
+  {{ require = "args.hour >= 8", refuse = "The practice opens at 8." }},
+  {{ when = "args.hour > 19", ask = "supervisor" }},
+  {{ when = "args.hour > 17", ask = "caller", question = "Shall I book that late?" }},
+]
 [http.arguments.hour]
 type = "integer"
+[http.arguments.note]
+type = "string"
 "#
     )
 }
@@ -110,16 +117,10 @@ async fn outcome(stack: &Stack, ann: &User, call: &str) -> String {
         .to_owned()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn tools_of_a_file_ask_a_service_and_stand_on_record() {
-    const SECRET: &str = "a-secret-that-nobody-may-see";
-    let service = ToolService::start().await;
-    let (files, journal) = (
-        Scratch::new("tools").unwrap(),
-        Scratch::new("audit").unwrap(),
-    );
-    files.write("practice.toml", &practice(&service)).unwrap();
-    let stack = Stack::with(Script::default(), |mut settings| {
+/// A worker with the practice's tools and a journal.
+async fn equipped(service: &ToolService, files: &Scratch, journal: &Scratch) -> Stack {
+    files.write("practice.toml", &practice(service)).unwrap();
+    Stack::with(Script::default(), |mut settings| {
         settings.config = format!(
             "[tools]\ndir = {:?}\nnetworks = [\"127.0.0.0/8\"]\n[audit]\ndir = {:?}\n",
             files.path(),
@@ -130,13 +131,26 @@ async fn tools_of_a_file_ask_a_service_and_stand_on_record() {
             .with("ROOM_AGENT__AGENTS__DEFAULT", "practice")
             .with("ROOM_AGENT_SECRET_PRACTICE", SECRET)
     })
-    .await;
+    .await
+}
+
+/// What the service is told to know the agent by.
+const SECRET: &str = "a-secret-that-nobody-may-see";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tools_of_a_file_ask_a_service_and_stand_on_record() {
+    let service = ToolService::start().await;
+    let (files, journal) = (
+        Scratch::new("tools").unwrap(),
+        Scratch::new("audit").unwrap(),
+    );
+    let stack = equipped(&service, &files, &journal).await;
     let (ann, _) = greeted(&stack, "ann", "kitchen").await;
 
     let asked = Instant::now();
     let told = outcome(&stack, &ann, r#"opening_hours {"day": "mon/day"}"#).await;
     assert_eq!(told, r#"{"opens":"08:30"}"#);
-    ann.hears("agent-it-is", asked, SOON).await;
+    ann.hears("agent-answered", asked, SOON).await;
     let told = outcome(&stack, &ann, r#"book {"hour": 7}"#).await;
     assert_eq!(told, "Not run: The practice opens at 8.");
     let told = outcome(&stack, &ann, r#"book {"hour": 9, "free": true}"#).await;
@@ -185,4 +199,60 @@ async fn tools_of_a_file_ask_a_service_and_stand_on_record() {
     let verdict = worker::print(&url, &["audit", "verify", &dir]).await;
     assert!(verdict.ends_with(" 0 faults"), "{verdict}");
     assert_eq!(stack.worker.log().find(&[SECRET]), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_has_to_agree_to_waits_for_their_word_and_is_recorded_without_what_is_personal()
+ {
+    let service = ToolService::start().await;
+    let (files, journal) = (
+        Scratch::new("tools").unwrap(),
+        Scratch::new("audit").unwrap(),
+    );
+    let stack = equipped(&service, &files, &journal).await;
+    let (ann, _) = greeted(&stack, "ann", "kitchen").await;
+
+    // The caller: asked, not believed of the model, and heard.
+    let late = r#"book {"hour": 18, "note": "call 415 555 2671"}"#;
+    let asked = Instant::now();
+    let told = outcome(&stack, &ann, late).await;
+    assert!(told.contains("Shall I book that late?"), "{told}");
+    ann.hears("agent-answered", asked, SOON).await;
+    let told = outcome(&stack, &ann, late).await;
+    assert!(told.contains("Shall I book that late?"), "{told}");
+    ann.write("yes, please").await;
+    assert_eq!(outcome(&stack, &ann, late).await, r#"{"booked":true}"#);
+
+    // A supervisor: the call waits until somebody with a grant has decided.
+    let url = stack.livekit.url();
+    let grant = ["token", "--room", "kitchen", "--grant", "approve"];
+    let grant = worker::print(&url, &grant).await;
+    let deciding = async {
+        let list = ("GET", "/approvals?room=kitchen");
+        let shown = eventually_async("the call waits", SOON, || async {
+            let page = stack.worker.authorized(list, &grant, "").await;
+            let page = page.map_err(|error| error.to_string())?.body;
+            let waiting: Vec<serde_json::Value> =
+                serde_json::from_str(&page).map_err(|_| page.clone())?;
+            waiting.into_iter().next().ok_or(page)
+        })
+        .await;
+        assert_eq!(shown["arguments"]["hour"], 20, "{shown}");
+        let path = format!("/approvals/{}", shown["id"].as_str().unwrap_or_default());
+        let approve = stack
+            .worker
+            .authorized(("POST", &path), &grant, r#"{"approve": true}"#)
+            .await;
+        assert_eq!(approve.expect("an answer").status, 204);
+    };
+    let (told, ()) = tokio::join!(outcome(&stack, &ann, r#"book {"hour": 20}"#), deciding);
+    assert_eq!(told, r#"{"booked":true}"#);
+    assert_eq!(service.requests().len(), 2);
+
+    let dir = journal.path().display().to_string();
+    let written = worker::print(&url, &["audit", "export", &dir]).await;
+    assert!(written.contains(r#""note":"call [phone]""#), "{written}");
+    assert!(written.contains(r#""kind":"tool.approval""#), "{written}");
+    assert!(!written.contains("2671"), "{written}");
+    assert!(written.contains("yes, please"), "{written}");
 }

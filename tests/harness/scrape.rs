@@ -25,7 +25,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// # Errors
 /// When nobody answers in time, or not in HTTP.
 pub async fn get(address: SocketAddr, path: &str) -> io::Result<Page> {
-    request(address, "GET", path, "").await
+    request(address, ("GET", path), "", "").await
 }
 
 /// Posts JSON.
@@ -33,21 +33,45 @@ pub async fn get(address: SocketAddr, path: &str) -> io::Result<Page> {
 /// # Errors
 /// As [`get`].
 pub async fn post(address: SocketAddr, path: &str, json: &str) -> io::Result<Page> {
-    request(address, "POST", path, json).await
+    request(address, ("POST", path), "", json).await
 }
 
-async fn request(address: SocketAddr, method: &str, path: &str, body: &str) -> io::Result<Page> {
+/// Asks with a token, `line` being method and path; posts JSON.
+///
+/// # Errors
+/// As [`get`].
+pub async fn authorized(
+    address: SocketAddr,
+    line: (&str, &str),
+    token: &str,
+    json: &str,
+) -> io::Result<Page> {
+    let header = format!("authorization: Bearer {token}\r\n");
+    request(address, line, &header, json).await
+}
+
+async fn request(
+    address: SocketAddr,
+    line: (&str, &str),
+    headers: &str,
+    body: &str,
+) -> io::Result<Page> {
     let late = |_| io::Error::from(io::ErrorKind::TimedOut);
-    timeout(TIMEOUT, exchange(address, method, path, body))
+    timeout(TIMEOUT, exchange(address, line, headers, body))
         .await
         .map_err(late)?
 }
 
-async fn exchange(address: SocketAddr, method: &str, path: &str, body: &str) -> io::Result<Page> {
+async fn exchange(
+    address: SocketAddr,
+    (method, path): (&str, &str),
+    headers: &str,
+    body: &str,
+) -> io::Result<Page> {
     let mut stream = TcpStream::connect(address).await?;
     let head = format!(
         "{method} {path} HTTP/1.0\r\nhost: {address}\r\ncontent-type: application/json\r\n\
-         content-length: {}\r\nconnection: close\r\n\r\n{body}",
+         content-length: {}\r\nconnection: close\r\n{headers}\r\n{body}",
         body.len()
     );
     stream.write_all(head.as_bytes()).await?;

@@ -147,6 +147,19 @@ impl Worker {
         scrape::get(self.admin, path).await
     }
 
+    /// Asks with a token; `line` is method and path.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn authorized(
+        &self,
+        line: (&str, &str),
+        token: &str,
+        json: &str,
+    ) -> std::io::Result<Page> {
+        scrape::authorized(self.admin, line, token, json).await
+    }
+
     /// A metric, if it is there.
     pub async fn metric(&self, series: &str) -> Option<f64> {
         scrape::metric(&self.page("/metrics").await.ok()?.body, series)

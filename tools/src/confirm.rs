@@ -72,11 +72,13 @@ impl Confirmations {
         }
     }
 
-    /// The caller has said this.
+    /// The caller has said this. What is neither yes nor no takes nothing back: "yes … thank you".
     pub fn caller_spoke(&mut self, words: &str) {
         let word = word(words);
         for question in self.open.iter_mut().filter(|question| question.is_put) {
-            question.said = Some(word);
+            if word != Word::Neither || question.said.is_none() {
+                question.said = Some(word);
+            }
         }
     }
 

@@ -230,6 +230,10 @@ impl Driver<'_> {
                 #[cfg(debug_assertions)]
                 rehearse_a_bug();
                 if self.audience.hears(&participant) {
+                    self.talk.hear_person(&participant, &text);
+                    if self.talk.is_caller(&participant) {
+                        self.hands.tools.caller_spoke(&text);
+                    }
                     self.tell(Input::Chat { participant, text });
                 }
             }

@@ -55,15 +55,20 @@ impl Talk {
                 is_final: true,
                 ..
             } => {
-                self.turns += 1;
-                let who = self.who(participant);
-                let voice = self.voice_of(participant);
-                voice.say(text);
-                let lines = voice.end();
-                self.keep(who, lines);
+                self.hear_person(participant, text);
             }
             _ => {}
         }
+    }
+
+    /// Somebody said or typed this to its end.
+    pub(super) fn hear_person(&mut self, participant: &ParticipantId, text: &str) {
+        self.turns += 1;
+        let who = self.who(participant);
+        let voice = self.voice_of(participant);
+        voice.say(text);
+        let lines = voice.end();
+        self.keep(who, lines);
     }
 
     /// Somebody came; the first one is the caller.
