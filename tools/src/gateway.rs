@@ -18,7 +18,7 @@ use crate::{
     approval::{Approver, NoApprover, Request, Verdict},
     call::{CallId, ToolCall, ToolName, ValidCall},
     confirm::{Answer, Confirmations},
-    hooks::{Ended, Hooks, Intent, NoRecord, NotDurable},
+    hooks::{Ended, Hooks, Intent, NoRecord, Objection},
     idempotency::{Ledger, Standing, Wish},
     outcome::{Outcome, Refusal},
     policy::{self, Decision, Otherwise, Who},
@@ -264,10 +264,10 @@ impl Gateway {
             background: &context.background,
         };
         match self.hooks.intent(intent).await {
-            Err(NotDurable) if effect == Effect::Writes => {
-                Err(Outcome::Refused(Refusal::NotRecorded))
-            }
-            _ => Ok(()),
+            Ok(()) => Ok(()),
+            Err(_) if effect != Effect::Writes => Ok(()),
+            Err(Objection::NotDurable) => Err(Outcome::Refused(Refusal::NotRecorded)),
+            Err(Objection::Unsettled) => Err(Outcome::Unknown),
         }
     }
 

@@ -43,16 +43,21 @@ pub struct Ended<'a> {
     pub took: Duration,
 }
 
-/// An intent could not be made durable.
+/// Why a call must not run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotDurable;
+pub enum Objection {
+    /// Its intent could not be made durable.
+    NotDurable,
+    /// The same was begun before, and nobody knows whether it had its effect.
+    Unsettled,
+}
 
 /// Whoever keeps the record of calls. A [`Effect::Writes`] tool runs only after [`Hooks::intent`] was
 /// awaited and granted; the others do not wait for it.
 #[async_trait]
 pub trait Hooks: Send + Sync {
     /// A call is about to run. For one that writes: returns when that is on disk.
-    async fn intent(&self, intent: Intent<'_>) -> Result<(), NotDurable>;
+    async fn intent(&self, intent: Intent<'_>) -> Result<(), Objection>;
 
     /// A call is over. Returns when what must be known is on disk; the model is told after that.
     async fn ended(&self, ended: Ended<'_>);
@@ -64,7 +69,7 @@ pub struct NoRecord;
 
 #[async_trait]
 impl Hooks for NoRecord {
-    async fn intent(&self, _intent: Intent<'_>) -> Result<(), NotDurable> {
+    async fn intent(&self, _intent: Intent<'_>) -> Result<(), Objection> {
         Ok(())
     }
 

@@ -101,17 +101,6 @@ impl Ledger {
         }
     }
 
-    /// A call of an earlier life of this session, whose end nobody knows.
-    pub fn remember_unknown(&mut self, now: Instant, id: CallId, wish: Wish) {
-        let seen = Seen {
-            wish,
-            effect: Effect::Writes,
-            at: now,
-            outcome: Some(Outcome::Unknown),
-        };
-        self.calls.insert(id, seen);
-    }
-
     /// It was admitted and is not over.
     pub fn is_running(&self, id: &CallId) -> bool {
         let seen = self.calls.get(id);

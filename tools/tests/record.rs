@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use tools::{
     Context, Effect, Outcome, Refusal,
-    hooks::{Ended, Hooks, Intent, NotDurable},
+    hooks::{Ended, Hooks, Intent, Objection},
 };
 
 use crate::probe::{Log, Probe, numbered};
@@ -28,11 +28,11 @@ impl Scribe {
 
 #[async_trait]
 impl Hooks for Scribe {
-    async fn intent(&self, intent: Intent<'_>) -> Result<(), NotDurable> {
+    async fn intent(&self, intent: Intent<'_>) -> Result<(), Objection> {
         tokio::task::yield_now().await;
         self.write(&format!("intent {} {}", intent.tool, intent.arguments));
         if self.is_disk_full {
-            Err(NotDurable)
+            Err(Objection::NotDurable)
         } else {
             Ok(())
         }

@@ -11,13 +11,19 @@
 mod chain;
 pub mod reader;
 pub mod record;
+pub mod recovery;
 mod segment;
 #[cfg(test)]
 mod tests;
 mod tool_record;
 mod writer;
 
-use std::{fmt, path::PathBuf, sync::Arc, sync::atomic::AtomicU64};
+use std::{
+    collections::HashSet,
+    fmt,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -26,6 +32,7 @@ use tokio::sync::{mpsc, oneshot};
 pub use record::{Kind, Record};
 pub use tool_record::ToolRecord;
 
+use recovery::Recovery;
 use segment::Directory;
 
 /// Records on their way to the writer. Who commits waits when it is full; what is only submitted is
@@ -50,6 +57,8 @@ pub struct NotWritten;
 pub struct Audit {
     /// `None` = there is no journal.
     orders: Option<mpsc::Sender<Order>>,
+    /// Wishes of an earlier life whose effect nobody knows.
+    unsettled: Arc<HashSet<String>>,
     lost: Arc<AtomicU64>,
 }
 
@@ -68,12 +77,20 @@ impl Audit {
             return Ok(Self::default());
         };
         let disk = Directory::open(dir)?;
+        let recovery = Recovery::of(dir)?;
+        let unsettled = Arc::clone(&recovery.unsettled);
         let (orders, inbox) = mpsc::channel(ORDERS);
-        writer::start(disk, inbox)?;
+        writer::start(disk, recovery, inbox)?;
         Ok(Self {
             orders: Some(orders),
+            unsettled,
             lost: Arc::default(),
         })
+    }
+
+    /// Nobody knows whether this wish was fulfilled before the worker was lost.
+    pub fn is_unsettled(&self, wish: &str) -> bool {
+        self.unsettled.contains(wish)
     }
 
     /// Returns when the record is on disk. Without a journal at once.

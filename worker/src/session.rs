@@ -258,7 +258,8 @@ async fn hold(
         &mut held.tasks,
         &deps.tools,
         &request.agent,
-        ToolRecord::new(deps.audit.clone(), &request.job),
+        ToolRecord::new(deps.audit.clone(), &request.job)
+            .in_room(request.room.clone(), deps.livekit.api_secret.clone()),
         deps.approvals
             .desk(request.room.clone(), &request.job, deps.audit.clone()),
     );

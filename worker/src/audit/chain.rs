@@ -30,10 +30,11 @@ struct Line<'a> {
 }
 
 impl Chain {
-    pub(super) fn new() -> Self {
+    /// `next`: the next number of sessions that an earlier life began.
+    pub(super) fn resuming(next: HashMap<String, u64>) -> Self {
         Self {
             previous: NOTHING,
-            next: HashMap::new(),
+            next,
         }
     }
 

@@ -26,6 +26,8 @@ pub(super) trait Segment: Send {
 pub(super) struct Directory {
     path: PathBuf,
     made: u32,
+    /// Held as long as this process writes here.
+    _lock: File,
 }
 
 impl Directory {
@@ -33,9 +35,16 @@ impl Directory {
         if !path.is_dir() {
             return Err(io::Error::from(io::ErrorKind::NotADirectory));
         }
+        let lock = File::create(path.join("lock"))?;
+        // What another worker is doing must not be taken for something it left unfinished.
+        lock.try_lock().map_err(|_| {
+            let what = "another worker writes to this journal";
+            io::Error::new(io::ErrorKind::ResourceBusy, what)
+        })?;
         Ok(Self {
             path: path.to_owned(),
             made: 0,
+            _lock: lock,
         })
     }
 }

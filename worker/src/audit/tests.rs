@@ -3,16 +3,19 @@
 use std::{
     io,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use serde_json::json;
 
 use super::{
-    Audit, Kind, NotWritten, ORDERS, Record,
+    Audit, Config, Kind, NotWritten, ORDERS, Record, ToolRecord,
     reader::{self, File, Journal},
+    recovery::{self, Recovery},
     segment::{Disk, Segment},
     writer,
 };
+use crate::{config::Secret, telemetry::Pii};
 
 /// Name and bytes of a file, and how many of them would survive a loss of power.
 type Kept = (String, Vec<u8>, usize);
@@ -80,10 +83,10 @@ impl Segment for Open {
 
 fn start(platter: &Platter) -> Audit {
     let (orders, inbox) = tokio::sync::mpsc::channel(ORDERS);
-    writer::start(platter.clone(), inbox).unwrap();
+    writer::start(platter.clone(), Recovery::default(), inbox).unwrap();
     Audit {
         orders: Some(orders),
-        lost: Arc::default(),
+        ..Audit::default()
     }
 }
 
@@ -209,4 +212,53 @@ async fn any_flipped_bit_missing_line_or_cut_is_found() {
     for at in (1..whole.bytes.len()).filter(|at| !line_ends(at)) {
         assert!(!is_sound(whole.bytes[..at].to_vec()), "cut at {at}");
     }
+}
+
+#[tokio::test]
+async fn a_write_that_a_lost_worker_began_is_answered_for_and_not_done_again() {
+    use tools::{CallId, Effect, Hooks, ToolName, hooks::Intent, hooks::Objection};
+
+    let dir = tests::child::Scratch::new("recovery").unwrap();
+    let config = Config {
+        dir: Some(dir.path().to_owned()),
+    };
+    // The writer of an earlier life lets go of the directory when its thread has ended.
+    let start = || async {
+        let started = || Audit::start(&config).map_err(|error| error.to_string());
+        tests::eventually::eventually("the journal is free", Duration::from_secs(5), started).await
+    };
+    let in_kitchen = |audit: &Audit, job: &str| {
+        ToolRecord::new(audit.clone(), job)
+            .in_room(Pii::new("kitchen".to_owned()), Secret::new("key"))
+    };
+    let book = ToolName::parse("book").unwrap();
+    let intend = async |record: &ToolRecord, arguments: &serde_json::Value| {
+        let intent = Intent {
+            call: &CallId::new("c1"),
+            tool: &book,
+            arguments,
+            effect: Effect::Writes,
+            rule: None,
+            background: &serde_json::Value::Null,
+        };
+        record.intent(intent).await
+    };
+    let (ten, eleven) = (json!({"hour": 10}), json!({"hour": 11}));
+
+    let audit = start().await;
+    assert!(Audit::start(&config).is_err(), "one writer at a time");
+    let first = in_kitchen(&audit, "first");
+    assert_eq!(intend(&first, &ten).await, Ok(()));
+    drop((first, audit));
+
+    let audit = start().await;
+    let journal = reader::read(&recovery::files(dir.path()).unwrap());
+    assert_eq!(journal.faults, []);
+    assert_eq!(journal.unfinished, []);
+    let second = in_kitchen(&audit, "second");
+    assert_eq!(intend(&second, &ten).await, Err(Objection::Unsettled));
+    assert_eq!(intend(&second, &eleven).await, Ok(()));
+    let elsewhere = ToolRecord::new(audit.clone(), "third")
+        .in_room(Pii::new("garden".to_owned()), Secret::new("key"));
+    assert_eq!(intend(&elsewhere, &ten).await, Ok(()));
 }

@@ -1,20 +1,24 @@
 //! Adapter: the journal as the tool plane's record.
 
 use async_trait::async_trait;
+use hmac::{Hmac, Mac};
 use serde_json::{Value, json};
+use sha2::Sha256;
 use tools::{
     CallId, Effect, Hooks, Outcome,
-    hooks::{Ended, Intent, NotDurable},
+    hooks::{Ended, Intent, Objection},
 };
 
 use super::{Audit, Kind, Record};
-use crate::redaction;
+use crate::{config::Secret, redaction, telemetry::Pii};
 
 /// The calls of one session, on record.
 #[derive(Debug)]
 pub struct ToolRecord {
     audit: Audit,
     session: String,
+    /// Room and key by which a wish is known again after a restart; `None` = it is not.
+    wishes: Option<(Pii<String>, Secret)>,
 }
 
 impl ToolRecord {
@@ -23,7 +27,37 @@ impl ToolRecord {
         Self {
             audit,
             session: session.to_owned(),
+            wishes: None,
         }
+    }
+
+    /// The same, for wishes of this room. The key never leaves: what is written is a keyed digest,
+    /// from which nobody reads what was wished.
+    #[must_use]
+    pub fn in_room(self, room: Pii<String>, key: Secret) -> Self {
+        Self {
+            wishes: Some((room, key)),
+            ..self
+        }
+    }
+
+    /// RFC 2104, cut to 128 bits.
+    fn wish(&self, intent: &Intent<'_>) -> Option<String> {
+        let (room, key) = self.wishes.as_ref()?;
+        let mut digest = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()).ok()?;
+        let arguments = intent.arguments.to_string();
+        for part in [room.expose().as_str(), intent.tool.as_str(), &arguments] {
+            digest.update(part.as_bytes());
+            digest.update(&[0]);
+        }
+        let digest = digest.finalize().into_bytes();
+        Some(
+            digest
+                .iter()
+                .take(16)
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+        )
     }
 
     /// Id of the job.
@@ -42,12 +76,20 @@ impl ToolRecord {
 
 #[async_trait]
 impl Hooks for ToolRecord {
-    async fn intent(&self, intent: Intent<'_>) -> Result<(), NotDurable> {
+    async fn intent(&self, intent: Intent<'_>) -> Result<(), Objection> {
         let writes = intent.effect == Effect::Writes;
+        let wish = self.wish(&intent).filter(|_| writes);
+        if wish
+            .as_deref()
+            .is_some_and(|wish| self.audit.is_unsettled(wish))
+        {
+            return Err(Objection::Unsettled);
+        }
         let data = json!({
             "call": short(intent.call),
             "tool": intent.tool.as_str(),
             "writes": writes,
+            "wish": wish,
             "rule": intent.rule,
             "arguments": cleaned(intent.arguments.clone()),
             "background": intent.background,
@@ -57,7 +99,10 @@ impl Hooks for ToolRecord {
             self.audit.submit(record);
             return Ok(());
         }
-        self.audit.commit(record).await.map_err(|_| NotDurable)
+        self.audit
+            .commit(record)
+            .await
+            .map_err(|_| Objection::NotDurable)
     }
 
     async fn ended(&self, ended: Ended<'_>) {

@@ -16,6 +16,7 @@ use super::{
     NotWritten, Order,
     chain::Chain,
     record::{Kind, Record},
+    recovery::Recovery,
     segment::{Disk, Segment},
 };
 
@@ -33,8 +34,12 @@ struct Writer<D> {
 }
 
 /// Opens the first segment and starts the thread; it ends with the last sender.
-pub(super) fn start<D: Disk + 'static>(disk: D, inbox: mpsc::Receiver<Order>) -> io::Result<()> {
-    let writer = Writer::open(disk)?;
+pub(super) fn start<D: Disk + 'static>(
+    disk: D,
+    recovery: Recovery,
+    inbox: mpsc::Receiver<Order>,
+) -> io::Result<()> {
+    let writer = Writer::open(disk, recovery)?;
     let thread = std::thread::Builder::new().name("audit".to_owned());
     thread.spawn(move || run(writer, inbox)).map(drop)
 }
@@ -69,16 +74,24 @@ fn run<D: Disk>(writer: Writer<D>, mut inbox: mpsc::Receiver<Order>) {
 }
 
 impl<D: Disk> Writer<D> {
-    fn open(mut disk: D) -> io::Result<Self> {
+    /// What an earlier life left unfinished is answered for before anything else is written.
+    fn open(mut disk: D, recovery: Recovery) -> io::Result<Self> {
         let (name, segment) = disk.create()?;
         let mut writer = Self {
             disk,
             segment,
             name,
             length: 0,
-            chain: Chain::new(),
+            chain: Chain::resuming(recovery.next),
         };
         writer.head(None)?;
+        let mut text = Vec::new();
+        for record in &recovery.records {
+            writer.chain.write(record, now_ms(), &mut text);
+        }
+        if !text.is_empty() {
+            writer.put(&text)?;
+        }
         Ok(writer)
     }
 

@@ -1,12 +1,15 @@
 //! Adapter: `room-agent audit`: reads a journal for people.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use serde_json::Value;
 
 use super::say;
 use crate::{
-    audit::reader::{self, Entry, File, Journal},
+    audit::{
+        reader::{self, Entry, File, Journal},
+        recovery::files,
+    },
     exit::Exit,
 };
 
@@ -43,20 +46,6 @@ pub(super) fn audit(verb: Verb, dir: &Path, session: Option<&str>) -> Result<Exi
         "the journal does not hold:\n{}",
         faults.join("\n")
     )))
-}
-
-fn files(dir: &Path) -> std::io::Result<Vec<File>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with("audit-") && name.ends_with(".jsonl") {
-            let bytes = fs::read(entry.path())?;
-            files.push(File { name, bytes });
-        }
-    }
-    files.sort_by(|one, other| one.name.cmp(&other.name));
-    Ok(files)
 }
 
 fn summary(files: &[File], journal: &Journal) -> String {
