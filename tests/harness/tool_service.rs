@@ -1,11 +1,14 @@
 //! Task: a service on loopback that tools ask: tells hours, takes bookings, remembers every request.
 
 use std::{
+    collections::{HashMap, HashSet},
     io,
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
+use rand::{Rng, SeedableRng, rngs::StdRng};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -46,6 +49,31 @@ impl ToolService {
     /// # Panics
     /// When there is none.
     pub async fn start() -> Self {
+        Self::with(None).await
+    }
+
+    /// The same, and some requests go wrong: 2 of 100 take three seconds, 2 end without an answer (one of
+    /// them after it was heard), 1 is answered with 503.
+    ///
+    /// # Panics
+    /// When there is no free port.
+    pub async fn faulty(seed: u64) -> Self {
+        let faults = StdRng::seed_from_u64(seed);
+        Self::with(Some(Arc::new(Mutex::new(faults)))).await
+    }
+
+    /// Wishes, told by their bodies, that were sent under more than one `Idempotency-Key`.
+    pub fn doubled(&self) -> usize {
+        let mut keys: HashMap<String, HashSet<String>> = HashMap::new();
+        for request in self.requests() {
+            let key = request.header("idempotency-key").unwrap_or_default();
+            let of_body = keys.entry(request.body.clone()).or_default();
+            of_body.insert(key.to_owned());
+        }
+        keys.values().filter(|keys| keys.len() > 1).count()
+    }
+
+    async fn with(faults: Option<Arc<Mutex<StdRng>>>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
             .expect("a free port");
@@ -57,8 +85,9 @@ impl ToolService {
             let mut open = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let record = Arc::clone(&record);
+                let fault = faults.as_ref().map_or(Fault::None, |rng| Fault::draw(rng));
                 // Whoever hangs up in the middle was not served.
-                open.spawn(async move { serve(stream, &record).await.ok() });
+                open.spawn(async move { serve(stream, &record, fault).await.ok() });
             }
         });
         Self {
@@ -80,8 +109,42 @@ impl ToolService {
     }
 }
 
-async fn serve(mut stream: TcpStream, requests: &Requests) -> io::Result<()> {
+/// What goes wrong with one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    None,
+    Slow,
+    /// Nobody hears it.
+    Lost,
+    /// It is heard, and not answered.
+    Unanswered,
+    Broken,
+}
+
+impl Fault {
+    fn draw(rng: &Mutex<StdRng>) -> Self {
+        let mut rng = rng.lock().unwrap_or_else(PoisonError::into_inner);
+        match rng.random_range(0..100) {
+            0 | 1 => Self::Slow,
+            2 => Self::Lost,
+            3 => Self::Unanswered,
+            4 => Self::Broken,
+            _ => Self::None,
+        }
+    }
+}
+
+async fn serve(mut stream: TcpStream, requests: &Requests, fault: Fault) -> io::Result<()> {
     let request = read(&mut stream).await?;
+    match fault {
+        Fault::Slow => tokio::time::sleep(Duration::from_secs(3)).await,
+        Fault::Lost => return Ok(()),
+        Fault::Broken => {
+            let answer = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            return stream.write_all(answer.as_bytes()).await;
+        }
+        Fault::None | Fault::Unanswered => {}
+    }
     let body = match request.line.split_once(' ') {
         Some(("GET", path)) if path.starts_with("/hours/") => r#"{"opens": "08:30"}"#,
         Some(("POST", "/bookings")) => r#"{"booked": true}"#,
@@ -96,6 +159,9 @@ async fn serve(mut stream: TcpStream, requests: &Requests) -> io::Result<()> {
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .push(request);
+    if fault == Fault::Unanswered {
+        return Ok(());
+    }
     let length = body.len();
     let answer = format!(
         "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use tools::{BuildError, Context, Outcome, Refusal, Registry, Tool, ToolCall, builtin};
+use tools::{BuildError, Context, Effect, Outcome, Refusal, Registry, Tool, ToolCall, builtin};
 
 use crate::probe::{Probe, numbered};
 
@@ -128,4 +128,51 @@ fn references_inside_the_schema_are_fine() {
     });
     let tool: Arc<dyn Tool> = Arc::new(Probe::new().with_parameters(schema));
     assert!(Registry::build([tool]).is_ok());
+}
+
+/// A tool runs only with what its schema says, whatever a model sends.
+#[test]
+fn any_arguments_run_only_when_they_fit() {
+    const GOOD: &[u8] = br#"{"n": 12, "m": {"a": [1, 2.5, "x"], "b": null}}"#;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime");
+    let parameters = serde_json::json!({
+        "type": "object",
+        "properties": {
+            "n": {"type": "integer", "minimum": 0, "maximum": 20},
+            "m": {"type": "object", "properties": {"a": {"type": "array", "maxItems": 4}, "b": {}}},
+        },
+        "required": ["n"],
+    });
+    let (gateway, log) = Probe::new()
+        .with_effect(Effect::Reads)
+        .with_parameters(parameters)
+        .gateway();
+    let calls = std::sync::atomic::AtomicUsize::new(0);
+    let gateway = std::panic::AssertUnwindSafe(gateway);
+    let runtime = std::panic::AssertUnwindSafe(runtime);
+    bolero::check!().for_each(|input: &[u8]| {
+        let mut damaged = GOOD.to_vec();
+        for change in input.chunks_exact(2) {
+            let at = usize::from(change[0]) % damaged.len();
+            damaged[at] = change[1];
+        }
+        let arguments = String::from_utf8_lossy(&damaged);
+        let number = calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let before = log.started();
+        let call = numbered(&format!("c{number}"), &arguments);
+        let outcome = runtime.block_on(gateway.invoke(&call, &Context::default()));
+        let ran = log.started() > before;
+        let n = serde_json::from_str::<serde_json::Value>(&arguments)
+            .ok()
+            .and_then(|value| value["n"].as_f64());
+        let fits = n.is_some_and(|n| (0.0..=20.0).contains(&n) && n.fract() == 0.0);
+        assert!(!ran || fits, "{arguments}");
+        assert!(
+            ran || outcome.reason().is_some(),
+            "{arguments}: {outcome:?}"
+        );
+    });
 }

@@ -12,6 +12,11 @@ use crate::{
 pub(crate) fn bench(args: &[String]) -> Result<(), Failure> {
     check(args)?;
     setup::ensure(setup::BUILD)?;
+    if args.first().is_some_and(|word| word == "tools") {
+        cargo::build_programs(Profile::Release)?;
+        let program = cargo::program(Profile::Release, "bench-tools");
+        return run(Command::new(program).args(&args[1..]));
+    }
     let server = servers::livekit_server()?;
     cargo::build_programs(Profile::Release)?;
     let mut command = Command::new(cargo::program(Profile::Release, "bench-conversation"));
@@ -26,21 +31,31 @@ pub(crate) fn bench(args: &[String]) -> Result<(), Failure> {
 /// A wrong word is told before the minutes of a build.
 fn check(args: &[String]) -> Result<(), Failure> {
     let mut rest = args.iter();
+    let of_tools = args.first().is_some_and(|word| word == "tools");
     while let Some(arg) = rest.next() {
         let is_right = match arg.as_str() {
+            "tools" => of_tools,
+            "--calls" | "--kills" if of_tools => is_number(rest.next()),
+            _ if of_tools => false,
             "conversation" | "--flood" => true,
-            "--faults" | "--rotations" | "--turns" => {
-                rest.next().is_some_and(|n| n.parse::<usize>().is_ok())
+            "--expiries" | "--faults" | "--interruptions" | "--rotations" | "--turns" => {
+                is_number(rest.next())
             }
             _ => false,
         };
         if !is_right {
             let usage = "usage: cargo xtask bench [--turns N] [--flood]\n       \
-                         cargo xtask bench conversation [--turns N | --faults N | --rotations N]";
+                         cargo xtask bench conversation [--turns N | --expiries N | --faults N | \
+                         --interruptions N | --rotations N]\n       \
+                         cargo xtask bench tools [--calls N] [--kills N]";
             return Err(Failure::new(format!("`{arg}`: {usage}")));
         }
     }
     Ok(())
+}
+
+fn is_number(word: Option<&String>) -> bool {
+    word.is_some_and(|word| word.parse::<usize>().is_ok())
 }
 
 #[cfg(test)]
@@ -56,7 +71,16 @@ mod tests {
         assert!(check(&["conversation"]).is_ok());
         assert!(check(&["conversation", "--faults", "1000"]).is_ok());
         assert!(check(&["conversation", "--rotations", "200"]).is_ok());
-        for wrong in [&["--help"][..], &["--turns"], &["--turns", "many"], &["25"]] {
+        assert!(check(&["conversation", "--interruptions", "20"]).is_ok());
+        assert!(check(&["tools", "--kills", "1000"]).is_ok());
+        for wrong in [
+            &["tools", "--turns", "5"][..],
+            &["--kills", "5"],
+            &["--help"],
+            &["--turns"],
+            &["--turns", "many"],
+            &["25"],
+        ] {
             assert!(check(wrong).is_err(), "{wrong:?}");
         }
     }

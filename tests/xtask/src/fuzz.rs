@@ -131,6 +131,30 @@ const TARGETS: &[Target] = &[
         "media::opus::tests::any_packet_is_decoded_or_refused",
     ),
     target(
+        "journal",
+        "worker",
+        "room_agent",
+        "audit::tests::any_bytes_are_read_and_damage_is_told",
+    ),
+    target(
+        "redaction",
+        "worker",
+        "room_agent",
+        "redaction::tests::no_text_makes_it_stumble",
+    ),
+    target(
+        "tool-file",
+        "worker",
+        "room_agent",
+        "tooling::files::tests::any_file_is_tools_or_a_list_of_problems",
+    ),
+    target(
+        "tool-arguments",
+        "tools",
+        "calls",
+        "refusals::any_arguments_run_only_when_they_fit",
+    ),
+    target(
         "dialog",
         "worker/dialog",
         "operations",

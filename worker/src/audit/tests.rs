@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::json;
 
 use super::{
@@ -52,6 +53,19 @@ impl Platter {
             bytes: bytes[..synced].to_vec(),
         };
         files.into_iter().map(survives).collect()
+    }
+}
+
+impl Platter {
+    /// The same, when some of what was never flushed had reached the disk: up to any byte of it.
+    fn after_torn_power_loss(&self, rng: &mut StdRng) -> Vec<File> {
+        let files = self.files.lock().unwrap().clone();
+        let mut survives = |(name, bytes, synced): Kept| {
+            let length = rng.random_range(synced..=bytes.len());
+            let bytes = bytes[..length].to_vec();
+            File { name, bytes }
+        };
+        files.into_iter().map(&mut survives).collect()
     }
 }
 
@@ -261,4 +275,85 @@ async fn a_write_that_a_lost_worker_began_is_answered_for_and_not_done_again() {
     let elsewhere = ToolRecord::new(audit.clone(), "third")
         .in_room(Pii::new("garden".to_owned()), Secret::new("key"));
     assert_eq!(intend(&elsewhere, &ten).await, Ok(()));
+}
+
+/// Power fails while twenty callers write: what was acknowledged is there, chained, and no effect lacks its
+/// intent.
+#[tokio::test]
+async fn a_thousand_losses_of_power_lose_nothing_that_was_acknowledged() {
+    use std::collections::BTreeSet;
+
+    for seed in 0..1_000 {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let platter = Platter::default();
+        let audit = start(&platter);
+        // Calls whose intent was acknowledged, as (session, call); each then has its effect.
+        let effects = Arc::new(Mutex::new(BTreeSet::new()));
+        let mut callers = tokio::task::JoinSet::new();
+        for caller in 0..20 {
+            let (audit, effects) = (audit.clone(), Arc::clone(&effects));
+            callers.spawn(async move {
+                let session = format!("s{caller}");
+                for call in 0..5 {
+                    let call = format!("c{call}");
+                    let intent = record(&session, Kind::ToolIntent, &call);
+                    if audit.commit(intent).await.is_err() {
+                        return;
+                    }
+                    effects
+                        .lock()
+                        .unwrap()
+                        .insert((session.clone(), call.clone()));
+                    let outcome = record(&session, Kind::ToolOutcome, &call);
+                    let _ = audit.commit(outcome).await;
+                }
+            });
+        }
+        let moment = rng.random_range(0..100);
+        while effects.lock().unwrap().len() < moment {
+            tokio::task::yield_now().await;
+        }
+        let acknowledged = effects.lock().unwrap().clone();
+        let journal = reader::read(&platter.after_torn_power_loss(&mut rng));
+        assert_eq!(journal.faults, [], "seed {seed}");
+        assert!(journal.torn.len() <= 1, "seed {seed}");
+        let intents: BTreeSet<(String, String)> = journal
+            .entries
+            .iter()
+            .filter(|entry| entry.kind == "tool.intent")
+            .map(|entry| {
+                let call = entry.data["call"].as_str().unwrap_or_default();
+                (entry.session.clone(), call.to_owned())
+            })
+            .collect();
+        assert!(acknowledged.is_subset(&intents), "seed {seed}");
+    }
+}
+
+/// What the input says is put over a journal, or is one.
+#[test]
+fn any_bytes_are_read_and_damage_is_told() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let platter = Platter::default();
+    runtime.block_on(written(&platter));
+    let whole = platter.after_power_loss().remove(0).bytes;
+    bolero::check!().for_each(|input: &[u8]| {
+        let mut damaged = whole.clone();
+        for change in input.chunks_exact(3) {
+            let at = usize::from(u16::from_be_bytes([change[0], change[1]])) % damaged.len();
+            damaged[at] = change[2];
+        }
+        let read = |bytes: &[u8]| {
+            reader::read(&[File {
+                name: "a".to_owned(),
+                bytes: bytes.to_vec(),
+            }])
+        };
+        let journal = read(&damaged);
+        let is_told = !journal.faults.is_empty() || !journal.torn.is_empty();
+        assert_eq!(is_told, damaged != whole);
+        read(input);
+    });
 }

@@ -1,4 +1,4 @@
-//! Core: calls that wait for a supervisor: what is asked, who waits, and who has answered.
+//! Adapter: calls that wait for a supervisor: what is asked, who waits, and who has answered.
 //!
 //! One list for the whole worker, because supervisors ask the worker and not a session. It knows nothing
 //! of grants: who may answer was checked before. What is shown of a call is redacted.

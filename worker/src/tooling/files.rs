@@ -190,6 +190,22 @@ type = "string"
     }
 
     #[test]
+    fn any_file_is_tools_or_a_list_of_problems() {
+        let example = include_str!("../../../tools/examples/practice.toml").as_bytes();
+        bolero::check!().for_each(|input: &[u8]| {
+            let mut damaged = example.to_vec();
+            for change in input.chunks_exact(3) {
+                let at = usize::from(u16::from_be_bytes([change[0], change[1]])) % damaged.len();
+                damaged[at] = change[2];
+            }
+            let text = String::from_utf8_lossy(&damaged);
+            if let Err(told) = load(&[("practice.toml", &text)]) {
+                assert!(!told.is_empty());
+            }
+        });
+    }
+
+    #[test]
     fn every_mistake_is_told_with_its_file_and_path() {
         let wrong = r#"
 [[http]]
