@@ -92,7 +92,7 @@ name = "practice"
 version = "1"
 instructions = "Help."
 greeting = "Greet the caller."
-tools = ["opening_hours", "book"]
+tools = ["opening_hours", "book", "escalate_to_human"]
 "#;
 
 /// Types a call and waits until the model has its outcome.
@@ -119,12 +119,16 @@ async fn outcome(stack: &Stack, ann: &User, call: &str) -> String {
 
 /// A worker with the practice's tools and a journal.
 async fn equipped(service: &ToolService, files: &Scratch, journal: &Scratch) -> Stack {
-    files.write("practice.toml", &practice(service)).unwrap();
+    files
+        .write("practice.toml", &practice(service))
+        .expect("a scratch directory");
     Stack::with(Script::default(), |mut settings| {
         settings.config = format!(
-            "[tools]\ndir = {:?}\nnetworks = [\"127.0.0.0/8\"]\n[audit]\ndir = {:?}\n",
+            "[tools]\ndir = {:?}\nnetworks = [\"127.0.0.0/8\"]\n[audit]\ndir = {:?}\n\
+             [escalation]\nwebhook = \"http://{}/escalations\"\n",
             files.path(),
             journal.path(),
+            service.address(),
         );
         settings.agents = vec![("practice.toml".to_owned(), AGENT.to_owned())];
         settings
@@ -255,4 +259,42 @@ async fn what_somebody_has_to_agree_to_waits_for_their_word_and_is_recorded_with
     assert!(written.contains(r#""kind":"tool.approval""#), "{written}");
     assert!(!written.contains("2671"), "{written}");
     assert!(written.contains("yes, please"), "{written}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_asks_for_a_person_shows_it_and_tells_who_is_configured() {
+    let service = ToolService::start().await;
+    let (files, journal) = (
+        Scratch::new("tools").unwrap(),
+        Scratch::new("audit").unwrap(),
+    );
+    let stack = equipped(&service, &files, &journal).await;
+    let (ann, _) = greeted(&stack, "ann", "kitchen").await;
+    let call = r#"escalate_to_human {"reason": "She is in pain; her number is 415 555 2671."}"#;
+    let told = outcome(&stack, &ann, call).await;
+    assert!(told.starts_with("A colleague was asked to join."), "{told}");
+    const REASON: &str = "She is in pain; her number is [phone].";
+    eventually("the room sees it", SOON, || {
+        let shown = ann.agent_attributes().remove("agent.escalation");
+        let shown = shown.unwrap_or_default();
+        expect(shown.contains(REASON), shown)
+    })
+    .await;
+    let body = eventually("the desk is told", SOON, || {
+        let told = service.requests().into_iter().next();
+        told.map(|request| request.body)
+            .ok_or_else(|| "nothing yet".to_owned())
+    })
+    .await;
+    let body: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!(body["event"], "escalation");
+    assert_eq!(body["room"], "kitchen");
+    assert_eq!(body["reason"], REASON);
+    // Asked twice for the same, nobody comes twice.
+    let told = outcome(&stack, &ann, call).await;
+    assert!(
+        told.starts_with("Called before and not run again."),
+        "{told}"
+    );
+    assert_eq!(service.requests().len(), 1);
 }

@@ -148,6 +148,7 @@ async fn serve(mut stream: TcpStream, requests: &Requests, fault: Fault) -> io::
     let body = match request.line.split_once(' ') {
         Some(("GET", path)) if path.starts_with("/hours/") => r#"{"opens": "08:30"}"#,
         Some(("POST", "/bookings")) => r#"{"booked": true}"#,
+        Some(("POST", "/escalations")) => "{}",
         _ => "",
     };
     let status = if body.is_empty() {

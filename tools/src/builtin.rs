@@ -28,6 +28,7 @@ pub fn all() -> Vec<Arc<dyn Tool>> {
     vec![
         Arc::new(CurrentTime::default()),
         Arc::new(EndCall::default()),
+        Arc::new(EscalateToHuman::default()),
     ]
 }
 
@@ -126,6 +127,55 @@ impl Tool for EndCall {
     }
 }
 
+/// Asks a person to join the conversation.
+#[derive(Debug)]
+pub struct EscalateToHuman {
+    spec: ToolSpec,
+}
+
+/// Arguments of `escalate_to_human`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct EscalateArguments {
+    /// Why a person is needed, in one sentence, for that person to read.
+    #[schemars(length(min = 1, max = 300))]
+    reason: String,
+}
+
+impl Default for EscalateToHuman {
+    fn default() -> Self {
+        let description = "Asks a colleague, who is a person, to join. Use it when the caller asks \
+                           for a person, when you cannot help, or when somebody may be in danger.";
+        Self {
+            spec: ToolSpec {
+                // Asked for twice, nobody comes twice.
+                effect: Effect::Writes,
+                ..spec::<EscalateArguments>("escalate_to_human", description)
+            },
+        }
+    }
+}
+
+#[async_trait]
+impl Tool for EscalateToHuman {
+    fn spec(&self) -> &ToolSpec {
+        &self.spec
+    }
+
+    async fn run(&self, call: &ValidCall, _context: &Context) -> Result<Answer, ToolError> {
+        let EscalateArguments { reason } = call
+            .parse()
+            .map_err(|error| ToolError::new(error.to_string()))?;
+        let value = json!(
+            "A colleague was asked to join. Tell the caller so, and stay with them until somebody comes."
+        );
+        Ok(Answer {
+            value,
+            then: Then::Escalate { reason },
+        })
+    }
+}
+
 fn spec<A: JsonSchema>(name: &str, description: &str) -> ToolSpec {
     ToolSpec {
         name: ToolName::parse(name).expect("built-in names are tool names"),
@@ -140,6 +190,7 @@ fn spec<A: JsonSchema>(name: &str, description: &str) -> ToolSpec {
         },
         effect: Effect::Pure,
         deadline: DEADLINE,
+        most_runs: None,
         marks: Marks::default(),
         rules: Rules::default(),
     }

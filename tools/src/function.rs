@@ -33,6 +33,7 @@ where
         parameters: parameters::<A>(),
         effect: Effect::Reads,
         deadline: DEFAULT_DEADLINE,
+        most_runs: None,
         marks: Marks::default(),
         rules: Rules::default(),
     };
@@ -73,6 +74,13 @@ impl<A, F> FunctionTool<A, F> {
     #[must_use]
     pub fn rules(mut self, rules: &[RuleForm]) -> Self {
         self.spec.rules = Rules::read(rules).expect("a function's rules can be read");
+        self
+    }
+
+    /// How often it may run in one session.
+    #[must_use]
+    pub fn most_runs(mut self, most_runs: u32) -> Self {
+        self.spec.most_runs = Some(most_runs);
         self
     }
 

@@ -24,7 +24,7 @@ use crate::{
     policy::{self, Decision, Otherwise, Who},
     registry::{Entry, Registry},
     strict,
-    tool::{Context, Effect, Tool},
+    tool::{Context, Effect, Tool, ToolSpec},
 };
 
 /// How long a caller's words may take to be understood after the model has acted on them.
@@ -78,6 +78,13 @@ impl Gateway {
     #[must_use]
     pub fn approved_by(self, approver: Arc<dyn Approver>) -> Self {
         Self { approver, ..self }
+    }
+
+    /// The same, with at most so many runs of all tools together. A model that calls in a circle ends there.
+    #[must_use]
+    pub fn limited_to(self, most_runs: u32) -> Self {
+        self.memory.ledger().limit(most_runs);
+        self
     }
 
     /// The agent has said something to its end, so that a question it was told to ask may be put.
@@ -146,13 +153,18 @@ impl Gateway {
         entry: &Entry,
         call: &ValidCall,
     ) -> Result<Claim, Outcome> {
-        let effect = entry.tool.spec().effect;
+        let ToolSpec {
+            effect, most_runs, ..
+        } = *entry.tool.spec();
         let wish = Wish::new(name.clone(), call.arguments());
         let mut ended = self.memory.ended.subscribe();
         let mut id = call.id().clone();
         loop {
             ended.mark_unchanged();
-            let standing = self.memory.ledger().admit(now(), &id, &wish, effect);
+            let standing = self
+                .memory
+                .ledger()
+                .admit(now(), &id, &wish, effect, most_runs);
             match standing {
                 Standing::New => {
                     return Ok(Claim {
@@ -163,6 +175,7 @@ impl Gateway {
                 }
                 Standing::Over(outcome) => return Err(outcome.again()),
                 Standing::Full => return Err(Outcome::Refused(Refusal::TooMany)),
+                Standing::Spent => return Err(Outcome::Refused(Refusal::TooOften)),
                 Standing::Running(same) => {
                     id = same;
                     // The sender lives in the memory, which this gateway holds.

@@ -13,7 +13,6 @@ use std::{
     collections::BTreeMap,
     fmt,
     str::FromStr,
-    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -28,7 +27,7 @@ pub use form::{FormProblem, HttpEffect, HttpMethod, HttpToolForm};
 pub use guard::Networks;
 
 use self::{
-    breaker::Breaker,
+    breaker::Shared,
     client::{Request, Response, Trouble},
     template::{Body, From, Template, Values},
 };
@@ -70,7 +69,21 @@ pub struct HttpTool {
     take: Option<String>,
     is_idempotent: bool,
     secrets: Secrets,
-    breaker: Mutex<Breaker>,
+    breaker: Shared,
+}
+
+/// A service that is being asked. Given up at the deadline without an answer, it counts as failed.
+struct Asked<'a> {
+    breaker: &'a Shared,
+    until: Instant,
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        if now() >= self.until {
+            self.breaker.lock().failed(now());
+        }
+    }
 }
 
 impl HttpTool {
@@ -117,6 +130,7 @@ impl HttpTool {
                     HttpEffect::Writes => Effect::Writes,
                 },
                 deadline: form.deadline(),
+                most_runs: form.most_runs,
                 marks: form.touches,
                 rules,
             },
@@ -128,7 +142,7 @@ impl HttpTool {
             take: form.take.clone(),
             is_idempotent: form.idempotent,
             secrets: secrets.clone(),
-            breaker: Mutex::default(),
+            breaker: client.breaker(&form.url),
         })
     }
 
@@ -191,14 +205,12 @@ impl HttpTool {
     /// What says something about the service, and not about the request, moves the breaker.
     fn judge(&self, sent: &Result<Response, Trouble>) {
         match sent {
-            Ok(response) if !response.status.is_server_error() => self.breaker().worked(),
-            Ok(_) | Err(Trouble::Unreachable | Trouble::Broken) => self.breaker().failed(now()),
+            Ok(response) if !response.status.is_server_error() => self.breaker.lock().worked(),
+            Ok(_) | Err(Trouble::Unreachable | Trouble::Broken) => {
+                self.breaker.lock().failed(now());
+            }
             Err(_) => {}
         }
-    }
-
-    fn breaker(&self) -> MutexGuard<'_, Breaker> {
-        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn told(&self, trouble: Trouble) -> ToolError {
@@ -274,12 +286,19 @@ impl Tool for HttpTool {
     }
 
     async fn run(&self, call: &ValidCall, context: &Context) -> Result<Answer, ToolError> {
-        if !self.breaker().admits(now()) {
+        if !self.breaker.lock().admits(now()) {
             return Err(ToolError::new(
                 "the service is down at the moment and was not asked",
             ));
         }
-        self.answer(&self.send(call, context).await?)
+        let asked = Asked {
+            breaker: &self.breaker,
+            until: now() + self.spec.deadline,
+        };
+        let sent = self.send(call, context).await;
+        // Whatever came, it was judged.
+        std::mem::forget(asked);
+        self.answer(&sent?)
     }
 }
 

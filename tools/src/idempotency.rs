@@ -31,6 +31,8 @@ pub enum Standing {
     Over(Outcome),
     /// Too many calls run at once.
     Full,
+    /// It has run as often as it may in one session, or all tools together have.
+    Spent,
 }
 
 /// What makes two calls one wish: their tool and their arguments, in one canonical text.
@@ -64,11 +66,27 @@ struct Seen {
 #[derive(Debug, Default)]
 pub struct Ledger {
     calls: HashMap<CallId, Seen>,
+    /// Runs so far, by tool; bounded by the tools there are.
+    runs: HashMap<ToolName, u32>,
+    /// Runs that all tools together may have; `None` = any number.
+    most_runs: Option<u32>,
 }
 
 impl Ledger {
-    /// Asks for leave to run a call.
-    pub fn admit(&mut self, now: Instant, id: &CallId, wish: &Wish, effect: Effect) -> Standing {
+    /// From now on all tools together may have so many runs, earlier ones included.
+    pub fn limit(&mut self, most_runs: u32) {
+        self.most_runs = Some(most_runs);
+    }
+
+    /// Asks for leave to run a call; `most_runs`: how often its tool may run in this session.
+    pub fn admit(
+        &mut self,
+        now: Instant,
+        id: &CallId,
+        wish: &Wish,
+        effect: Effect,
+        most_runs: Option<u32>,
+    ) -> Standing {
         if let Some(seen) = self.calls.get(id) {
             return match &seen.outcome {
                 Some(outcome) => Standing::Over(outcome.clone()),
@@ -80,9 +98,16 @@ impl Ledger {
         {
             return same;
         }
+        let total: u32 = self.runs.values().sum();
+        let own = self.runs.get(&wish.tool).copied().unwrap_or_default();
+        let is_spent = |runs: u32, most: Option<u32>| most.is_some_and(|most| runs >= most);
+        if is_spent(total, self.most_runs) || is_spent(own, most_runs) {
+            return Standing::Spent;
+        }
         if !self.make_room() {
             return Standing::Full;
         }
+        *self.runs.entry(wish.tool.clone()).or_default() += 1;
         let seen = Seen {
             wish: wish.clone(),
             effect,
@@ -95,9 +120,16 @@ impl Ledger {
 
     /// A call that was admitted is over.
     pub fn settle(&mut self, now: Instant, id: &CallId, outcome: &Outcome) {
-        if let Some(seen) = self.calls.get_mut(id) {
-            seen.at = now;
-            seen.outcome = Some(outcome.clone());
+        let Some(seen) = self.calls.get_mut(id) else {
+            return;
+        };
+        seen.at = now;
+        seen.outcome = Some(outcome.clone());
+        // What was refused did not run.
+        if matches!(outcome, Outcome::Refused(_))
+            && let Some(runs) = self.runs.get_mut(&seen.wish.tool)
+        {
+            *runs -= 1;
         }
     }
 

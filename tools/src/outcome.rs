@@ -66,6 +66,8 @@ pub enum Refusal {
     NoAnswer,
     /// More calls are running than the session may have.
     TooMany,
+    /// It has run as often as it may in one session.
+    TooOften,
     /// No such tool is offered.
     UnknownTool,
 }
@@ -144,6 +146,7 @@ impl Outcome {
             Refusal::NotValid(_) => "not_valid",
             Refusal::Policy(_) => "policy",
             Refusal::TooMany => "too_many",
+            Refusal::TooOften => "too_often",
             Refusal::UnknownTool => "unknown_tool",
         })
     }
@@ -151,7 +154,7 @@ impl Outcome {
     /// What the tool wants to happen next; only a tool that answered can want anything.
     pub fn then(&self) -> Then {
         match self {
-            Self::Completed(answer) => answer.then,
+            Self::Completed(answer) => answer.then.clone(),
             _ => Then::Continue,
         }
     }
@@ -187,6 +190,10 @@ impl Refusal {
             Self::NotRecorded => "it cannot be put on record now, so it must not run".to_owned(),
             Self::Policy(reason) => reason.clone(),
             Self::TooMany => "too many calls are running".to_owned(),
+            Self::TooOften => {
+                "it was called as often as it may be in one conversation; go on without it"
+                    .to_owned()
+            }
             Self::UnknownTool => "there is no such tool".to_owned(),
         }
     }

@@ -40,6 +40,8 @@ pub struct ToolSpec {
     pub effect: Effect,
     /// The longest it may take.
     pub deadline: Duration,
+    /// How often it may run in one session; `None` = as often as any.
+    pub most_runs: Option<u32>,
     /// What it touches.
     pub marks: Marks,
     /// What is looked at before each run.
@@ -78,13 +80,18 @@ impl Answer {
 }
 
 /// What shall happen to the conversation after a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Then {
     /// The model carries on.
     Continue,
     /// The agent says goodbye and the conversation ends.
     EndConversation,
+    /// A person is asked to join; the model carries on until then.
+    Escalate {
+        /// Why, in the model's words.
+        reason: String,
+    },
 }
 
 /// A tool tried and failed. The model reads the text: no secrets in it.

@@ -219,3 +219,35 @@ async fn a_read_that_breaks_is_sent_again_and_a_write_is_unknown() {
         );
     }
 }
+
+#[tokio::test]
+async fn tools_of_one_service_rest_together_when_it_hangs() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let service = Service::silent().await;
+    let client = Client::new(Networks::read(LOOPBACK).expect("a good one")).expect("a good one");
+    let tool = |name: &str| {
+        let form: HttpToolForm = serde_json::from_value(json!({
+            "name": name,
+            "description": "Asks.",
+            "url": format!("http://{}/{name}", service.address()),
+            "deadline_seconds": 1,
+        }))
+        .expect("a good one");
+        let tool = HttpTool::new(&form, &client, &Secrets::new()).expect("a good one");
+        Arc::new(tool) as Arc<dyn Tool>
+    };
+    let gateway = Gateway::new(Registry::build([tool("one"), tool("two")]).expect("a good one"));
+    let ask = async |gateway: Gateway, id: usize, name: &str| {
+        let call = ToolCall::new(&format!("c{id}"), name, "{}");
+        gateway.invoke(&call, &Context::default()).await
+    };
+    let mut hanging = tokio::task::JoinSet::new();
+    for id in 0..5 {
+        hanging.spawn(ask(gateway.clone(), id, "one"));
+    }
+    for outcome in hanging.join_all().await {
+        assert!(matches!(outcome, Outcome::TimedOut { .. }), "{outcome:?}");
+    }
+    let told = ask(gateway, 9, "two").await.text_for_model();
+    assert!(told.contains("down at the moment"), "{told}");
+}

@@ -7,7 +7,7 @@ use tools::{
     Context, Outcome, Refusal, ToolCall, gateway::LONGEST_ARGUMENTS, outcome::LONGEST_TEXT,
 };
 
-use crate::probe::Probe;
+use crate::probe::{Probe, numbered};
 
 #[tokio::test(start_paused = true)]
 async fn a_tool_that_takes_too_long_is_dropped_at_its_deadline() {
@@ -72,4 +72,29 @@ async fn deeply_nested_arguments_are_refused_and_harm_nobody() {
         matches!(outcome, Outcome::Refused(Refusal::NotJson(_))),
         "{outcome:?}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tool_and_a_session_run_so_often_and_no_more() {
+    let (gateway, log) = Probe::new().with_most_runs(2).gateway();
+    for (id, n, reason) in [
+        ("c1", 1, None),
+        ("c2", 0, Some("not_valid")),
+        ("c3", 2, None),
+        ("c4", 3, Some("too_often")),
+        ("c1", 1, None),
+    ] {
+        let call = numbered(id, &format!(r#"{{"n": {n}}}"#));
+        let outcome = gateway.invoke(&call, &Context::default()).await;
+        assert_eq!(outcome.reason(), reason, "{id}");
+    }
+    assert_eq!(log.started(), 2);
+
+    let (gateway, log) = Probe::new().gateway();
+    let gateway = gateway.limited_to(3);
+    for n in 1..=5 {
+        let call = numbered(&format!("c{n}"), &format!(r#"{{"n": {n}}}"#));
+        gateway.invoke(&call, &Context::default()).await;
+    }
+    assert_eq!(log.started(), 3);
 }

@@ -70,6 +70,7 @@ impl Probe {
                 parameters,
                 effect: Effect::Writes,
                 deadline: Duration::from_secs(10),
+                most_runs: None,
                 marks: Marks::default(),
                 rules: Rules::default(),
             },
@@ -107,6 +108,11 @@ impl Probe {
 
     pub(crate) fn with_rules(mut self, rules: Rules) -> Self {
         self.spec.rules = rules;
+        self
+    }
+
+    pub(crate) fn with_most_runs(mut self, most_runs: u32) -> Self {
+        self.spec.most_runs = Some(most_runs);
         self
     }
 

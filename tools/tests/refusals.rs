@@ -108,7 +108,10 @@ fn an_agent_sees_only_the_tools_it_names() {
     let names = |registry: &Registry| -> Vec<String> {
         registry.specs().map(|spec| spec.name.to_string()).collect()
     };
-    assert_eq!(names(&all), ["current_time", "end_call"]);
+    assert_eq!(
+        names(&all),
+        ["current_time", "end_call", "escalate_to_human"]
+    );
     let some = all.only(&["end_call"]).unwrap();
     assert_eq!(names(&some), ["end_call"]);
     assert!(some.name("current_time").is_none());

@@ -32,7 +32,7 @@ use crate::{
     server_api,
     session::{self, SessionDeps, SessionRequest, Stop, report::outlet::Outlet},
     shutdown::Signals,
-    supervision::{approvals::Approvals, grant::Grants},
+    supervision::{approvals::Approvals, escalation::Escalations, grant::Grants},
     telemetry,
     tooling::Plane,
 };
@@ -268,6 +268,7 @@ fn session_deps(config: &Config, tools: Plane, approvals: Approvals) -> Result<S
         model: SessionSettings::new(&config.model, endpoint),
         audit: Audit::start(&config.audit).map_err(unavailable("the audit journal"))?,
         approvals,
+        escalations: Escalations::new(&config.escalation),
         prices: config.model.prices.clone().into(),
         rotation: config.model.rotation,
         budget: config.budget.budget(),

@@ -23,7 +23,7 @@ pub use source::{Flag, ProcessSource, Source};
 use crate::{
     admin, audit, console, model,
     session::{meter, report},
-    telemetry, tooling,
+    supervision, telemetry, tooling,
 };
 
 /// The whole tree.
@@ -50,6 +50,8 @@ pub struct Config {
     pub budget: meter::Config,
     /// The journal of what was done.
     pub audit: audit::Config,
+    /// Who is told when an agent asks for a person.
+    pub escalation: supervision::escalation::Config,
     /// Where reports of sessions go.
     pub report: report::outlet::Config,
     /// Logging.

@@ -30,3 +30,4 @@ pub mod shutdown;
 pub mod supervision;
 pub mod telemetry;
 pub mod tooling;
+pub mod webhook;

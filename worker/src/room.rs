@@ -123,6 +123,11 @@ impl RoomLink {
         self.sign.send_modify(|sign| sign.health = Some(health));
     }
 
+    /// Shows people that one of them is asked to join; `why` as JSON.
+    pub fn escalation(&self, why: String) {
+        self.sign.send_modify(|sign| sign.escalation = Some(why));
+    }
+
     /// Shows people what the conversation wants them to see.
     pub fn publish(
         &self,
@@ -235,6 +240,7 @@ pub(crate) fn link(agent_name: String) -> (RoomLink, LinkEnds) {
         latency: None,
         press_to_talk: false,
         health: None,
+        escalation: None,
     };
     let (sign, sign_end) = watch::channel(sign);
     let link = RoomLink {

@@ -42,7 +42,7 @@ use crate::{
     },
     model::{self, Price, rotation::Rotation},
     room::{self, audience::Audience, connect, door::Door},
-    supervision::approvals::Approvals,
+    supervision::{approvals::Approvals, escalation::Escalations},
     telemetry::{Pii, latency::TurnClock},
     tooling,
 };
@@ -92,6 +92,8 @@ pub struct SessionDeps {
     pub audit: Audit,
     /// Calls that wait for a supervisor.
     pub approvals: Approvals,
+    /// Who is told when an agent asks for a person.
+    pub escalations: Escalations,
     /// What tokens cost.
     pub prices: Arc<[Price]>,
     /// When connections to the model are replaced.
@@ -309,7 +311,9 @@ async fn hold(
         clock: TurnClock::default(),
         talk: Talk::default(),
         room: request.room.clone(),
+        job: request.job.clone(),
         approvals: deps.approvals.clone(),
+        escalations: deps.escalations.clone(),
         is_model_gone: false,
         watch: Watch::default(),
         rotation: Rotation::new(deps.rotation),

@@ -35,6 +35,10 @@ const ORDERS: usize = 64;
 /// Ends on their way to the driver. When full the task waits: the driver never waits for it.
 const ENDS: usize = 64;
 
+/// Runs of all tools in one session. A conversation of an hour has a tenth of that; a model that calls in
+/// a circle has more.
+const MOST_RUNS: u32 = 500;
+
 /// What stands in logs and metrics for a name that only the model knows.
 const UNKNOWN: &str = "unknown";
 
@@ -108,16 +112,24 @@ pub struct ToolEnded {
     pub output: String,
     /// What happens to the conversation.
     pub then: AfterTool,
+    /// A person is asked to join, for this reason.
+    pub escalation: Option<String>,
 }
 
 impl ToolEnded {
     fn new(call: CallId, outcome: &Outcome) -> Self {
-        let then = match outcome.then() {
-            Then::EndConversation => AfterTool::EndConversation,
-            _ => AfterTool::Continue,
+        let (then, escalation) = match outcome.then() {
+            Then::EndConversation => (AfterTool::EndConversation, None),
+            Then::Escalate { reason } => (AfterTool::Continue, Some(reason)),
+            _ => (AfterTool::Continue, None),
         };
         let output = outcome.text_for_model();
-        Self { call, output, then }
+        Self {
+            call,
+            output,
+            then,
+            escalation,
+        }
     }
 }
 
@@ -141,6 +153,7 @@ pub fn start(
     let task = Task {
         session: record.session().into(),
         gateway: Gateway::new(plane.part(&agent.tools))
+            .limited_to(MOST_RUNS)
             .recorded_by(Arc::new(record))
             .approved_by(Arc::new(approver)),
         facts: Facts {

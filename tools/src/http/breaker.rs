@@ -1,13 +1,38 @@
 //! Core: a service that fails again and again is left alone for a while.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 /// Failures in a row until it is left alone.
 const FAILURES: u32 = 5;
 /// For so long.
 const REST: Duration = Duration::from_secs(10);
 
-/// The circuit breaker of one tool.
+/// The breakers of all services, by host and port: tools that ask the same one share it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Breakers(Arc<Mutex<BTreeMap<String, Shared>>>);
+
+/// The breaker of one service.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shared(Arc<Mutex<Breaker>>);
+
+impl Breakers {
+    pub(super) fn of(&self, host: &str) -> Shared {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.entry(host.to_owned()).or_default().clone()
+    }
+}
+
+impl Shared {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Breaker> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether one service may be asked.
 #[derive(Debug, Default)]
 pub(super) struct Breaker {
     failures: u32,

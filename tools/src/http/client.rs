@@ -14,7 +14,10 @@ use reqwest::{
 use serde_json::Value;
 use url::{Host, Url};
 
-use super::guard::Networks;
+use super::{
+    breaker::{Breakers, Shared},
+    guard::Networks,
+};
 
 /// Longest answer that is read, in bytes.
 pub const LONGEST_ANSWER: usize = 256 * 1024;
@@ -24,6 +27,7 @@ pub const LONGEST_ANSWER: usize = 256 * 1024;
 pub struct Client {
     inner: reqwest::Client,
     networks: Arc<Networks>,
+    breakers: Breakers,
 }
 
 /// One request, filled in.
@@ -72,7 +76,18 @@ impl Client {
             .dns_resolver(Arc::new(GuardedResolver(Arc::clone(&networks))))
             .build()
             .map_err(|_| "the HTTP client could not be built".to_owned())?;
-        Ok(Self { inner, networks })
+        Ok(Self {
+            inner,
+            networks,
+            breakers: Breakers::default(),
+        })
+    }
+
+    /// The breaker of the service at this address.
+    pub(super) fn breaker(&self, address: &str) -> Shared {
+        let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        self.breakers.of(&host.to_ascii_lowercase())
     }
 
     pub(super) async fn send(&self, request: Request) -> Result<Response, Trouble> {

@@ -53,6 +53,10 @@ pub struct HttpToolForm {
     #[serde(default = "deadline")]
     #[schemars(range(min = 1, max = 60))]
     pub deadline_seconds: u8,
+    /// How often it may run in one session, 1 to 500. Default: as often as all tools together may, 500 times.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 500))]
+    pub most_runs: Option<u32>,
     /// What it touches; a tool that writes then wants a rule.
     #[serde(default)]
     pub touches: Marks,

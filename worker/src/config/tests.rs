@@ -213,6 +213,7 @@ fn the_example_file_is_the_default_tree() {
         })
         .collect();
     let secrets = [
+        "escalation-token",
         "livekit-api-key",
         "livekit-api-secret",
         "openai-api-key",

@@ -23,6 +23,8 @@ const LATENCY: &str = "agent.latency";
 const TURNS: &str = "agent.turns";
 /// `ok`, or what was found stuck; only set once something was.
 const HEALTH: &str = "agent.health";
+/// That a person is asked to join, and why, as JSON; only set once one was.
+const ESCALATION: &str = "agent.escalation";
 
 /// Pause after a refused update.
 const RETRY: Duration = Duration::from_secs(1);
@@ -45,6 +47,8 @@ pub struct Sign {
     pub press_to_talk: bool,
     /// What is stuck, or `ok` afterwards.
     pub health: Option<&'static str>,
+    /// A person was asked to join: why, as JSON.
+    pub escalation: Option<String>,
 }
 
 impl Sign {
@@ -64,6 +68,9 @@ impl Sign {
         }
         if let Some(health) = self.health {
             attributes.insert(HEALTH.to_owned(), health.to_owned());
+        }
+        if let Some(escalation) = &self.escalation {
+            attributes.insert(ESCALATION.to_owned(), escalation.clone());
         }
         attributes
     }
@@ -132,6 +139,7 @@ mod tests {
             latency: None,
             press_to_talk: false,
             health: None,
+            escalation: None,
         }
     }
 

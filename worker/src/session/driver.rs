@@ -32,7 +32,7 @@ use crate::{
         events::RoomInput,
         rejoin::GiveUp,
     },
-    supervision::approvals::Approvals,
+    supervision::{approvals::Approvals, escalation::Escalations},
     telemetry::{Pii, event, latency::TurnClock},
     tooling::ToolEnded,
 };
@@ -73,8 +73,12 @@ pub(super) struct Driver<'a> {
     pub(super) talk: Talk,
     /// The room's name.
     pub(super) room: Pii<String>,
+    /// Id of the job.
+    pub(super) job: String,
     /// Calls of this worker that wait for a supervisor.
     pub(super) approvals: Approvals,
+    /// Who is told when the agent asks for a person.
+    pub(super) escalations: Escalations,
     /// The link to the model has given up; nothing more comes from it.
     pub(super) is_model_gone: bool,
     /// Facts for the watchdog.
@@ -138,11 +142,7 @@ impl Driver<'_> {
                 }
                 Event::Stop(stop) => self.on_stop(stop),
                 Event::Timeout => self.on_timeout(),
-                Event::Tool(ended) => self.tell(Input::ToolFinished {
-                    call: ended.call,
-                    output: ended.output,
-                    then: ended.then,
-                }),
+                Event::Tool(ended) => self.on_tool(ended),
             }
         }
     }
@@ -174,6 +174,17 @@ impl Driver<'_> {
         if self.dialog.poll_timeout().is_some_and(|due| due <= now()) {
             self.dialog.handle_timeout(now());
         }
+    }
+
+    fn on_tool(&mut self, ended: ToolEnded) {
+        if let Some(reason) = &ended.escalation {
+            self.escalate(reason);
+        }
+        self.tell(Input::ToolFinished {
+            call: ended.call,
+            output: ended.output,
+            then: ended.then,
+        });
     }
 
     fn on_child(&mut self, ended: Result<(), JoinError>) {

@@ -381,7 +381,7 @@ fn a_tool_is_called_and_its_output_spoken_only_when_asked() {
     let called = find(&events, "response.function_call_arguments.done").clone();
     assert_eq!(called["name"], "current_time");
     client.send(json!({"type": "conversation.item.create", "item": {
-        "type": "function_call_output", "call_id": called["call_id"], "output": "14:05"}}));
+        "type": "function_call_output", "call_id": called["call_id"], "output": r#"{"time": "14:05"}"#}}));
     let silent = client.pass(SECOND);
     assert_eq!(
         outline(&silent),

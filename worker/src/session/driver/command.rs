@@ -2,9 +2,14 @@
 
 use dialog::{Input, input::Ask, output::CloseReason, speaker::ParticipantId};
 
+use tracing::Instrument;
+
 use super::Driver;
 use crate::{
-    agents::Caller, room::audience::Person, session::settings, supervision::command::Command,
+    agents::Caller,
+    room::audience::Person,
+    session::settings,
+    supervision::{command::Command, escalation::Escalation},
 };
 
 impl Driver<'_> {
@@ -40,6 +45,15 @@ impl Driver<'_> {
         if let Err(error) = judged {
             tracing::info!(%error, "an approval came to nothing");
         }
+    }
+
+    /// The agent asks for a person: the room shows it, and whoever is configured is told.
+    pub(super) fn escalate(&mut self, reason: &str) {
+        let escalation = Escalation::now(reason);
+        self.hands.room.escalation(escalation.attribute());
+        let (room, job) = (self.room.expose().clone(), self.job.clone());
+        let telling = self.escalations.clone().tell(room, job, escalation);
+        self.tasks.spawn(telling.in_current_span());
     }
 
     fn update(&mut self, instructions: Option<String>, tools: Option<Vec<String>>) {

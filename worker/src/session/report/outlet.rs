@@ -3,13 +3,16 @@
 //! Both are best effort: a report that cannot be delivered is said so in the log and dropped. It
 //! keeps nothing and never delays the room or the job's status: those are over when it runs.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{io, path::PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Report;
-use crate::config::Secret;
+use crate::{
+    config::Secret,
+    webhook::{Webhook, WebhookError},
+};
 
 /// The `[report]` table.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
@@ -24,15 +27,11 @@ pub struct Config {
     pub webhook_token: Secret,
 }
 
-/// How long the receiver of a web hook may take.
-const DEADLINE: Duration = Duration::from_secs(5);
-
 /// Where the reports of this worker go.
 #[derive(Clone, Debug)]
 pub struct Outlet {
     config: Config,
-    /// Made only when there is a web hook.
-    http: Option<reqwest::Client>,
+    webhook: Option<Webhook>,
 }
 
 /// Why a report was not delivered. Names neither the address nor the token.
@@ -40,17 +39,16 @@ pub struct Outlet {
 enum DeliveryError {
     #[error("the file could not be written: {0}")]
     File(#[from] io::Error),
-    #[error("the receiver cannot be reached")]
-    Unreachable,
-    #[error("the receiver answered {0}")]
-    Refused(u16),
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
 }
 
 impl Outlet {
     /// Opens nothing yet. A web hook needs the process' crypto provider to be installed.
     pub fn new(config: Config) -> Self {
-        let http = config.webhook.as_ref().map(|_| reqwest::Client::new());
-        Self { config, http }
+        let address = config.webhook.as_deref();
+        let webhook = address.map(|address| Webhook::new(address, &config.webhook_token));
+        Self { config, webhook }
     }
 
     /// Delivers one report.
@@ -59,33 +57,9 @@ impl Outlet {
         if let Some(dir) = &self.config.dir {
             told("file", write(dir.join(file_name(report)), &json).await);
         }
-        if let (Some(address), Some(http)) = (&self.config.webhook, &self.http) {
-            told("webhook", self.post(http, address, json).await);
+        if let Some(webhook) = &self.webhook {
+            told("webhook", webhook.post(json).await.map_err(Into::into));
         }
-    }
-
-    async fn post(
-        &self,
-        http: &reqwest::Client,
-        address: &str,
-        json: Vec<u8>,
-    ) -> Result<(), DeliveryError> {
-        let mut request = http
-            .post(address)
-            .timeout(DEADLINE)
-            .header("content-type", "application/json")
-            .body(json);
-        if !self.config.webhook_token.is_empty() {
-            request = request.bearer_auth(self.config.webhook_token.expose());
-        }
-        let response = request
-            .send()
-            .await
-            .map_err(|_| DeliveryError::Unreachable)?;
-        if response.status().is_success() {
-            return Ok(());
-        }
-        Err(DeliveryError::Refused(response.status().as_u16()))
     }
 }
 
