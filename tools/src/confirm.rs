@@ -36,10 +36,17 @@ pub struct Confirmations {
 struct Question {
     wish: Wish,
     expires: Instant,
-    /// The agent has spoken since.
-    is_put: bool,
+    /// Whether the agent has spoken since; what it had begun to say before is no question.
+    put: Put,
     /// `None` = nothing was said since.
     said: Option<Word>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Put {
+    NotYet,
+    Begun,
+    Done,
 }
 
 /// What a sentence says to a question of yes or no.
@@ -60,22 +67,35 @@ impl Confirmations {
         self.open.push(Question {
             wish,
             expires: now + within,
-            is_put: false,
+            put: Put::NotYet,
             said: None,
         });
     }
 
+    /// The agent begins to say something.
+    pub fn agent_began(&mut self) {
+        self.turn(Put::NotYet, Put::Begun);
+    }
+
     /// The agent has said something to its end.
     pub fn agent_spoke(&mut self) {
-        for question in &mut self.open {
-            question.is_put = true;
+        self.turn(Put::Begun, Put::Done);
+    }
+
+    fn turn(&mut self, from: Put, to: Put) {
+        for question in self.open.iter_mut().filter(|question| question.put == from) {
+            question.put = to;
         }
     }
 
     /// The caller has said this. What is neither yes nor no takes nothing back: "yes … thank you".
     pub fn caller_spoke(&mut self, words: &str) {
         let word = word(words);
-        for question in self.open.iter_mut().filter(|question| question.is_put) {
+        for question in self
+            .open
+            .iter_mut()
+            .filter(|question| question.put == Put::Done)
+        {
             if word != Word::Neither || question.said.is_none() {
                 question.said = Some(word);
             }
@@ -202,6 +222,11 @@ mod tests {
         open.ask(now, wish("10:00"), WITHIN);
         open.caller_spoke("yes, book the one at ten");
         assert_eq!(open.answer(now, &wish("10:00")), Answer::NotYet);
+        // What it was saying when the call was made ends, and the first words are understood late.
+        open.agent_spoke();
+        open.caller_spoke("yes, book the one at ten");
+        assert_eq!(open.answer(now, &wish("10:00")), Answer::NotYet);
+        open.agent_began();
         open.agent_spoke();
         assert_eq!(open.answer(now, &wish("10:00")), Answer::NotYet);
         open.caller_spoke("what did you say?");
@@ -225,11 +250,13 @@ mod tests {
             ("tomorrow is Monday", Answer::Unclear),
         ] {
             open.ask(now, wish("10:00"), WITHIN);
+            open.agent_began();
             open.agent_spoke();
             open.caller_spoke(words);
             assert_eq!(open.answer(now, &wish("10:00")), answer, "{words}");
         }
         open.ask(now, wish("10:00"), WITHIN);
+        open.agent_began();
         open.agent_spoke();
         open.caller_spoke("yes");
         assert_eq!(open.answer(now + WITHIN, &wish("10:00")), Answer::NotAsked);

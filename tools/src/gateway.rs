@@ -87,6 +87,11 @@ impl Gateway {
         self
     }
 
+    /// The agent begins to say something.
+    pub fn agent_began(&self) {
+        self.memory.questions().agent_began();
+    }
+
     /// The agent has said something to its end, so that a question it was told to ask may be put.
     pub fn agent_spoke(&self) {
         self.memory.questions().agent_spoke();

@@ -44,6 +44,7 @@ async fn a_call_runs_when_the_caller_has_said_yes_to_exactly_that() {
         asked.text_for_model().contains("Shall I book it?"),
         "{asked:?}"
     );
+    gateway.agent_began();
     gateway.agent_spoke();
     gateway.caller_spoke("Yes, please.");
     assert!(is_asking(&call(&gateway, "c2", 2).await), "another one");
@@ -61,6 +62,7 @@ async fn a_model_that_claims_a_consent_is_not_believed() {
     for id in ["c1", "c2", "c3"] {
         assert!(is_asking(&call(&gateway, id, 1).await), "{id}");
     }
+    gateway.agent_began();
     gateway.agent_spoke();
     gateway.caller_spoke("no, wait");
     let declined = call(&gateway, "c4", 1).await;
@@ -76,6 +78,7 @@ async fn a_model_that_claims_a_consent_is_not_believed() {
 async fn words_that_are_understood_late_are_waited_for() {
     let (gateway, log) = confirmed();
     call(&gateway, "c1", 1).await;
+    gateway.agent_began();
     gateway.agent_spoke();
     let late = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -90,6 +93,7 @@ async fn words_that_are_understood_late_are_waited_for() {
 async fn a_consent_is_used_up() {
     let (gateway, log) = confirmed();
     call(&gateway, "c1", 1).await;
+    gateway.agent_began();
     gateway.agent_spoke();
     gateway.caller_spoke("yes");
     call(&gateway, "c2", 1).await;

@@ -188,18 +188,23 @@ impl Tooling {
         }
     }
 
+    /// The agent begins to say something.
+    pub fn agent_began(&self) {
+        self.say(Said::AgentBegan);
+    }
+
     /// The agent has said something to its end.
     pub fn agent_spoke(&self) {
-        self.say(None);
+        self.say(Said::AgentSpoke);
     }
 
     /// The caller has said this, which may be the answer to a question about a call.
     pub fn caller_spoke(&self, words: &str) {
-        self.say(Some(words.to_owned()));
+        self.say(Said::Caller(words.to_owned()));
     }
 
-    fn say(&self, caller: Option<String>) {
-        if self.orders.try_send(Order::Said { caller }).is_err() {
+    fn say(&self, said: Said) {
+        if self.orders.try_send(Order::Said(said)).is_err() {
             tracing::error!("the tools do not take orders");
         }
     }
@@ -241,11 +246,15 @@ enum Order {
     Cancel(CallId),
     Equip(Vec<String>),
     Run(ToolCall, Value),
-    /// What the caller said; `None` = the agent spoke to its end.
-    Said {
-        caller: Option<String>,
-    },
+    Said(Said),
     Serve(Value),
+}
+
+/// What may be a question about a call, and its answer.
+enum Said {
+    AgentBegan,
+    AgentSpoke,
+    Caller(String),
 }
 
 /// One call under way.
@@ -280,8 +289,9 @@ impl Task {
                     Some(Order::Equip(names)) => {
                         self.gateway = self.gateway.equipped(self.plane.part(&names));
                     }
-                    Some(Order::Said { caller: Some(words) }) => self.gateway.caller_spoke(&words),
-                    Some(Order::Said { caller: None }) => self.gateway.agent_spoke(),
+                    Some(Order::Said(Said::AgentBegan)) => self.gateway.agent_began(),
+                    Some(Order::Said(Said::AgentSpoke)) => self.gateway.agent_spoke(),
+                    Some(Order::Said(Said::Caller(words))) => self.gateway.caller_spoke(&words),
                     Some(Order::Serve(caller)) => self.serve(caller),
                     None => return,
                 },

@@ -25,6 +25,8 @@ pub(super) struct Talk {
     turns: u32,
     /// The first person heard.
     caller: Option<ParticipantId>,
+    /// What the agent said last.
+    segment: String,
 }
 
 /// One person's words on their way through the redactor.
@@ -78,6 +80,15 @@ impl Talk {
 
     pub(super) fn is_caller(&self, person: &ParticipantId) -> bool {
         self.caller.as_ref() == Some(person)
+    }
+
+    /// Whether the agent begins something with this segment.
+    pub(super) fn is_new(&mut self, segment: &str) -> bool {
+        let is_new = self.segment != segment;
+        if is_new {
+            segment.clone_into(&mut self.segment);
+        }
+        is_new
     }
 
     /// What was going on when the model decided in this response.
