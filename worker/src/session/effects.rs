@@ -79,10 +79,8 @@ impl Driver<'_> {
     /// What may be the answer to a question about a call: the caller's own words, after the agent's.
     fn tell_tools(&mut self, publish: &Publish) {
         match publish {
-            Publish::AgentText { segment, .. } => {
-                if self.talk.is_new(segment) {
-                    self.hands.tools.agent_began();
-                }
+            Publish::AgentText { segment, .. } if self.talk.is_new(segment) => {
+                self.hands.tools.agent_began();
             }
             Publish::AgentTextEnd { .. } => self.hands.tools.agent_spoke(),
             Publish::UserText {
