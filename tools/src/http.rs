@@ -40,6 +40,8 @@ use crate::{
 
 /// Before a request that broke is sent once more.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// The gateway's deadline began a moment before a request did, and timers are rounded.
+const ROUNDING: Duration = Duration::from_millis(50);
 /// Longest part of an error's text that the model is told, in characters.
 const LONGEST_REASON: usize = 300;
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -293,7 +295,7 @@ impl Tool for HttpTool {
         }
         let asked = Asked {
             breaker: &self.breaker,
-            until: now() + self.spec.deadline,
+            until: now() + self.spec.deadline.saturating_sub(ROUNDING),
         };
         let sent = self.send(call, context).await;
         // Whatever came, it was judged.
