@@ -29,6 +29,7 @@ pub fn all() -> Vec<Arc<dyn Tool>> {
         Arc::new(CurrentTime::default()),
         Arc::new(EndCall::default()),
         Arc::new(EscalateToHuman::default()),
+        Arc::new(SwitchAgent::default()),
     ]
 }
 
@@ -172,6 +173,55 @@ impl Tool for EscalateToHuman {
         Ok(Answer {
             value,
             then: Then::Escalate { reason },
+        })
+    }
+}
+
+/// Hands the conversation to another agent.
+#[derive(Debug)]
+pub struct SwitchAgent {
+    spec: ToolSpec,
+}
+
+/// Arguments of `switch_agent`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct SwitchArguments {
+    /// Name of the other agent, as your instructions tell it.
+    #[schemars(length(min = 1, max = 64))]
+    agent: String,
+}
+
+impl Default for SwitchAgent {
+    fn default() -> Self {
+        let description = "Hands the conversation to another agent, who knows what was said. Tell \
+                           the caller in a few words before you call it.";
+        Self {
+            spec: spec::<SwitchArguments>("switch_agent", description),
+        }
+    }
+}
+
+#[async_trait]
+impl Tool for SwitchAgent {
+    fn spec(&self) -> &ToolSpec {
+        &self.spec
+    }
+
+    async fn run(&self, call: &ValidCall, context: &Context) -> Result<Answer, ToolError> {
+        let SwitchArguments { agent } = call
+            .parse()
+            .map_err(|error| ToolError::new(error.to_string()))?;
+        if !context.colleagues.contains(&agent) {
+            return Err(ToolError::new(match &*context.colleagues {
+                [] => "there is nobody to hand over to".to_owned(),
+                names => format!("you can hand over to {} only", names.join(", ")),
+            }));
+        }
+        let value = json!("You are the other agent now. Go on from what was said.");
+        Ok(Answer {
+            value,
+            then: Then::SwitchAgent { agent },
         })
     }
 }

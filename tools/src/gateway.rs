@@ -134,6 +134,9 @@ impl Gateway {
         validate(entry, &arguments)?;
         let call = ValidCall::new(call.id.clone(), arguments);
         let claim = self.dedupe(name, entry, &call).await?;
+        if context.is_foreseen {
+            self.memory.ledger().foresee(claim.call());
+        }
         let rule = self
             .decide(name, entry, &call, context)
             .await
@@ -148,7 +151,10 @@ impl Gateway {
 
     fn resolve(&self, name: &str) -> Result<(&ToolName, &Entry), Outcome> {
         let found = self.registry.find(name);
-        found.ok_or(Outcome::Refused(Refusal::UnknownTool))
+        match found.ok_or(Outcome::Refused(Refusal::UnknownTool))? {
+            (_, entry) if entry.tool.is_off() => Err(Outcome::Refused(Refusal::Off)),
+            found => Ok(found),
+        }
     }
 
     /// Waits for a call that is the same and runs; ends with what it ended with.
@@ -177,6 +183,11 @@ impl Gateway {
                         call: id,
                         effect,
                     });
+                }
+                Standing::Foreseen(outcome) => return Err(outcome),
+                Standing::Foreseeing => {
+                    // The sender lives in the memory, which this gateway holds.
+                    let _ = ended.changed().await;
                 }
                 Standing::Over(outcome) => return Err(outcome.again()),
                 Standing::Full => return Err(Outcome::Refused(Refusal::TooMany)),
@@ -334,12 +345,24 @@ fn validate(entry: &Entry, arguments: &Value) -> Result<(), Outcome> {
     checked.map_err(|problems| Outcome::Refused(Refusal::NotValid(problems)))
 }
 
+/// What reads can be called off at any moment; what writes only until it begins.
 async fn run_under_deadline(tool: &dyn Tool, call: &ValidCall, context: &Context) -> Outcome {
-    let limit: Duration = tool.spec().deadline;
+    let ToolSpec {
+        deadline: limit,
+        effect,
+        ..
+    } = *tool.spec();
     let run = tokio::time::timeout(limit, tool.run(call, context));
+    let called_off = async {
+        let is_late = effect == Effect::Writes && !context.cancelled.is_cancelled();
+        if is_late {
+            std::future::pending::<()>().await;
+        }
+        context.cancelled.cancelled().await;
+    };
     tokio::select! {
         biased;
-        () = context.cancelled.cancelled() => Outcome::Cancelled,
+        () = called_off => Outcome::Cancelled,
         ended = run => match ended {
             Ok(Ok(answer)) => Outcome::Completed(answer),
             Ok(Err(error)) if error.is_unsure => Outcome::Unknown,
@@ -362,6 +385,10 @@ struct Claim {
 }
 
 impl Claim {
+    fn call(&self) -> &CallId {
+        &self.call
+    }
+
     fn settle(&self, outcome: &Outcome) {
         self.memory.ledger().settle(now(), &self.call, outcome);
         self.memory.ended.send_modify(|ended| *ended += 1);

@@ -23,17 +23,20 @@ use serde_json::{Map, Value};
 use url::Url;
 
 pub use client::{Client, LONGEST_ANSWER};
-pub use form::{FormProblem, HttpEffect, HttpMethod, HttpToolForm};
+pub use form::{HttpEffect, HttpMethod, HttpToolForm};
 pub use guard::Networks;
+
+pub(crate) use client::Trouble;
+pub(crate) use template::with_secrets;
 
 use self::{
     breaker::Shared,
-    client::{Request, Response, Trouble},
+    client::{Request, Response},
     template::{Body, From, Template, Values},
 };
 use crate::{
     call::{ToolName, ValidCall},
-    policy::Rules,
+    form::{FormProblem, Problems},
     schema::Schema,
     tool::{Answer, Context, Effect, Tool, ToolError, ToolSpec},
 };
@@ -98,7 +101,7 @@ impl HttpTool {
         client: &Client,
         secrets: &Secrets,
     ) -> Result<Self, Vec<FormProblem>> {
-        let mut problems = Problems(Vec::new());
+        let mut problems = Problems::default();
         let name = problems.take("name", ToolName::parse(&form.name).ok_or("not a tool name"));
         for (index, optional) in form.optional.iter().enumerate() {
             if !form.arguments.contains_key(optional) {
@@ -112,13 +115,7 @@ impl HttpTool {
         let headers = headers(form, secrets, &mut problems);
         let body = form.body.as_ref().map(|body| body_of(form, body));
         let body = body.and_then(|body| problems.take("body", body));
-        let rules = Rules::read(&form.rules).unwrap_or_else(|found| {
-            for one in found {
-                let dot = if one.key.is_empty() { "" } else { "." };
-                problems.add(format!("rules[{}]{dot}{}", one.index, one.key), one.problem);
-            }
-            Rules::default()
-        });
+        let rules = problems.rules("rules", &form.rules);
         let (Some(name), Some(url), true) = (name, url, problems.0.is_empty()) else {
             return Err(problems.0);
         };
@@ -217,11 +214,10 @@ impl HttpTool {
 
     fn told(&self, trouble: Trouble) -> ToolError {
         match trouble {
-            Trouble::Forbidden => ToolError::new("this tool may not connect there"),
-            Trouble::Unreachable => ToolError::new("the service cannot be reached now"),
-            Trouble::BadHeader => ToolError::new("an argument has characters that cannot be sent"),
-            Trouble::Broken => self.asked("the connection broke before the answer came"),
-            Trouble::TooLong => self.asked("the service answered far more than can be read"),
+            Trouble::Forbidden | Trouble::Unreachable | Trouble::BadHeader => {
+                ToolError::new(trouble.to_string())
+            }
+            Trouble::Broken | Trouble::TooLong => self.asked(trouble.to_string()),
         }
     }
 
@@ -330,21 +326,6 @@ fn method(method: HttpMethod) -> Method {
     }
 }
 
-struct Problems(Vec<FormProblem>);
-
-impl Problems {
-    fn add(&mut self, path: impl Into<String>, problem: impl Into<String>) {
-        self.0.push(FormProblem {
-            path: path.into(),
-            problem: problem.into(),
-        });
-    }
-
-    fn take<T, E: Into<String>>(&mut self, path: &str, result: Result<T, E>) -> Option<T> {
-        result.map_err(|problem| self.add(path, problem)).ok()
-    }
-}
-
 fn url(form: &HttpToolForm) -> Result<Template, String> {
     let template = Template::read(&form.url)?;
     let host_ends = form.url.splitn(4, '/').take(3).map(str::len).sum::<usize>() + 2;
@@ -371,16 +352,7 @@ fn headers(
             }
             let template = Template::read(value)?;
             check(form, template.places(), true)?;
-            let mut wanted = template
-                .places()
-                .filter(|place| place.from == From::Secrets);
-            if let Some(place) = wanted.find(|place| !secrets.contains_key(&place.name)) {
-                return Err(format!(
-                    "there is no secret `{0}`: set the environment variable ROOM_AGENT_SECRET_{0}",
-                    place.name
-                ));
-            }
-            drop(wanted);
+            template::have_secrets(&template, secrets)?;
             Ok((parsed, template))
         };
         headers.extend(problems.take(&format!("headers.{name}"), read()));

@@ -17,6 +17,8 @@ use crate::{
 
 /// Calls that are remembered, running ones included.
 pub const REMEMBERED: usize = 512;
+/// For so long the answer of a look-up that was started beforehand is not too old.
+pub const FRESH: Duration = Duration::from_secs(60);
 /// For so long the same arguments are the same wish.
 pub const SAME_WISH: Duration = Duration::from_secs(5);
 
@@ -25,6 +27,10 @@ pub const SAME_WISH: Duration = Duration::from_secs(5);
 pub enum Standing {
     /// Nothing: it may run, and whoever runs it settles it.
     New,
+    /// It was foreseen, and ended like this.
+    Foreseen(Outcome),
+    /// It was foreseen and is running.
+    Foreseeing,
     /// This one, which is the same, is running.
     Running(CallId),
     /// The same one ended like this.
@@ -56,6 +62,8 @@ impl Wish {
 struct Seen {
     wish: Wish,
     effect: Effect,
+    /// It was started before the model asked for it.
+    is_foreseen: bool,
     /// When it began, or when it was over.
     at: Instant,
     /// `None` = it runs.
@@ -78,6 +86,13 @@ impl Ledger {
         self.most_runs = Some(most_runs);
     }
 
+    /// A call that was just admitted was started before the model asked for it.
+    pub fn foresee(&mut self, id: &CallId) {
+        if let Some(seen) = self.calls.get_mut(id) {
+            seen.is_foreseen = seen.effect != Effect::Writes;
+        }
+    }
+
     /// Asks for leave to run a call; `most_runs`: how often its tool may run in this session.
     pub fn admit(
         &mut self,
@@ -93,10 +108,12 @@ impl Ledger {
                 None => Standing::Running(id.clone()),
             };
         }
-        if effect == Effect::Writes
-            && let Some(same) = self.same_wish(now, wish)
-        {
-            return same;
+        let known = match effect {
+            Effect::Writes => self.same_wish(now, wish),
+            _ => self.foreseen(now, wish),
+        };
+        if let Some(known) = known {
+            return known;
         }
         let total: u32 = self.runs.values().sum();
         let own = self.runs.get(&wish.tool).copied().unwrap_or_default();
@@ -111,6 +128,7 @@ impl Ledger {
         let seen = Seen {
             wish: wish.clone(),
             effect,
+            is_foreseen: false,
             at: now,
             outcome: None,
         };
@@ -137,6 +155,23 @@ impl Ledger {
     pub fn is_running(&self, id: &CallId) -> bool {
         let seen = self.calls.get(id);
         seen.is_some_and(|seen| seen.outcome.is_none())
+    }
+
+    /// Only an answer is taken; what went wrong is tried again.
+    fn foreseen(&self, now: Instant, wish: &Wish) -> Option<Standing> {
+        let mut calls = self.calls.values();
+        let same = |seen: &&Seen| seen.is_foreseen && seen.wish == *wish;
+        calls
+            .by_ref()
+            .filter(same)
+            .find_map(|seen| match &seen.outcome {
+                None => Some(Standing::Foreseeing),
+                Some(outcome @ Outcome::Completed(_)) => {
+                    let is_fresh = now.saturating_duration_since(seen.at) < FRESH;
+                    is_fresh.then(|| Standing::Foreseen(outcome.clone()))
+                }
+                Some(_) => None,
+            })
     }
 
     fn same_wish(&self, now: Instant, wish: &Wish) -> Option<Standing> {

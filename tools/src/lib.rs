@@ -46,7 +46,7 @@
 //! # });
 //! ```
 //!
-//! Not yet: calls that a restart interrupted, MCP servers, prefetch, limits per tool and session.
+//! Not yet: tools of MCP servers that the provider of the model calls by itself.
 #![warn(missing_docs)]
 
 pub mod approval;
@@ -54,11 +54,13 @@ pub mod builtin;
 pub mod call;
 pub mod confirm;
 pub mod error;
+pub mod form;
 pub mod function;
 pub mod gateway;
 pub mod hooks;
 pub mod http;
 pub mod idempotency;
+pub mod mcp;
 pub mod outcome;
 pub mod policy;
 pub mod registry;

@@ -60,6 +60,8 @@ pub enum Refusal {
     NobodyToAsk,
     /// It changes something and its intent could not be put on record.
     NotRecorded,
+    /// It is not what it was when somebody allowed it.
+    Off,
     /// A rule says no; holds why.
     Policy(String),
     /// A supervisor had to agree, and none answered in time.
@@ -144,6 +146,7 @@ impl Outcome {
             Refusal::NotJson(_) => "not_json",
             Refusal::NotRecorded => "not_recorded",
             Refusal::NotValid(_) => "not_valid",
+            Refusal::Off => "off",
             Refusal::Policy(_) => "policy",
             Refusal::TooMany => "too_many",
             Refusal::TooOften => "too_often",
@@ -188,6 +191,9 @@ impl Refusal {
                 "a supervisor has to agree first, and there is nobody to ask".to_owned()
             }
             Self::NotRecorded => "it cannot be put on record now, so it must not run".to_owned(),
+            Self::Off => "this tool was changed and is off until somebody has looked at it; go on \
+                          without it"
+                .to_owned(),
             Self::Policy(reason) => reason.clone(),
             Self::TooMany => "too many calls are running".to_owned(),
             Self::TooOften => {

@@ -8,7 +8,7 @@ use crate::{
     call::ToolName,
     error::{BuildError, BuildErrors},
     schema::Schema,
-    tool::{Tool, ToolSpec},
+    tool::{Effect, Tool, ToolSpec},
 };
 
 /// One tool with its compiled schema; cheap to share between agents.
@@ -81,6 +81,13 @@ impl Registry {
         }
     }
 
+    /// The part of it that is not off at the moment.
+    #[must_use]
+    pub fn on(mut self) -> Self {
+        self.entries.retain(|_, entry| !entry.tool.is_off());
+        self
+    }
+
     /// What a model is told: name, description and parameters of every tool, sorted by name so
     /// that the text never changes between connections.
     pub fn specs(&self) -> impl Iterator<Item = &ToolSpec> {
@@ -91,6 +98,11 @@ impl Registry {
     /// may stand in logs and metrics.
     pub fn name(&self, name: &str) -> Option<&ToolName> {
         self.find(name).map(|(name, _)| name)
+    }
+
+    /// What running a tool does to the world; `None` = there is no such tool.
+    pub fn effect(&self, name: &str) -> Option<Effect> {
+        self.find(name).map(|(_, entry)| entry.tool.spec().effect)
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<(&ToolName, &Entry)> {

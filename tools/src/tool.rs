@@ -21,9 +21,14 @@ pub trait Tool: Send + Sync {
     /// What it is called, takes and does; must not change.
     fn spec(&self) -> &ToolSpec;
 
-    /// Runs one call. The future is dropped at the deadline and when the call is called off, so
-    /// whatever must not be left half done belongs into one step that is not awaited in between,
-    /// or watches [`Context::cancelled`].
+    /// Whether it must not be run for now, because it is not what it was when somebody allowed it.
+    fn is_off(&self) -> bool {
+        false
+    }
+
+    /// Runs one call. The future is dropped at the deadline, and that of a tool that changes nothing
+    /// also when the call is called off. Whatever must not be left half done belongs into one step
+    /// that is not awaited in between.
     async fn run(&self, call: &ValidCall, context: &Context) -> Result<Answer, ToolError>;
 }
 
@@ -92,6 +97,11 @@ pub enum Then {
         /// Why, in the model's words.
         reason: String,
     },
+    /// Another agent carries on.
+    SwitchAgent {
+        /// Its name; one of [`Context::colleagues`].
+        agent: String,
+    },
 }
 
 /// A tool tried and failed. The model reads the text: no secrets in it.
@@ -126,12 +136,17 @@ impl ToolError {
 /// What surrounds one call.
 #[derive(Clone, Debug, Default)]
 pub struct Context {
-    /// Fires when the call is called off; the gateway drops the tool's future then.
+    /// Fires when the call is called off. The gateway drops the tool's future then, unless it writes: who
+    /// cannot know how far it came lets it end.
     pub cancelled: CancellationToken,
     /// What rules look at.
     pub facts: Facts,
     /// Names the session for services that must not do a thing twice.
     pub session: Arc<str>,
+    /// It is started before the model asks for it; a later call with the same arguments takes its answer.
+    pub is_foreseen: bool,
+    /// Names of the agents that this one may hand over to.
+    pub colleagues: Arc<[String]>,
     /// What was going on when the model decided to call; only the record looks at it.
     pub background: Value,
 }

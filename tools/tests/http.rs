@@ -1,5 +1,6 @@
 //! HTTP tools against a service that misbehaves on request.
 
+mod request;
 mod service;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};

@@ -110,7 +110,12 @@ fn an_agent_sees_only_the_tools_it_names() {
     };
     assert_eq!(
         names(&all),
-        ["current_time", "end_call", "escalate_to_human"]
+        [
+            "current_time",
+            "end_call",
+            "escalate_to_human",
+            "switch_agent"
+        ]
     );
     let some = all.only(&["end_call"]).unwrap();
     assert_eq!(names(&some), ["end_call"]);

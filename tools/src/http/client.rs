@@ -6,7 +6,7 @@
 use std::{fmt, net::SocketAddr, sync::Arc};
 
 use reqwest::{
-    Method, StatusCode,
+    Method, RequestBuilder, StatusCode,
     dns::{Addrs, Name, Resolve, Resolving},
     header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
     redirect::Policy,
@@ -49,17 +49,22 @@ pub(super) struct Response {
 }
 
 /// Why nothing came back. Addresses and headers are left out: they may hold secrets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Trouble {
     /// The address is none a tool may connect to.
+    #[error("this tool may not connect there")]
     Forbidden,
     /// No connection: nothing was asked.
+    #[error("the service cannot be reached now")]
     Unreachable,
     /// The connection broke, or what came was no HTTP.
+    #[error("the connection broke before the answer came")]
     Broken,
     /// The answer is longer than [`LONGEST_ANSWER`].
+    #[error("the service answered far more than can be read")]
     TooLong,
     /// A header's value has characters that none may have.
+    #[error("an argument has characters that cannot be sent")]
     BadHeader,
 }
 
@@ -90,9 +95,10 @@ impl Client {
         self.breakers.of(&host.to_ascii_lowercase())
     }
 
-    pub(super) async fn send(&self, request: Request) -> Result<Response, Trouble> {
+    /// A request to where tools may go.
+    pub(crate) fn request(&self, method: Method, url: Url) -> Result<RequestBuilder, Trouble> {
         // An address in the URL is never resolved, so it is looked at here.
-        let literal = match request.url.host() {
+        let literal = match url.host() {
             Some(Host::Ipv4(address)) => Some(address.into()),
             Some(Host::Ipv6(address)) => Some(address.into()),
             _ => None,
@@ -100,22 +106,23 @@ impl Client {
         if literal.is_some_and(|address| !self.networks.admit(address)) {
             return Err(Trouble::Forbidden);
         }
+        Ok(self.inner.request(method, url))
+    }
+
+    pub(super) async fn send(&self, request: Request) -> Result<Response, Trouble> {
         let mut headers = HeaderMap::new();
         for (name, value) in request.headers {
             let mut value = HeaderValue::from_str(&value).map_err(|_| Trouble::BadHeader)?;
             value.set_sensitive(true);
             headers.insert(name, value);
         }
-        let mut builder = self
-            .inner
-            .request(request.method, request.url)
-            .headers(headers);
+        let mut builder = self.request(request.method, request.url)?.headers(headers);
         if let Some(body) = request.body {
             builder = builder
                 .header(CONTENT_TYPE, "application/json")
                 .body(body.to_string());
         }
-        let mut answer = builder.send().await.map_err(|error| trouble(&error))?;
+        let mut answer = builder.send().await.map_err(|error| Trouble::of(&error))?;
         let mut body = Vec::new();
         while let Some(piece) = answer.chunk().await.map_err(|_| Trouble::Broken)? {
             if body.len() + piece.len() > LONGEST_ANSWER {
@@ -144,18 +151,21 @@ impl fmt::Debug for Client {
     }
 }
 
-fn trouble(error: &reqwest::Error) -> Trouble {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    while let Some(inner) = cause {
-        if inner.is::<NotAdmitted>() {
-            return Trouble::Forbidden;
+impl Trouble {
+    /// What an error of the HTTP library says, without what it quotes.
+    pub(crate) fn of(error: &reqwest::Error) -> Self {
+        let mut cause: Option<&dyn std::error::Error> = Some(error);
+        while let Some(inner) = cause {
+            if inner.is::<NotAdmitted>() {
+                return Self::Forbidden;
+            }
+            cause = inner.source();
         }
-        cause = inner.source();
-    }
-    if error.is_connect() {
-        Trouble::Unreachable
-    } else {
-        Trouble::Broken
+        if error.is_connect() {
+            Self::Unreachable
+        } else {
+            Self::Broken
+        }
     }
 }
 

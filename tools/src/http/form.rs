@@ -95,15 +95,6 @@ pub enum HttpEffect {
     Writes,
 }
 
-/// What is wrong with a tool, and where in its form.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FormProblem {
-    /// For example `rules[0].require`.
-    pub path: String,
-    /// What.
-    pub problem: String,
-}
-
 impl HttpToolForm {
     pub(super) fn deadline(&self) -> Duration {
         Duration::from_secs(self.deadline_seconds.into())

@@ -6,7 +6,10 @@
 
 use std::collections::BTreeMap;
 
+use secrecy::ExposeSecret;
 use serde_json::{Map, Value};
+
+use super::Secrets;
 
 /// Where a value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,6 +115,33 @@ impl Template {
         };
         self.0.iter().map(part).collect()
     }
+}
+
+/// Whether every secret that a template names is there.
+pub(super) fn have_secrets(template: &Template, secrets: &Secrets) -> Result<(), String> {
+    let mut wanted = template
+        .places()
+        .filter(|place| place.from == From::Secrets);
+    match wanted.find(|place| !secrets.contains_key(&place.name)) {
+        None => Ok(()),
+        Some(Place { name, .. }) => Err(format!(
+            "there is no secret `{name}`: set the environment variable ROOM_AGENT_SECRET_{name}"
+        )),
+    }
+}
+
+/// A text in which nothing but secrets has places, filled in.
+pub(crate) fn with_secrets(text: &str, secrets: &Secrets) -> Result<String, String> {
+    let template = Template::read(text)?;
+    have_secrets(&template, secrets)?;
+    let secret = |name: &str| secrets.get(name).map(|one| one.expose_secret().to_owned());
+    let values = Values {
+        arguments: &Map::new(),
+        variables: &BTreeMap::new(),
+        secrets: &secret,
+    };
+    let filled = template.plain(&values);
+    filled.ok_or_else(|| "only `{{secrets.NAME}}` can stand here".to_owned())
 }
 
 fn place(text: &str) -> Result<Place, String> {

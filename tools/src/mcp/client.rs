@@ -1,0 +1,293 @@
+//! Adapter: the MCP SDK: connects, lists, calls.
+//!
+//! The only file, besides [`super::wire`], that names it. Nothing that a server says reaches anybody but as
+//! an answer or a listing: the SDK's other features (sampling, roots, elicitation) are declined.
+
+use std::{fmt, process::Stdio, str::FromStr, sync::Arc, time::Duration};
+
+use reqwest::header::{HeaderName, HeaderValue};
+use rmcp::{
+    ClientHandler, RoleClient, ServiceError, ServiceExt,
+    model::{
+        CallToolRequestParams, CallToolResult, ClientCapabilities, ContentBlock, Implementation,
+        InitializeRequestParams, PaginatedRequestParams, RequestMetaObject,
+    },
+    service::{ClientInitializeError, NotificationContext, Peer, RunningService},
+    transport::{
+        StreamableHttpClientTransport,
+        async_rw::AsyncRwTransport,
+        streamable_http_client::{StreamableHttpClientTransportConfig, StreamableHttpError},
+    },
+};
+use serde_json::{Map, Value};
+use tokio::{process::Command, sync::Notify};
+
+use super::{catalog::Listed, form::Way, wire::Wire};
+use crate::http;
+
+/// Longest message that is read, in bytes.
+const LONGEST_MESSAGE: usize = 1024 * 1024;
+/// Pages of a listing, and tools on all of them. A server with more is not for a model on the phone.
+const MOST_PAGES: usize = 16;
+const MOST_TOOLS: usize = 512;
+/// Until a server must have answered whatever belongs to connecting.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest part of a server's words that anybody is told, in characters.
+const LONGEST_REASON: usize = 300;
+/// Where a call's key stands in its `_meta`.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// Why a server did not do what it was asked, in words without addresses and secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Failed {
+    /// It says so itself.
+    Refused(String),
+    /// It never had the request.
+    Unsent(String),
+    /// It may have done it.
+    Unsure(String),
+}
+
+impl Failed {
+    fn unsent(what: &str) -> Self {
+        Self::Unsent(what.to_owned())
+    }
+
+    fn unsure(what: &str) -> Self {
+        Self::Unsure(what.to_owned())
+    }
+
+    pub(super) fn what(self) -> String {
+        match self {
+            Self::Refused(what) | Self::Unsent(what) | Self::Unsure(what) => what,
+        }
+    }
+}
+
+/// A server that answers; dropping it closes the connection, and ends the program.
+pub(super) struct Connection {
+    running: RunningService<RoleClient, Ears>,
+    /// Ends with it.
+    _child: Option<tokio::process::Child>,
+}
+
+/// A way to call tools; cheap to clone.
+#[derive(Clone)]
+pub(super) struct Caller(Peer<RoleClient>);
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Caller")
+    }
+}
+
+/// Hears that the listing has changed.
+#[derive(Clone)]
+struct Ears(Arc<Notify>);
+
+impl ClientHandler for Ears {
+    async fn on_tool_list_changed(&self, _context: NotificationContext<RoleClient>) {
+        self.0.notify_one();
+    }
+
+    fn get_info(&self) -> InitializeRequestParams {
+        let us = Implementation::new("room-agent", env!("CARGO_PKG_VERSION"));
+        InitializeRequestParams::new(ClientCapabilities::default(), us)
+    }
+}
+
+impl Connection {
+    /// Connects, within ten seconds.
+    pub(super) async fn open(
+        way: &Way,
+        client: &http::Client,
+        changed: Arc<Notify>,
+    ) -> Result<Self, Failed> {
+        let opened = tokio::time::timeout(PATIENCE, Self::connect(way, client, Ears(changed)));
+        let late = |_| Failed::unsent("it does not answer");
+        opened.await.map_err(late)?
+    }
+
+    async fn connect(way: &Way, client: &http::Client, ears: Ears) -> Result<Self, Failed> {
+        match way {
+            Way::Http { url, headers } => {
+                let mut all = std::collections::HashMap::new();
+                for (name, value) in headers {
+                    let name = HeaderName::from_str(name);
+                    let value = HeaderValue::from_str(value);
+                    let (Ok(name), Ok(value)) = (name, value) else {
+                        return Err(Failed::unsent("a header cannot be sent"));
+                    };
+                    all.insert(name, value);
+                }
+                let config = StreamableHttpClientTransportConfig::with_uri(url.as_str())
+                    .custom_headers(all)
+                    .max_sse_event_size(LONGEST_MESSAGE)
+                    .max_json_response_size(LONGEST_MESSAGE);
+                let transport =
+                    StreamableHttpClientTransport::with_client(Wire(client.clone()), config);
+                let running = ears.serve(transport).await;
+                let running = running.map_err(|error| Failed::Unsent(not_begun(&error)))?;
+                Ok(Self {
+                    running,
+                    _child: None,
+                })
+            }
+            Way::Stdio {
+                program,
+                arguments,
+                environment,
+            } => {
+                let mut child = Command::new(program)
+                    .args(arguments)
+                    .env_clear()
+                    .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+                    .envs(environment)
+                    .stdin(Stdio::piped())
+                    .stdout(Stdio::piped())
+                    .stderr(Stdio::null())
+                    .kill_on_drop(true)
+                    .spawn()
+                    .map_err(|error| Failed::Unsent(format!("cannot be run: {}", error.kind())))?;
+                let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+                    return Err(Failed::unsent("has no standard input or output"));
+                };
+                let transport = AsyncRwTransport::<RoleClient, _, _>::new(output, input)
+                    .with_max_line_length(LONGEST_MESSAGE);
+                let running = ears.serve(transport).await;
+                let running = running.map_err(|error| Failed::Unsent(not_begun(&error)))?;
+                Ok(Self {
+                    running,
+                    _child: Some(child),
+                })
+            }
+        }
+    }
+
+    pub(super) fn caller(&self) -> Caller {
+        Caller(self.running.peer().clone())
+    }
+
+    /// Returns when the server is gone.
+    pub(super) async fn closed(self) {
+        let _ = self.running.waiting().await;
+    }
+}
+
+impl Caller {
+    /// Everything the server lists, within ten seconds.
+    pub(super) async fn list(&self) -> Result<Vec<Listed>, Failed> {
+        let listed = tokio::time::timeout(PATIENCE, self.pages());
+        listed
+            .await
+            .map_err(|_| Failed::unsent("it does not list its tools"))?
+    }
+
+    async fn pages(&self) -> Result<Vec<Listed>, Failed> {
+        let mut all = Vec::new();
+        let mut cursor = None;
+        for _ in 0..MOST_PAGES {
+            let params = PaginatedRequestParams::default().with_cursor(cursor);
+            let page = self.0.list_tools(Some(params)).await.map_err(failed)?;
+            all.extend(page.tools.into_iter().map(|tool| Listed {
+                name: tool.name.into_owned(),
+                description: tool.description.unwrap_or_default().into_owned(),
+                input_schema: Value::Object(Map::clone(&tool.input_schema)),
+            }));
+            if all.len() > MOST_TOOLS {
+                break;
+            }
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                return Ok(all);
+            }
+        }
+        Err(Failed::unsent("it lists more tools than can be read"))
+    }
+
+    /// Calls a tool; dropping the future tells the server that nobody waits.
+    pub(super) async fn call(
+        &self,
+        name: &str,
+        arguments: &Value,
+        key: Option<String>,
+    ) -> Result<Value, Failed> {
+        let mut params = CallToolRequestParams::new(name.to_owned());
+        params.arguments = arguments.as_object().cloned();
+        if let Some(key) = key {
+            let mut meta = RequestMetaObject::new();
+            meta.0.insert(IDEMPOTENCY_KEY.to_owned(), key.into());
+            params.meta = Some(meta);
+        }
+        answer(self.0.call_tool(params).await.map_err(failed)?)
+    }
+}
+
+/// What the tool tells: its structured answer, or its text. What else it may hold is left out.
+fn answer(result: CallToolResult) -> Result<Value, Failed> {
+    let text = |block: &ContentBlock| block.as_text().map(|text| text.text.clone());
+    let texts: Vec<String> = result.content.iter().filter_map(text).collect();
+    if result.is_error == Some(true) {
+        return Err(Failed::Refused(short(&texts.join("\n"))));
+    }
+    Ok(match result.structured_content {
+        Some(structured) => structured,
+        None => texts.join("\n").into(),
+    })
+}
+
+fn failed(error: ServiceError) -> Failed {
+    match error {
+        ServiceError::McpError(error) => {
+            Failed::Refused(format!("the service answered: {}", short(&error.message)))
+        }
+        ServiceError::TransportSend(error) => {
+            let cause = error.error.as_ref();
+            match trouble(cause) {
+                Some(http::Trouble::Unreachable | http::Trouble::Forbidden) => {
+                    Failed::Unsent(of_chain(cause))
+                }
+                _ => Failed::Unsure(of_chain(cause)),
+            }
+        }
+        ServiceError::TransportClosed => {
+            Failed::unsure("the connection broke before the answer came")
+        }
+        _ => Failed::unsure("the service answered something that cannot be read"),
+    }
+}
+
+/// Why the conversation with a server could not begin.
+fn not_begun(error: &ClientInitializeError) -> String {
+    match error {
+        ClientInitializeError::TransportError { error, .. } => of_chain(error),
+        ClientInitializeError::LegacyFallbackFailed { fallback, .. } => not_begun(fallback),
+        other => of_chain(other),
+    }
+}
+
+/// Our own words for what went wrong, if they are in it; the SDK's may quote addresses.
+fn of_chain(error: &(dyn std::error::Error + 'static)) -> String {
+    match trouble(error) {
+        Some(trouble) => trouble.to_string(),
+        None => "the service does not answer as an MCP server does".to_owned(),
+    }
+}
+
+fn trouble(error: &(dyn std::error::Error + 'static)) -> Option<http::Trouble> {
+    let mut cause = Some(error);
+    while let Some(inner) = cause {
+        if let Some(StreamableHttpError::Client(trouble)) =
+            inner.downcast_ref::<StreamableHttpError<http::Trouble>>()
+        {
+            return Some(*trouble);
+        }
+        cause = inner.source();
+    }
+    None
+}
+
+fn short(text: &str) -> String {
+    let is_fit = |c: &char| !c.is_control();
+    text.chars().filter(is_fit).take(LONGEST_REASON).collect()
+}
