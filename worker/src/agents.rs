@@ -8,6 +8,7 @@ mod caller;
 mod clips;
 pub mod definition;
 mod interruption;
+mod prefetch;
 pub mod render;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
@@ -19,7 +20,8 @@ pub use caller::{Caller, Personal};
 pub use clips::{ClipFiles, Clips};
 pub use definition::{Definition, Hears, Variable};
 pub use interruption::{FirstSign, Interruption};
-pub use render::Rendered;
+pub use prefetch::{Cue, Prefetch, PrefetchForm};
+pub use render::{Colleague, Rendered};
 
 use crate::config::{
     parse::{self, Problem, Problems},
@@ -73,6 +75,7 @@ impl Agents {
             definition(&schema, BUILT_IN).map_err(|p| p.within("receptionist.toml"))?;
         built_in.sounds = Arc::new(Clips::shipped());
         by_name.entry(built_in.name.clone()).or_insert(built_in);
+        problems.extend(by_name.values().flat_map(|one| nobody(one, &by_name)));
         if !by_name.contains_key(fallback) {
             problems.push(Problem::new(
                 "agents.default",
@@ -109,8 +112,40 @@ impl Agents {
                 same_name.unwrap_or_else(|| &self.by_name[&self.fallback])
             }
         };
-        render::render(definition, &metadata.variables)
+        let mut rendered = render::render(definition, &metadata.variables)?;
+        let mut next = definition.hands_to.clone();
+        while let Some(name) = next.pop() {
+            let known = self.by_name.get(&name);
+            let Some(known) = known.filter(|_| !rendered.colleagues.contains_key(&name)) else {
+                continue;
+            };
+            let colleague = render::colleague(known, &metadata.variables)?;
+            next.extend(colleague.hands_to.iter().cloned());
+            rendered.colleagues.insert(name, colleague);
+        }
+        Ok(rendered)
     }
+}
+
+/// Agents that one hands over to and nobody is; a tool for it and nobody to hand over to.
+fn nobody(definition: &Definition, by_name: &BTreeMap<String, Definition>) -> Vec<Problem> {
+    let Definition {
+        name,
+        hands_to,
+        tools,
+        ..
+    } = definition;
+    let unknown = |(nth, other): (usize, &String)| {
+        let path = format!("{name}.hands_to[{nth}]");
+        (!by_name.contains_key(other))
+            .then(|| Problem::new(path, format!("no agent is called `{other}`")))
+    };
+    let mut problems: Vec<Problem> = hands_to.iter().enumerate().filter_map(unknown).collect();
+    if hands_to.is_empty() && tools.iter().any(|tool| tool == "switch_agent") {
+        let what = "names nobody, and the agent has the tool `switch_agent`";
+        problems.push(Problem::new(format!("{name}.hands_to"), what));
+    }
+    problems
 }
 
 fn definition(schema: &Value, text: &str) -> Result<Definition, Problems> {
@@ -191,6 +226,43 @@ mod tests {
     }
 
     #[test]
+    fn an_agent_hands_over_to_those_it_names_and_to_whom_they_do() {
+        let load =
+            |front: &str| {
+                let source = MapSource::default()
+                .file("/a/front.toml", front)
+                .file(
+                    "/a/billing.toml",
+                    "name = \"billing\"\ninstructions = \"Bill {{who}}.\"\ntools = [\"end_call\"]\n\
+                     hands_to = [\"front\", \"boss\"]\n[variables.who]\ndefault = \"them\"",
+                )
+                .file("/a/boss.toml", "name = \"boss\"\ninstructions = \"Decide.\"");
+                Agents::load(&source, Some(Path::new("/a")), "front")
+            };
+        let front = "name = \"front\"\ninstructions = \"Ask.\"\ntools = [\"switch_agent\"]\n";
+        let agents = load(&format!("{front}hands_to = [\"billing\"]")).unwrap();
+        let agent = agents.for_job("", "").unwrap();
+        assert_eq!(agent.hands_to, ["billing"]);
+        let names: Vec<&String> = agent.colleagues.keys().collect();
+        assert_eq!(names, ["billing", "boss", "front"]);
+        let billing = &agent.colleagues["billing"];
+        assert_eq!(
+            billing.instructions.about(&Caller::default()).0,
+            "Bill them."
+        );
+        assert_eq!(billing.variables["who"], "them");
+        let problem = |front: &str| load(front).unwrap_err().to_string();
+        assert_eq!(
+            problem(&format!("{front}hands_to = [\"nobody\"]")),
+            "front.hands_to[0]: no agent is called `nobody`"
+        );
+        assert_eq!(
+            problem(front),
+            "front.hands_to: names nobody, and the agent has the tool `switch_agent`"
+        );
+    }
+
+    #[test]
     fn a_template_speaks_of_the_caller_when_they_are_known() {
         let load = |lines: &str| {
             let text = format!(
@@ -224,7 +296,7 @@ mod tests {
         let told = load(wrong).unwrap_err().to_string();
         for line in [
             "a.toml.instructions: `{{caller.shoe}}` is not known of a caller",
-            "a.toml.names: `{{caller.name}}` is for instructions and greeting only",
+            "a.toml.names: `{{caller.name}}` is for instructions, greeting and prefetch only",
         ] {
             assert!(told.contains(line), "{told}");
         }

@@ -16,11 +16,12 @@ use tokio::{
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
+use tools::mcp::Link;
 use tracing::Instrument;
 
 use crate::{
     admin::{self, Listener, routes::Admin},
-    agents::{Agents, Definition},
+    agents::{Agents, Definition, PrefetchForm},
     audit::Audit,
     config::{Config, Problem, Problems, ProcessSource},
     console::{self, Console},
@@ -34,7 +35,7 @@ use crate::{
     shutdown::Signals,
     supervision::{approvals::Approvals, escalation::Escalations, grant::Grants},
     telemetry,
-    tooling::Plane,
+    tooling::{self, Plane},
 };
 
 /// How long the runtime may take to let go of what is left when everything is over.
@@ -88,6 +89,7 @@ struct App {
     drain_requests: mpsc::Receiver<()>,
     drain_grace: Duration,
     signals: Signals,
+    tools: Plane,
     /// Tasks that last as long as the process.
     tasks: JoinSet<()>,
     stop: CancellationToken,
@@ -104,10 +106,15 @@ enum Event {
 impl App {
     fn build(config: &Config) -> Result<Self, Exit> {
         let signals = Signals::listen().map_err(unavailable("signals"))?;
-        let (agents, tools) = load_agents(config)?;
+        let Loaded {
+            agents,
+            tools,
+            links,
+        } = load_agents(config)?;
         let approvals = Approvals::default();
-        let deps = session_deps(config, tools, approvals.clone())?;
+        let deps = session_deps(config, tools.clone(), approvals.clone())?;
         let mut tasks = JoinSet::new();
+        tooling::keep(&mut tasks, links);
         let registration = connection::Settings {
             url: config.livekit.url.clone(),
             api_key: config.livekit.api_key.clone(),
@@ -147,6 +154,7 @@ impl App {
             drain_requests,
             drain_grace,
             signals,
+            tools,
             tasks,
             stop,
         })
@@ -158,6 +166,13 @@ impl App {
             match self.next_event().await {
                 Event::Drained(Some(drained)) => {
                     self.dispatcher.finish().await;
+                    // Each tool has a deadline; who wants all to end now does not wait for it.
+                    if drained == Drained::Quietly {
+                        tokio::select! {
+                            () = self.tools.finished() => {}
+                            () = self.signals.next() => {}
+                        }
+                    }
                     self.stop.cancel();
                     return Ok(match drained {
                         Drained::Aborted => Exit::Aborted,
@@ -214,34 +229,57 @@ fn start_jobs(parts: jobs::Parts, registry: watch::Sender<Vec<Entry>>) -> JoinSe
     jobs
 }
 
+/// Everything that is declared in files.
+pub(crate) struct Loaded {
+    agents: Agents,
+    tools: Plane,
+    /// Connections that tools share; they have to be kept.
+    links: Vec<Link>,
+}
+
 /// Every agent definition, and the tools, which are there.
-pub(crate) fn load_agents(config: &Config) -> Result<(Agents, Plane), Exit> {
+pub(crate) fn load_agents(config: &Config) -> Result<Loaded, Exit> {
     let directory = config.agents.dir.as_deref().map(Path::new);
-    let plane = Plane::load(&ProcessSource, &config.tools)
+    let (tools, links) = Plane::load(&ProcessSource, &config.tools)
         .map_err(|problems| Exit::Config(format!("tools are not usable:\n{problems}")))?;
     let not_usable = |problems: &dyn std::fmt::Display| {
         Exit::Config(format!("agents are not usable:\n{problems}"))
     };
     let agents = Agents::load(&ProcessSource, directory, &config.agents.default)
         .map_err(|problems| not_usable(&problems))?;
-    let unknown = |agent: &Definition| unknown(&plane, agent);
+    let unknown = |agent: &Definition| unknown(&tools, agent);
     let day = model::day(SystemTime::now());
     let unpriced = |agent: &Definition| unpriced(config, agent, &day);
     let unknown = agents.all().flat_map(unknown);
     let problems = unknown.chain(agents.all().filter_map(unpriced)).collect();
     Problems::none_or(problems).map_err(|problems| not_usable(&problems))?;
-    Ok((agents, plane))
+    Ok(Loaded {
+        agents,
+        tools,
+        links,
+    })
 }
 
-/// Tools that an agent names and nobody has.
+/// Tools that an agent names and nobody has, and look-ups that would change something.
 fn unknown(plane: &Plane, agent: &Definition) -> Vec<Problem> {
+    let foreseen = |(nth, form): (usize, &PrefetchForm)| {
+        let path = |key: &str| format!("{}.prefetch[{nth}].{key}", agent.name);
+        let is_own = |tool: &String| agent.tools.contains(tool);
+        if !is_own(&form.tool) || plane.writes(&form.tool) != Some(false) {
+            let what = "expected one of the agent's tools, and one that changes nothing";
+            return Some(Problem::new(path("tool"), what));
+        }
+        let after = form.after.as_ref()?;
+        (!is_own(after)).then(|| Problem::new(path("after"), "expected one of the agent's tools"))
+    };
+    let foreseen = agent.prefetch.iter().enumerate().filter_map(foreseen);
     let names = agent.tools.iter().enumerate();
     let problem = |(nth, name): (usize, &String)| {
         let errors = plane.check(std::slice::from_ref(name)).err()?;
         let path = format!("{}.tools[{nth}]", agent.name);
         Some(Problem::new(path, errors.to_string()))
     };
-    names.filter_map(problem).collect()
+    names.filter_map(problem).chain(foreseen).collect()
 }
 
 /// A budget is never spent on a model whose price nobody knows.
@@ -345,7 +383,13 @@ fn probe(config: model::Config) -> jobs::Probe {
 
 async fn join_room(config: &Config, room: String, metadata: &str) -> Result<Exit, Exit> {
     let mut signals = Signals::listen().map_err(unavailable("signals"))?;
-    let (agents, tools) = load_agents(config)?;
+    let Loaded {
+        agents,
+        tools,
+        links,
+    } = load_agents(config)?;
+    let mut tasks = JoinSet::new();
+    tooling::keep(&mut tasks, links);
     let name = config
         .worker
         .agent_names
@@ -377,11 +421,12 @@ async fn join_room(config: &Config, room: String, metadata: &str) -> Result<Exit
         stop: stop_reader,
         ended,
     };
-    let session = runner(session_deps(config, tools, Approvals::default())?)(request);
+    let session = runner(session_deps(config, tools.clone(), Approvals::default())?)(request);
     tokio::pin!(session);
     loop {
         tokio::select! {
             end = &mut session => {
+                tools.finished().await;
                 return match end.error {
                     None => Ok(Exit::Done),
                     Some(error) => Err(Exit::Unavailable(error.to_string())),

@@ -4,6 +4,7 @@
 //! standard output; problems go to standard error, and [`Exit`] tells the rest.
 
 mod audit;
+mod tools;
 
 use std::{
     io::{Read, Write},
@@ -106,6 +107,11 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         write: Option<PathBuf>,
     },
+    /// Look after the tools of MCP servers.
+    Tools {
+        /// What to do.
+        verb: tools::Verb,
+    },
     /// Print a token for one room: without an identity one that may call agents into it through the
     /// server's HTTP API (ten minutes), with one it lets that person in (one hour).
     Token {
@@ -159,6 +165,9 @@ pub fn main() -> Exit {
             tools,
             write,
         } => schema(agent, tools, write.as_deref()),
+        Command::Tools { verb } => {
+            load(&cli.settings, Purpose::Local).and_then(|config| tools::tools(verb, &config))
+        }
         Command::Token {
             room,
             grant: commands,

@@ -257,7 +257,6 @@ async fn hold(
     let (model, model_events) = model::start(&mut held.tasks, settings, playout.clone());
     let (ingress, speech) = Ingress::start(&mut held.tasks, own_voice, model.uplink());
     let (tools, tools_ended) = tooling::start(
-        &mut held.tasks,
         &deps.tools,
         &request.agent,
         ToolRecord::new(deps.audit.clone(), &request.job)
@@ -321,6 +320,8 @@ async fn hold(
         begun: hears_beginnings.then(BTreeSet::new),
         is_instructed: false,
         personal: request.agent.personal.clone(),
+        caller: None,
+        colleagues: request.agent.colleagues.clone(),
         asked: None,
         over: None,
     };

@@ -1,7 +1,7 @@
 //! Task: the bridge between the conversation's tool calls and the tool plane.
 //!
 //! One task per session owns the calls that run; each call has exactly one end, also when its tool
-//! panics. Declares the tools of an agent to the model. Does not decide what an answer means, and
+//! panics, and when the session is over before it: what it changes is done and on record, and nobody is told. Declares the tools of an agent to the model. Does not decide what an answer means, and
 //! does not check calls: that is the gateway's business.
 
 pub mod files;
@@ -15,14 +15,15 @@ use tokio::{
     task::{Id, JoinError, JoinSet},
     time::Instant,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tools::{
-    BuildErrors, Context, Facts, Gateway, Outcome, Registry, Then, approval::Approver, builtin,
+    BuildErrors, Context, Effect, Facts, Gateway, Outcome, Registry, Then, approval::Approver,
+    builtin, mcp::Link,
 };
 use tracing::Instrument;
 
 use crate::{
-    agents::{Caller, Rendered},
+    agents::{Caller, Colleague, Cue, Prefetch, Rendered},
     audit::ToolRecord,
     model::ToolDeclaration,
     telemetry::event::{self, ToolEnd},
@@ -46,6 +47,8 @@ const UNKNOWN: &str = "unknown";
 #[derive(Clone, Debug, Default)]
 pub struct Plane {
     registry: Arc<Registry>,
+    /// The tools of every session, and of sessions that are over and had begun to change something.
+    tasks: TaskTracker,
 }
 
 impl Plane {
@@ -53,7 +56,14 @@ impl Plane {
     pub fn new(registry: Registry) -> Self {
         Self {
             registry: Arc::new(registry),
+            tasks: TaskTracker::new(),
         }
+    }
+
+    /// Returns when nothing runs any more. To be awaited when all sessions are over.
+    pub async fn finished(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
     }
 
     /// The tools that need no configuration.
@@ -72,12 +82,19 @@ impl Plane {
 
     /// The named tools, as the model is told about them.
     pub fn declare(&self, names: &[String]) -> Vec<ToolDeclaration> {
-        self.part(names).specs().map(declaration).collect()
+        self.part(names).on().specs().map(declaration).collect()
     }
 
     /// All of them.
     pub fn declare_all(&self) -> Vec<ToolDeclaration> {
-        self.registry.specs().map(declaration).collect()
+        let on = Registry::clone(&self.registry).on();
+        on.specs().map(declaration).collect()
+    }
+
+    /// Whether running this tool may change something; `None` = there is no such tool.
+    pub fn writes(&self, name: &str) -> Option<bool> {
+        let effect = self.registry.effect(name);
+        effect.map(|effect| effect == Effect::Writes)
     }
 
     /// The place of the first of these names that no tool has.
@@ -86,7 +103,7 @@ impl Plane {
         names.iter().position(is_unknown)
     }
 
-    /// What one agent may call. Names were checked with the agent's definition; one that is gone
+    /// What one agent may call. Names were checked with the agent's definition; one that is gone or off
     /// is left out, because a call with one tool less is better than none.
     fn part(&self, names: &[String]) -> Registry {
         let known = |name: &&String| self.registry.name(name).is_some();
@@ -114,35 +131,53 @@ pub struct ToolEnded {
     pub then: AfterTool,
     /// A person is asked to join, for this reason.
     pub escalation: Option<String>,
+    /// This agent takes over.
+    pub successor: Option<String>,
 }
 
 impl ToolEnded {
     fn new(call: CallId, outcome: &Outcome) -> Self {
-        let (then, escalation) = match outcome.then() {
-            Then::EndConversation => (AfterTool::EndConversation, None),
-            Then::Escalate { reason } => (AfterTool::Continue, Some(reason)),
-            _ => (AfterTool::Continue, None),
-        };
-        let output = outcome.text_for_model();
-        Self {
+        let mut ended = Self {
             call,
-            output,
-            then,
-            escalation,
+            output: outcome.text_for_model(),
+            then: AfterTool::Continue,
+            escalation: None,
+            successor: None,
+        };
+        match outcome.then() {
+            Then::EndConversation => ended.then = AfterTool::EndConversation,
+            Then::Escalate { reason } => ended.escalation = Some(reason),
+            Then::SwitchAgent { agent } => ended.successor = Some(agent),
+            _ => {}
         }
+        ended
     }
 }
 
-/// Runs the calls of one session. When the last handle is gone, so are its calls.
+/// Keeps the connections that tools share, for as long as the process lives.
+pub fn keep(tasks: &mut JoinSet<()>, links: Vec<Link>) {
+    for link in links {
+        let server = link.server().to_owned();
+        tasks.spawn(link.run(move |event| {
+            event::ToolServer {
+                server: &server,
+                event,
+            }
+            .emit();
+        }));
+    }
+}
+
+/// Runs the calls of one session. When the last handle is gone, those that change nothing are called off, and
+/// the others end by themselves.
 #[derive(Clone)]
 pub struct Tooling {
     orders: mpsc::Sender<Order>,
     ends: mpsc::Sender<ToolEnded>,
 }
 
-/// Starts the tools of one session.
+/// Starts the tools of one session. Its task is the plane's, because it may outlive the session.
 pub fn start(
-    tasks: &mut JoinSet<()>,
     plane: &Plane,
     agent: &Rendered,
     record: ToolRecord,
@@ -160,13 +195,17 @@ pub fn start(
             variables: agent.variables.clone(),
             ..Facts::default()
         },
+        colleagues: agent.hands_to.clone().into(),
+        prefetch: agent.prefetch.clone(),
+        prefetched: 0,
+        caller: None,
         plane: plane.clone(),
         inbox,
         ends: ends.clone(),
         calls: JoinSet::new(),
         running: HashMap::new(),
     };
-    tasks.spawn(task.run().in_current_span());
+    plane.tasks.spawn(task.run().in_current_span());
     (Tooling { orders, ends }, ended)
 }
 
@@ -184,6 +223,13 @@ impl Tooling {
     /// Calls off a call.
     pub fn cancel(&self, call: &CallId) {
         if self.orders.try_send(Order::Cancel(call.clone())).is_err() {
+            tracing::error!("the tools do not take orders");
+        }
+    }
+
+    /// Calls off every call that changes nothing.
+    pub fn cancel_reads(&self) {
+        if self.orders.try_send(Order::CancelReads).is_err() {
             tracing::error!("the tools do not take orders");
         }
     }
@@ -216,14 +262,16 @@ impl Tooling {
         }
     }
 
+    /// From now on another agent calls.
+    pub fn succeed(&self, agent: Colleague) {
+        if self.orders.try_send(Order::Succeed(agent)).is_err() {
+            tracing::error!("the tools do not take orders");
+        }
+    }
+
     /// Who is talked with, for the rules of tools; the first one told stays.
     pub fn serve(&self, caller: &Caller) {
-        let facts = json!({
-            "name": caller.name,
-            "metadata": caller.metadata,
-            "attributes": caller.attributes,
-        });
-        if self.orders.try_send(Order::Serve(facts)).is_err() {
+        if self.orders.try_send(Order::Serve(caller.clone())).is_err() {
             tracing::error!("the tools do not take orders");
         }
     }
@@ -244,10 +292,12 @@ impl fmt::Debug for Tooling {
 
 enum Order {
     Cancel(CallId),
+    CancelReads,
     Equip(Vec<String>),
     Run(ToolCall, Value),
     Said(Said),
-    Serve(Value),
+    Serve(Caller),
+    Succeed(Colleague),
 }
 
 /// What may be a question about a call, and its answer.
@@ -259,16 +309,33 @@ enum Said {
 
 /// One call under way.
 struct Running {
-    call: CallId,
+    /// The model's id; `None` = it did not ask for it.
+    asked: Option<CallId>,
     /// The registered name; never the model's word for it.
     name: String,
+    /// It may change something, so that it is not called off because somebody speaks.
+    writes: bool,
     began: Instant,
     cancelled: CancellationToken,
+}
+
+impl Running {
+    /// The model waits for it, and it changes nothing.
+    fn is_wanted_look_up(&self) -> bool {
+        self.asked.is_some() && !self.writes
+    }
 }
 
 struct Task {
     gateway: Gateway,
     facts: Facts,
+    /// Names of the agents that may take over.
+    colleagues: Arc<[String]>,
+    /// Look-ups that were not started yet, and how many were.
+    prefetch: Vec<Prefetch>,
+    prefetched: u32,
+    /// The first person, once they are known.
+    caller: Option<Caller>,
     /// Names the session for services.
     session: Arc<str>,
     plane: Plane,
@@ -280,63 +347,121 @@ struct Task {
 }
 
 impl Task {
+    /// Until the session is over, and what it had begun to change is done.
     async fn run(mut self) {
         loop {
             tokio::select! {
                 order = self.inbox.recv() => match order {
                     Some(Order::Run(call, background)) => self.start(call, background),
-                    Some(Order::Cancel(call)) => self.cancel(&call),
+                    Some(Order::Cancel(call)) => {
+                        self.cancel(|running| running.asked.as_ref() == Some(&call));
+                    },
+                    Some(Order::CancelReads) => self.cancel(Running::is_wanted_look_up),
                     Some(Order::Equip(names)) => {
                         self.gateway = self.gateway.equipped(self.plane.part(&names));
                     }
                     Some(Order::Said(Said::AgentBegan)) => self.gateway.agent_began(),
                     Some(Order::Said(Said::AgentSpoke)) => self.gateway.agent_spoke(),
-                    Some(Order::Said(Said::Caller(words))) => self.gateway.caller_spoke(&words),
+                    Some(Order::Said(Said::Caller(words))) => {
+                        self.gateway.caller_spoke(&words);
+                        let words = words.to_lowercase();
+                        self.foresee(|cue| matches!(cue, Cue::Phrase(one) if words.contains(one)));
+                    }
                     Some(Order::Serve(caller)) => self.serve(caller),
-                    None => return,
+                    Some(Order::Succeed(agent)) => {
+                        self.gateway = self.gateway.equipped(self.plane.part(&agent.tools));
+                        self.facts.variables = agent.variables;
+                        self.colleagues = agent.hands_to.into();
+                    }
+                    None => break,
                 },
                 Some(ended) = self.calls.join_next_with_id() => self.finish(ended).await,
             }
         }
+        self.cancel(|_| true);
+        while let Some(ended) = self.calls.join_next_with_id().await {
+            self.finish(ended).await;
+        }
     }
 
-    fn serve(&mut self, caller: Value) {
-        if self.facts.caller == Facts::default().caller {
-            self.facts.caller = caller;
+    fn serve(&mut self, caller: Caller) {
+        if self.caller.is_some() {
+            return;
+        }
+        self.facts.caller = json!({
+            "name": caller.name,
+            "metadata": caller.metadata,
+            "attributes": caller.attributes,
+        });
+        self.caller = Some(caller);
+        self.foresee(|cue| *cue == Cue::Start);
+    }
+
+    /// Starts the look-ups for which the moment has come. What is said before the caller is known waits for
+    /// nothing: it is said by nobody.
+    fn foresee(&mut self, has_come: impl Fn(&Cue) -> bool) {
+        let Some(caller) = self.caller.clone() else {
+            return;
+        };
+        let due: Vec<Prefetch> = self
+            .prefetch
+            .extract_if(.., |one| has_come(&one.cue))
+            .collect();
+        for one in due {
+            let Some(arguments) = one.arguments(&caller) else {
+                continue;
+            };
+            self.prefetched += 1;
+            let id = format!("prefetch-{}", self.prefetched);
+            let call = tools::ToolCall::new(&id, &one.tool, &arguments);
+            let context = Context {
+                is_foreseen: true,
+                ..self.context(json!({"prefetch": one.tool}))
+            };
+            self.spawn(call, context, None);
         }
     }
 
     fn start(&mut self, call: ToolCall, background: Value) {
-        let context = Context {
+        let context = self.context(background);
+        let id = call.call;
+        let call = tools::ToolCall::new(id.as_str(), &call.name, &call.arguments);
+        self.spawn(call, context, Some(id));
+    }
+
+    fn context(&self, background: Value) -> Context {
+        Context {
             facts: Facts {
                 now: SystemTime::now(),
                 ..self.facts.clone()
             },
             session: self.session.clone(),
+            colleagues: Arc::clone(&self.colleagues),
             background,
             ..Context::default()
-        };
-        let name = self.gateway.registry().name(&call.name);
+        }
+    }
+
+    /// `asked`: the model's id of the call, if it asked for it.
+    fn spawn(&mut self, call: tools::ToolCall, context: Context, asked: Option<CallId>) {
+        let registry = self.gateway.registry();
+        let name = registry.name(&call.name);
         let running = Running {
-            call: call.call.clone(),
+            asked,
             name: name.map_or_else(|| UNKNOWN.to_owned(), ToString::to_string),
+            writes: registry.effect(&call.name) == Some(Effect::Writes),
             began: Instant::now(),
             cancelled: context.cancelled.clone(),
         };
         let gateway = self.gateway.clone();
-        let call = tools::ToolCall::new(call.call.as_str(), &call.name, &call.arguments);
         let task = self
             .calls
             .spawn(async move { gateway.invoke(&call, &context).await }.in_current_span());
         self.running.insert(task.id(), running);
     }
 
-    fn cancel(&self, call: &CallId) {
-        for running in self
-            .running
-            .values()
-            .filter(|running| running.call == *call)
-        {
+    fn cancel(&self, which: impl Fn(&Running) -> bool) {
+        for running in self.running.values().filter(|running| which(running)) {
             running.cancelled.cancel();
         }
     }
@@ -356,8 +481,13 @@ impl Task {
             took: running.began.elapsed(),
         }
         .emit();
-        // The driver is gone when nobody listens; then nobody wants to know either.
-        let _ = self.ends.send(ToolEnded::new(running.call, &outcome)).await;
+        if matches!(outcome, Outcome::Completed(_)) {
+            self.foresee(|cue| matches!(cue, Cue::After(tool) if *tool == running.name));
+        }
+        if let Some(call) = running.asked {
+            // The driver is gone when nobody listens; then nobody wants to know either.
+            let _ = self.ends.send(ToolEnded::new(call, &outcome)).await;
+        }
     }
 }
 
@@ -375,13 +505,17 @@ fn word(outcome: &Outcome) -> ToolEnd {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{
+        path::Path,
+        sync::atomic::{AtomicBool, AtomicU32, Ordering},
+        time::Duration,
+    };
 
     use dialog::model::ResponseId;
     use tools::{Tool, ToolError, approval::NoApprover, function, policy::RuleForm};
 
     use super::*;
-    use crate::audit::Audit;
+    use crate::{agents::Agents, audit::Audit, config::source::MapSource};
 
     #[derive(serde::Deserialize, schemars::JsonSchema)]
     struct Nothing {}
@@ -423,9 +557,8 @@ mod tests {
 
     /// Runs one call of an agent that may use everything but `current_time`.
     async fn end_of(name: &str) -> ToolEnded {
-        let mut tasks = JoinSet::new();
         let agent = agent(&["bug", "slow", "end_call"]);
-        let (tooling, mut ended) = start(&mut tasks, &plane(), &agent, unrecorded(), NoApprover);
+        let (tooling, mut ended) = start(&plane(), &agent, unrecorded(), NoApprover);
         tooling.run(call("c1", name), Value::Null);
         ended.recv().await.unwrap()
     }
@@ -444,9 +577,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_tool_that_panics_is_an_answer_and_the_next_call_runs() {
-        let mut tasks = JoinSet::new();
         let agent = agent(&["bug", "slow"]);
-        let (tooling, mut ended) = start(&mut tasks, &plane(), &agent, unrecorded(), NoApprover);
+        let (tooling, mut ended) = start(&plane(), &agent, unrecorded(), NoApprover);
         tooling.run(call("c1", "bug"), Value::Null);
         tooling.run(call("c2", "slow"), Value::Null);
         assert_eq!(
@@ -466,14 +598,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_that_is_called_off_has_an_end_too() {
-        let mut tasks = JoinSet::new();
-        let (tooling, mut ended) = start(
-            &mut tasks,
-            &plane(),
-            &agent(&["slow"]),
-            unrecorded(),
-            NoApprover,
-        );
+        let (tooling, mut ended) = start(&plane(), &agent(&["slow"]), unrecorded(), NoApprover);
         tooling.run(call("c1", "slow"), Value::Null);
         tooling.cancel(&CallId::new("c1"));
         let end = ended.recv().await.unwrap();
@@ -505,8 +630,7 @@ mod tests {
                 "Not run: a rule of this tool could not be applied; a person has to look at it",
             ),
         ] {
-            let mut tasks = JoinSet::new();
-            let (tooling, mut ended) = start(&mut tasks, &plane, &agent, unrecorded(), NoApprover);
+            let (tooling, mut ended) = start(&plane, &agent, unrecorded(), NoApprover);
             for tenant in tenants {
                 tooling.serve(&of(tenant));
             }
@@ -516,18 +640,158 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_task_ends_with_its_last_handle_whatever_runs() {
-        let mut tasks = JoinSet::new();
-        let (tooling, _ended) = start(
-            &mut tasks,
-            &plane(),
-            &agent(&["slow"]),
-            unrecorded(),
-            NoApprover,
-        );
+    async fn what_is_looked_up_ends_with_the_session() {
+        let plane = plane();
+        let (tooling, _ended) = start(&plane, &agent(&["slow"]), unrecorded(), NoApprover);
+        let began = Instant::now();
         tooling.run(call("c1", "slow"), Value::Null);
         drop(tooling);
-        tasks.join_next().await.unwrap().unwrap();
+        plane.finished().await;
+        assert_eq!(began.elapsed(), Duration::ZERO, "virtual time");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_being_changed_is_done_whoever_interrupts_or_leaves() {
+        let done = Arc::new(AtomicBool::new(false));
+        let mark = Arc::clone(&done);
+        let book = function::tool("book", "Books.", move |_: Nothing| {
+            let mark = Arc::clone(&mark);
+            async move {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                mark.store(true, Ordering::SeqCst);
+                Ok::<_, ToolError>("booked")
+            }
+        })
+        .effect(Effect::Writes);
+        let plane = Plane::new(Registry::build([Arc::new(book) as Arc<dyn Tool>]).unwrap());
+        let (tooling, mut ended) = start(&plane, &agent(&["book"]), unrecorded(), NoApprover);
+        tooling.run(call("c1", "book"), Value::Null);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        tooling.cancel_reads();
+        tooling.cancel(&CallId::new("c1"));
+        drop(tooling);
+        plane.finished().await;
+        assert!(done.load(Ordering::SeqCst));
+        assert_eq!(ended.recv().await.unwrap().output, "booked");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_interrupts_calls_off_what_is_looked_up() {
+        let (tooling, mut ended) = start(&plane(), &agent(&["slow"]), unrecorded(), NoApprover);
+        tooling.run(call("c1", "slow"), Value::Null);
+        tooling.cancel_reads();
+        let end = ended.recv().await.unwrap();
+        assert!(end.output.starts_with("Called off."), "{}", end.output);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_up_that_was_foreseen_is_there_when_it_is_asked_for() {
+        #[derive(serde::Deserialize, schemars::JsonSchema)]
+        struct Who {
+            name: String,
+        }
+        let runs = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&runs);
+        let find = function::tool("find", "Finds.", move |who: Who| {
+            let run = count.fetch_add(1, Ordering::SeqCst) + 1;
+            async move {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                Ok::<_, ToolError>(format!("{} {run}", who.name))
+            }
+        });
+        let plane = Plane::new(Registry::build([Arc::new(find) as Arc<dyn Tool>]).unwrap());
+        let foreseen = |cue: &str, name: &str| {
+            let text = format!(
+                "name = \"a\"\ninstructions = \"Help.\"\ntools = [\"find\"]\n\
+                 [[prefetch]]\ntool = \"find\"\n{cue}\narguments = {{ name = \"{name}\" }}"
+            );
+            let source = MapSource::default().file("/a/a.toml", &text);
+            let agents = Agents::load(&source, Some(Path::new("/a")), "a").unwrap();
+            agents.for_job("", "").unwrap()
+        };
+        let ann = Caller {
+            name: "Ann".to_owned(),
+            ..Caller::default()
+        };
+        let asked = |name: &str| ToolCall {
+            arguments: format!(r#"{{"name": "{name}"}}"#),
+            ..call(name, "find")
+        };
+        let agent = foreseen("", "{{caller.name}}");
+        let (tooling, mut ended) = start(&plane, &agent, unrecorded(), NoApprover);
+        tooling.serve(&ann);
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let began = Instant::now();
+        tooling.run(asked("Ann"), Value::Null);
+        assert_eq!(ended.recv().await.unwrap().output, "Ann 1");
+        assert_eq!(
+            began.elapsed(),
+            Duration::from_secs(2),
+            "what was left of it"
+        );
+        // Other arguments are another look-up.
+        tooling.run(asked("Bob"), Value::Null);
+        assert_eq!(ended.recv().await.unwrap().output, "Bob 2");
+        // An answer that is too old is not taken.
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        tooling.run(
+            ToolCall {
+                call: CallId::new("late"),
+                ..asked("Ann")
+            },
+            Value::Null,
+        );
+        assert_eq!(ended.recv().await.unwrap().output, "Ann 3");
+
+        let agent = foreseen("phrase = \"My Name\"", "Ann");
+        let (tooling, mut ended) = start(&plane, &agent, unrecorded(), NoApprover);
+        tooling.serve(&ann);
+        tooling.caller_spoke("Hello, my name is Ann.");
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        let began = Instant::now();
+        tooling.run(asked("Ann"), Value::Null);
+        assert_eq!(ended.recv().await.unwrap().output, "Ann 4");
+        assert_eq!(began.elapsed(), Duration::ZERO, "virtual time");
+
+        let agent = foreseen("after = \"find\"", "{{caller.name}}");
+        let (tooling, mut ended) = start(&plane, &agent, unrecorded(), NoApprover);
+        tooling.serve(&ann);
+        tooling.run(asked("Bob"), Value::Null);
+        assert_eq!(ended.recv().await.unwrap().output, "Bob 5");
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        tooling.run(asked("Ann"), Value::Null);
+        assert_eq!(ended.recv().await.unwrap().output, "Ann 6");
+        assert_eq!(runs.load(Ordering::SeqCst), 6);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_over_has_other_tools_and_other_colleagues() {
+        let agent = Rendered {
+            hands_to: vec!["billing".to_owned()],
+            ..agent(&["switch_agent"])
+        };
+        let (tooling, mut ended) = start(&plane(), &agent, unrecorded(), NoApprover);
+        let switch = |id: &str, to: &str| ToolCall {
+            arguments: format!(r#"{{"agent": "{to}"}}"#),
+            ..call(id, "switch_agent")
+        };
+        tooling.run(switch("c1", "boss"), Value::Null);
+        assert_eq!(
+            ended.recv().await.unwrap().output,
+            "Failed: you can hand over to billing only"
+        );
+        tooling.run(switch("c2", "billing"), Value::Null);
+        let end = ended.recv().await.unwrap();
+        assert_eq!(end.successor.as_deref(), Some("billing"));
+        tooling.succeed(Colleague {
+            tools: vec!["slow".to_owned()],
+            ..Colleague::default()
+        });
+        tooling.run(switch("c3", "billing"), Value::Null);
+        let told = ended.recv().await.unwrap().output;
+        assert_eq!(told, "Not run: there is no such tool");
+        tooling.run(call("c4", "slow"), Value::Null);
+        assert_eq!(ended.recv().await.unwrap().output, "done");
     }
 
     #[test]

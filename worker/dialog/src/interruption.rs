@@ -121,6 +121,10 @@ impl Dialog {
             heard: heard.unwrap_or_default(),
             stopped_after,
         });
+        // Who interrupts does not want what is being looked up; what is being done is done.
+        if self.calls.is_running() && self.user.holds_floor() {
+            self.outputs.push_back(Output::CancelReads);
+        }
     }
 
     /// Makes the model's memory of one item what people experienced.

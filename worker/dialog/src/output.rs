@@ -12,6 +12,8 @@ use crate::{
 pub enum Output {
     /// Stop a running tool call.
     CancelTool(CallId),
+    /// Every call that changes nothing is to be called off; its end is still waited for.
+    CancelReads,
     /// Whose audio reaches the model.
     Ear {
         /// The participant.

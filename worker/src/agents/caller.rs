@@ -84,7 +84,16 @@ impl Field {
         }
     }
 
+    /// For a model: a quoted text, or a word that says that nothing is known.
     fn of(&self, caller: &Caller) -> String {
+        self.plain(caller).map_or_else(
+            || UNKNOWN.to_owned(),
+            |plain| serde_json::Value::String(plain).to_string(),
+        )
+    }
+
+    /// `None` = nothing is known.
+    fn plain(&self, caller: &Caller) -> Option<String> {
         let value = match self {
             Self::Attribute(key) => caller.attributes.get(key).map_or("", String::as_str),
             Self::Metadata => &caller.metadata,
@@ -92,10 +101,7 @@ impl Field {
         };
         let plain = value.chars().filter(|c| !c.is_control());
         let plain: String = plain.take(LONGEST).collect();
-        if plain.trim().is_empty() {
-            return UNKNOWN.to_owned();
-        }
-        serde_json::Value::String(plain).to_string()
+        (!plain.trim().is_empty()).then_some(plain)
     }
 }
 
@@ -107,6 +113,15 @@ impl Text {
     /// It says something of the caller.
     pub(super) fn is_personal(&self) -> bool {
         self.0.iter().any(|part| matches!(part, Part::Of(_)))
+    }
+
+    /// The text with what is known as it is; `None` = something is not.
+    pub(super) fn plain(&self, caller: &Caller) -> Option<String> {
+        let fill = |part: &Part| match part {
+            Part::Said(text) => Some(text.clone()),
+            Part::Of(field) => field.plain(caller),
+        };
+        self.0.iter().map(fill).collect()
     }
 
     /// The whole text; `None` = the caller is not known yet.

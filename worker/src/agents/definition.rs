@@ -10,6 +10,7 @@ use super::{
     addressing::Answers,
     clips::{ClipFiles, Clips},
     interruption::Interruption,
+    prefetch::PrefetchForm,
 };
 use crate::{
     config::{Problem, duration},
@@ -44,6 +45,11 @@ pub struct Definition {
     /// waits to be spoken to.
     #[serde(default)]
     pub greeting: Option<String>,
+    /// What the agent says when a tool takes longer than 800 ms, as an instruction to the model; may hold
+    /// variables. Absent = that it is at it, in a few words.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 500))]
+    pub working: Option<String>,
     /// The provider's name of a voice. Absent = `[model] voice`.
     #[serde(default)]
     pub voice: Option<String>,
@@ -53,6 +59,14 @@ pub struct Definition {
     /// Names of the tools the model may call.
     #[serde(default)]
     pub tools: Vec<String>,
+    /// Names of the agents it may hand the conversation to with the tool `switch_agent`. They take over
+    /// instructions and tools; voice and everything else stay.
+    #[serde(default)]
+    pub hands_to: Vec<String>,
+    /// Look-ups that are started beforehand, so that their answers are there when they are asked for.
+    #[serde(default)]
+    #[schemars(length(max = 16))]
+    pub prefetch: Vec<PrefetchForm>,
     /// What a job may or must fill in.
     #[serde(default)]
     pub variables: BTreeMap<String, Variable>,

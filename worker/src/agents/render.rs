@@ -13,6 +13,7 @@ use super::{
     clips::Clips,
     definition::{Definition, Hears, Silence},
     interruption::Interruption,
+    prefetch::Prefetch,
 };
 use crate::{
     config::parse::{Problem, Problems},
@@ -34,12 +35,20 @@ pub struct Rendered {
     pub disclosure: Option<String>,
     /// What the agent says first, as an instruction to the model; `None` = it waits.
     pub greeting: Option<String>,
+    /// What it says when a tool takes its time, as an instruction to the model; `None` = the usual.
+    pub working: Option<String>,
     /// The provider's name of a voice; `None` = the worker's.
     pub voice: Option<String>,
     /// The provider's name of a model; `None` = the worker's.
     pub model: Option<String>,
     /// Names of the tools the model may call.
     pub tools: Vec<String>,
+    /// Names of the agents it may hand over to.
+    pub hands_to: Vec<String>,
+    /// Every agent that the conversation can come to, by name.
+    pub colleagues: BTreeMap<String, Colleague>,
+    /// Look-ups that are started beforehand.
+    pub prefetch: Vec<Prefetch>,
     /// What the job or the definition filled in, for the rules of tools.
     pub variables: BTreeMap<String, String>,
     /// How the end of a user turn is found; `None` = the worker's way.
@@ -62,6 +71,25 @@ pub struct Rendered {
     pub personal: Option<Personal>,
     /// What it says when there is no model to say it.
     pub clips: Arc<Clips>,
+}
+
+/// What changes when an agent takes over from another. `Debug` hides its texts.
+#[derive(Clone, Default, PartialEq)]
+pub struct Colleague {
+    /// What the model is told about its task.
+    pub instructions: Personal,
+    /// Names of the tools the model may call.
+    pub tools: Vec<String>,
+    /// Names of the agents it may hand over to.
+    pub hands_to: Vec<String>,
+    /// For the rules of tools.
+    pub variables: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Colleague {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Colleague({:?}, ..)", self.tools)
+    }
 }
 
 impl fmt::Debug for Rendered {
@@ -127,18 +155,7 @@ pub(super) fn render(
             ));
         }
     }
-    let mut values = Map::new();
-    for (name, variable) in &definition.variables {
-        match (variables.get(name).and_then(plain), &variable.default) {
-            (Some(text), _) => values.insert(name.clone(), Value::String(text)),
-            (None, Some(text)) => values.insert(name.clone(), Value::String(text.clone())),
-            (None, None) if variables.contains_key(name) => continue, // told above
-            (None, None) => {
-                problems.push(Problem::new(format!("variables.{name}"), "missing"));
-                continue;
-            }
-        };
-    }
+    let values = values(definition, variables, &mut problems);
     Problems::none_or(problems)?;
     let text = |text: &str| text_of(text, |name| values.get(name).and_then(Value::as_str));
     let fill = |plain: &str| text(plain).about(None);
@@ -155,13 +172,18 @@ pub(super) fn render(
         instructions: fill(definition.instructions.trim()),
         disclosure: definition.disclosure.as_deref().map(fill),
         greeting: definition.greeting.as_deref().map(fill),
+        working: definition.working.as_deref().map(fill),
         voice: definition.voice.clone(),
         model: definition.model.clone(),
         tools: definition.tools.clone(),
-        variables: values
+        hands_to: definition.hands_to.clone(),
+        colleagues: BTreeMap::new(),
+        prefetch: definition
+            .prefetch
             .iter()
-            .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+            .map(|form| form.render(text))
             .collect(),
+        variables: plain_variables(&values),
         turn_detection: definition.turn_detection.clone(),
         transcription: definition.transcription.clone(),
         noise_reduction: definition.noise_reduction,
@@ -176,6 +198,58 @@ pub(super) fn render(
         personal: is_personal.then_some(personal),
         clips: definition.sounds.clone(),
     })
+}
+
+/// What one of the agents that may take over is made of; its variables are the job's, where it has any.
+pub(super) fn colleague(
+    definition: &Definition,
+    variables: &Map<String, Value>,
+) -> Result<Colleague, Problems> {
+    let mut problems = Vec::new();
+    let values = values(definition, variables, &mut problems);
+    let of = |problem: Problem| {
+        let what = format!("{} (for the agent `{}`)", problem.what, definition.name);
+        Problem::new(problem.path, what)
+    };
+    Problems::none_or(problems.into_iter().map(of).collect())?;
+    let value = |name: &str| values.get(name).and_then(Value::as_str);
+    Ok(Colleague {
+        instructions: Personal {
+            instructions: text_of(definition.instructions.trim(), value),
+            greeting: None,
+        },
+        tools: definition.tools.clone(),
+        hands_to: definition.hands_to.clone(),
+        variables: plain_variables(&values),
+    })
+}
+
+/// The text of every variable of a definition; what is missing is a problem.
+fn values(
+    definition: &Definition,
+    variables: &Map<String, Value>,
+    problems: &mut Vec<Problem>,
+) -> Map<String, Value> {
+    let mut values = Map::new();
+    for (name, variable) in &definition.variables {
+        match (variables.get(name).and_then(plain), &variable.default) {
+            (Some(text), _) => values.insert(name.clone(), Value::String(text)),
+            (None, Some(text)) => values.insert(name.clone(), Value::String(text.clone())),
+            (None, None) if variables.contains_key(name) => continue, // told above
+            (None, None) => {
+                problems.push(Problem::new(format!("variables.{name}"), "missing"));
+                continue;
+            }
+        };
+    }
+    values
+}
+
+fn plain_variables(values: &Map<String, Value>) -> BTreeMap<String, String> {
+    values
+        .iter()
+        .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+        .collect()
 }
 
 /// What people call an agent when its definition does not say.
@@ -194,21 +268,34 @@ pub(super) fn undeclared(definition: &Definition) -> Vec<Problem> {
     let silence = definition.silence.as_ref();
     let prompt = silence.map_or("", |silence| silence.prompt.as_str());
     let names = definition.names.join("\n");
-    let texts = [
-        ("names", names.as_str()),
-        ("instructions", definition.instructions.as_str()),
-        ("disclosure", disclosure),
-        ("greeting", greeting),
-        ("silence.prompt", prompt),
+    let fixed = [
+        ("names".to_owned(), names.as_str()),
+        ("instructions".to_owned(), definition.instructions.as_str()),
+        ("disclosure".to_owned(), disclosure),
+        ("greeting".to_owned(), greeting),
+        ("silence.prompt".to_owned(), prompt),
+        (
+            "working".to_owned(),
+            definition.working.as_deref().unwrap_or_default(),
+        ),
     ];
+    let prefetched = definition
+        .prefetch
+        .iter()
+        .enumerate()
+        .flat_map(|(nth, form)| {
+            let texts = form.texts();
+            texts.map(move |(path, text)| (format!("prefetch[{nth}].{path}"), text))
+        });
+    let texts = fixed.into_iter().chain(prefetched);
     let mut problems = Vec::new();
     for (path, text) in texts {
         for name in pieces(text).filter_map(Piece::variable) {
             if let Some(field) = name.strip_prefix(caller::PREFIX) {
-                problems.extend(unknown_field(path, name, field));
+                problems.extend(unknown_field(&path, name, field));
             } else if !definition.variables.contains_key(name) {
                 let what = format!("`{{{{{name}}}}}` is not among the variables");
-                problems.push(Problem::new(path, what));
+                problems.push(Problem::new(path.clone(), what));
             }
         }
     }
@@ -218,10 +305,10 @@ pub(super) fn undeclared(definition: &Definition) -> Vec<Problem> {
 /// Only what is said when the caller is there may speak of them.
 fn unknown_field(path: &str, name: &str, field: &str) -> Option<Problem> {
     let is_known = Field::parse(field).is_some();
-    let may_speak = matches!(path, "instructions" | "greeting");
+    let may_speak = matches!(path, "instructions" | "greeting") || path.starts_with("prefetch");
     (!is_known || !may_speak).then(|| {
         let what = if is_known {
-            format!("`{{{{{name}}}}}` is for instructions and greeting only")
+            format!("`{{{{{name}}}}}` is for instructions, greeting and prefetch only")
         } else {
             format!("`{{{{{name}}}}}` is not known of a caller")
         };

@@ -24,7 +24,7 @@ use tokio::{
 
 use super::{SessionEnd, SessionError, Stop, effects::Hands, meter, report::Tally, talk::Talk};
 use crate::{
-    agents::{Clips, Personal},
+    agents::{Caller, Clips, Colleague, Personal},
     media::ingress::Speech,
     model::{LinkEvent, Usd, rotation::Rotation},
     room::{
@@ -94,6 +94,10 @@ pub(super) struct Driver<'a> {
     pub(super) is_instructed: bool,
     /// What it says of the caller, until they are known; `None` = nothing, or it was said.
     pub(super) personal: Option<Personal>,
+    /// The first person, once they are known.
+    pub(super) caller: Option<Caller>,
+    /// The agents that may take over, by name.
+    pub(super) colleagues: BTreeMap<String, Colleague>,
     /// What the budget asks of the conversation, which does not know yet; the latest counts.
     pub(super) asked: Option<Ask>,
     /// Set by whatever ends the session.
@@ -179,6 +183,9 @@ impl Driver<'_> {
     fn on_tool(&mut self, ended: ToolEnded) {
         if let Some(reason) = &ended.escalation {
             self.escalate(reason);
+        }
+        if let Some(name) = &ended.successor {
+            self.succeed(name);
         }
         self.tell(Input::ToolFinished {
             call: ended.call,

@@ -36,6 +36,7 @@ impl Driver<'_> {
                 self.clock.tool_ended(now(), &call);
                 self.hands.tools.cancel(&call);
             }
+            Output::CancelReads => self.hands.tools.cancel_reads(),
             Output::Ear { participant, gate } => {
                 self.audience.gate(&participant, gate);
                 self.hands.ingress.gate(participant, gate);

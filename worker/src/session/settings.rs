@@ -46,6 +46,7 @@ pub(super) fn hears(wanted: Hears) -> dialog::config::Hears {
 
 /// How the conversation is held.
 pub(super) fn dialog(agent: &Rendered, turns: &TurnDetection) -> dialog::Config {
+    let usual = dialog::Config::default();
     dialog::Config {
         answers: match agent.answers {
             Answers::Everything => dialog::config::Answers::Everything,
@@ -62,7 +63,11 @@ pub(super) fn dialog(agent: &Rendered, turns: &TurnDetection) -> dialog::Config 
             prompt_after: silence.prompt_after,
             hang_up_after: silence.hang_up_after,
         }),
-        ..dialog::Config::default()
+        working: agent
+            .working
+            .clone()
+            .unwrap_or_else(|| usual.working.clone()),
+        ..usual
     }
 }
 

@@ -70,6 +70,8 @@ pub struct Metrics {
     pub(super) model_cost_usd_total: CounterVec,
     pub(super) tool_calls_total: IntCounterVec,
     pub(super) tool_call_seconds: HistogramVec,
+    pub(super) tool_server_up: IntGaugeVec,
+    pub(super) tool_server_tools_off: IntGaugeVec,
 
     pub(super) audio_dropped_frames_total: IntCounterVec,
     pub(super) audio_gap_wait_seconds: Histogram,
@@ -309,6 +311,18 @@ impl Metrics {
                 &["tool"],
                 LATENCY,
             ),
+            tool_server_up: gauges(
+                r,
+                "tool_server_up",
+                "Whether an MCP server answers; servers are named as in tool files",
+                &["server"],
+            ),
+            tool_server_tools_off: gauges(
+                r,
+                "tool_server_tools_off",
+                "Tools that their MCP server describes otherwise than they were pinned",
+                &["server"],
+            ),
 
             audio_dropped_frames_total: counters(
                 r,
@@ -458,7 +472,7 @@ mod tests {
 
     #[test]
     fn no_label_holds_what_somebody_else_chose() {
-        // Each label's values are a list of ours; `tool` and `close_reason` are closed elsewhere.
+        // Each label's values are a list of ours; `tool`, `server` and `close_reason` are closed elsewhere.
         const LABELS: &[&str] = &[
             "answer",
             "cached",
@@ -473,6 +487,7 @@ mod tests {
             "place",
             "reason",
             "remedy",
+            "server",
             "stage",
             "state",
             "tool",

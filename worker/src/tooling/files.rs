@@ -1,7 +1,8 @@
 //! Adapter: tools that are declared in TOML files, and the worker's `[tools]` table.
 //!
-//! A file lists tools under `[[http]]`. Everything that is wrong in any file is told at once, with file and
-//! path; values are never repeated.
+//! A file lists services under `[[http]]` and MCP servers under `[[mcp]]`, each of these with its pinned
+//! catalogue beside the file. Everything that is wrong in any file is told at once, with file and path; values
+//! are never repeated.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -11,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tools::{
     BuildErrors, Registry, Tool, builtin,
+    form::FormProblem,
     http::{Client, HttpTool, HttpToolForm, Networks, Secrets},
+    mcp::{Catalog, Link, McpServerForm, Server},
 };
 
 use super::Plane;
@@ -29,9 +32,11 @@ const SECRET_PREFIX: &str = "ROOM_AGENT_SECRET_";
 pub struct Config {
     /// Directory of tool files (`*.toml`). Default: only the built-in tools.
     pub dir: Option<String>,
-    /// Networks that HTTP tools may reach although they are not public, such as `10.1.0.0/16`. Default: none.
+    /// Networks that tools may reach although they are not public, such as `10.1.0.0/16`. Default: none.
     #[schemars(length(max = 64))]
     pub networks: Vec<String>,
+    /// Whether MCP servers that are programs are run, with the worker's rights. Default: no.
+    pub commands: bool,
 }
 
 /// One tool file.
@@ -40,37 +45,46 @@ pub struct Config {
 pub struct ToolFile {
     /// Tools that ask a service over HTTP.
     pub http: Vec<HttpToolForm>,
+    /// Servers of the Model Context Protocol.
+    pub mcp: Vec<McpServerForm>,
+}
+
+/// Everything that tool files declare.
+#[derive(Default)]
+struct Declared {
+    /// With the place of each.
+    tools: Vec<(String, Arc<dyn Tool>)>,
+    links: Vec<Link>,
+}
+
+/// An MCP server of a tool file.
+#[derive(Debug)]
+pub struct Declaration {
+    /// Such as `crm.toml.mcp[0]`.
+    pub place: String,
+    /// The server.
+    pub server: Server,
 }
 
 impl Plane {
-    /// The built-in tools and those of the files.
+    /// The built-in tools and those of the files, and the connections that some of them share.
     ///
     /// # Errors
     /// All problems of all files, each with its file and path.
-    pub fn load(source: &dyn Source, config: &Config) -> Result<Self, Problems> {
+    pub fn load(source: &dyn Source, config: &Config) -> Result<(Self, Vec<Link>), Problems> {
         let mut problems = Vec::new();
-        let networks = Networks::read(&config.networks).unwrap_or_else(|index| {
-            let path = format!("tools.networks[{index}]");
-            problems.push(Problem::new(path, "expected a network such as 10.1.0.0/16"));
-            Networks::default()
-        });
-        let client =
-            Client::new(networks).map_err(|what| Problems(vec![Problem::new("tools", what)]))?;
-        let secrets = secrets(source);
-        let schema = parse::schema::<ToolFile>();
+        let files = Files::open(source, config, &mut problems)?;
+        let mut declared = Declared::default();
+        for file in &files.all {
+            if let Err(wrong) = files.declare(file, &mut declared) {
+                problems.extend(wrong.0);
+            }
+        }
         let mut tools: Vec<Arc<dyn Tool>> = builtin::all();
         let mut places: BTreeMap<String, String> = BTreeMap::new();
-        let directory = config.dir.as_deref().map(Path::new);
-        for file in source::toml_files(source, directory, "tools.dir", &mut problems) {
-            match read(&schema, &file, &client, &secrets) {
-                Err(wrong) => problems.extend(wrong.0),
-                Ok(made) => {
-                    for (place, tool) in made {
-                        places.insert(tool.spec().name.to_string(), place);
-                        tools.push(Arc::new(tool));
-                    }
-                }
-            }
+        for (place, tool) in declared.tools {
+            places.insert(tool.spec().name.to_string(), place);
+            tools.push(tool);
         }
         let registry = Registry::build(tools);
         problems.extend(
@@ -81,8 +95,133 @@ impl Plane {
                 .flat_map(|errors| named(errors, &places)),
         );
         Problems::none_or(problems)?;
-        Ok(Self::new(registry.unwrap_or_default()))
+        Ok((Self::new(registry.unwrap_or_default()), declared.links))
     }
+}
+
+/// The MCP servers of all files, whether or not they are pinned.
+///
+/// # Errors
+/// All problems of all files that have to do with them.
+pub fn mcp_servers(source: &dyn Source, config: &Config) -> Result<Vec<Declaration>, Problems> {
+    let mut problems = Vec::new();
+    let files = Files::open(source, config, &mut problems)?;
+    let mut servers = Vec::new();
+    for file in &files.all {
+        match files.servers(file) {
+            Ok(found) => servers.extend(found),
+            Err(wrong) => problems.extend(wrong.0),
+        }
+    }
+    Problems::none_or(problems)?;
+    Ok(servers)
+}
+
+/// The files, and what all of them are read with.
+struct Files<'a> {
+    source: &'a dyn Source,
+    directory: &'a Path,
+    all: Vec<TomlFile>,
+    client: Client,
+    secrets: Secrets,
+    schema: Value,
+    are_commands_allowed: bool,
+}
+
+impl<'a> Files<'a> {
+    fn open(
+        source: &'a dyn Source,
+        config: &'a Config,
+        problems: &mut Vec<Problem>,
+    ) -> Result<Self, Problems> {
+        let networks = Networks::read(&config.networks).unwrap_or_else(|index| {
+            let path = format!("tools.networks[{index}]");
+            problems.push(Problem::new(path, "expected a network such as 10.1.0.0/16"));
+            Networks::default()
+        });
+        let client =
+            Client::new(networks).map_err(|what| Problems(vec![Problem::new("tools", what)]))?;
+        let directory = config.dir.as_deref().map(Path::new);
+        Ok(Self {
+            source,
+            directory: directory.unwrap_or(Path::new("")),
+            all: source::toml_files(source, directory, "tools.dir", problems),
+            client,
+            secrets: secrets(source),
+            schema: parse::schema::<ToolFile>(),
+            are_commands_allowed: config.commands,
+        })
+    }
+
+    fn read(&self, TomlFile { name, text }: &TomlFile) -> Result<ToolFile, Problems> {
+        parse::toml(&self.schema, text).map_err(|wrong| wrong.within(name))
+    }
+
+    fn servers(&self, file: &TomlFile) -> Result<Vec<Declaration>, Problems> {
+        let mut problems = Vec::new();
+        let mut servers = Vec::new();
+        for (index, form) in self.read(file)?.mcp.iter().enumerate() {
+            let place = format!("{}.mcp[{index}]", file.name);
+            let server = Server::new(form, &self.client, &self.secrets, self.are_commands_allowed);
+            match server {
+                Ok(server) => servers.push(Declaration { place, server }),
+                Err(wrong) => problems.extend(told(&place, wrong)),
+            }
+        }
+        Problems::none_or(problems)?;
+        Ok(servers)
+    }
+
+    /// The tools of one file.
+    fn declare(&self, file: &TomlFile, declared: &mut Declared) -> Result<(), Problems> {
+        let mut problems = Vec::new();
+        for (index, form) in self.read(file)?.http.iter().enumerate() {
+            let place = format!("{}.http[{index}]", file.name);
+            match HttpTool::new(form, &self.client, &self.secrets) {
+                Ok(tool) => declared.tools.push((place, Arc::new(tool))),
+                Err(wrong) => problems.extend(told(&place, wrong)),
+            }
+        }
+        match self.servers(file) {
+            Err(wrong) => problems.extend(wrong.0),
+            Ok(servers) => {
+                for server in servers {
+                    if let Err(wrong) = self.connect(server, declared) {
+                        problems.extend(wrong);
+                    }
+                }
+            }
+        }
+        Problems::none_or(problems)
+    }
+
+    /// The tools of one server, as its catalogue says.
+    fn connect(
+        &self,
+        Declaration { place, server }: Declaration,
+        declared: &mut Declared,
+    ) -> Result<(), Vec<Problem>> {
+        let file = server.file();
+        let pinned = match self.source.read(&self.directory.join(&file)) {
+            // The tools tell that they are not pinned.
+            Err(_) => Catalog::default(),
+            Ok(text) => Catalog::read(&text).map_err(|what| vec![Problem::new(file, what)])?,
+        };
+        let (tools, link) = server.tools(pinned).map_err(|wrong| told(&place, wrong))?;
+        for tool in tools {
+            declared.tools.push((place.clone(), Arc::new(tool)));
+        }
+        declared.links.push(link);
+        Ok(())
+    }
+}
+
+fn told(place: &str, wrong: Vec<FormProblem>) -> Vec<Problem> {
+    let problem = |one: FormProblem| {
+        let dot = if one.path.is_empty() { "" } else { "." };
+        Problem::new(format!("{place}{dot}{}", one.path), one.problem)
+    };
+    wrong.into_iter().map(problem).collect()
 }
 
 /// Problems that only show when all tools stand side by side.
@@ -100,31 +239,6 @@ fn named(errors: &BuildErrors, places: &BTreeMap<String, String>) -> Vec<Problem
         )
     };
     errors.0.iter().map(problem).collect()
-}
-
-/// The tools of one file, each with its place in it.
-fn read(
-    schema: &Value,
-    TomlFile { name, text }: &TomlFile,
-    client: &Client,
-    secrets: &Secrets,
-) -> Result<Vec<(String, HttpTool)>, Problems> {
-    let file: ToolFile = parse::toml(schema, text).map_err(|wrong| wrong.within(name))?;
-    let mut tools = Vec::new();
-    let mut problems = Vec::new();
-    for (index, form) in file.http.iter().enumerate() {
-        let place = format!("{name}.http[{index}]");
-        match HttpTool::new(form, client, secrets) {
-            Ok(tool) => tools.push((place, tool)),
-            Err(wrong) => problems.extend(
-                wrong
-                    .into_iter()
-                    .map(|one| Problem::new(format!("{place}.{}", one.path), one.problem)),
-            ),
-        }
-    }
-    Problems::none_or(problems)?;
-    Ok(tools)
 }
 
 fn secrets(source: &dyn Source) -> Secrets {
@@ -167,7 +281,9 @@ type = "string"
                 .map(|one| format!("{}: {}", one.path, one.what))
                 .collect()
         };
-        Plane::load(&source, &config).map_err(told)
+        Plane::load(&source, &config)
+            .map(|(plane, _)| plane)
+            .map_err(told)
     }
 
     #[test]
@@ -187,6 +303,44 @@ type = "string"
             declared[0].parameters["required"],
             serde_json::json!(["name", "slot"])
         );
+    }
+
+    #[test]
+    fn the_tools_of_a_server_are_those_that_were_pinned() {
+        let example = include_str!("../../../tools/examples/register.toml");
+        let files = [("register.toml", example)];
+        let told = load(&files).unwrap_err().join("\n");
+        assert!(
+            told.contains(
+                "register.toml.mcp[0].headers.Authorization: there is no secret `REGISTER`"
+            ),
+            "{told}"
+        );
+        let example = example.replace("REGISTER", "KEY");
+        let told = load(&[("register.toml", &example)]).unwrap_err().join("\n");
+        assert!(
+            told.contains("register.toml.mcp[0].tools.find_customer: is not pinned"),
+            "{told}"
+        );
+        let listed = |name: &str| tools::mcp::Listed {
+            name: name.to_owned(),
+            description: "Is described.".to_owned(),
+            input_schema: serde_json::json!({"type": "object", "properties": {}}),
+        };
+        let listing = [listed("find_customer"), listed("rename_customer")];
+        let names = ["find_customer".to_owned(), "rename_customer".to_owned()];
+        let pinned = Catalog::pin(names.iter(), &listing).unwrap().to_json();
+        let files = [
+            ("register.toml", example.as_str()),
+            ("register.mcp.json", pinned.as_str()),
+        ];
+        let declared = load(&files)
+            .unwrap()
+            .declare(&["register-find_customer".to_owned()]);
+        assert_eq!(declared[0].description, "Is described.");
+        let files = [files[0], ("register.mcp.json", "{")];
+        let told = load(&files).unwrap_err().join("\n");
+        assert!(told.starts_with("register.mcp.json: "), "{told}");
     }
 
     #[test]

@@ -56,6 +56,20 @@ impl Driver<'_> {
         self.tasks.spawn(telling.in_current_span());
     }
 
+    /// Another agent carries on: it knows what was said, and what it is told about it comes after this.
+    pub(super) fn succeed(&mut self, name: &str) {
+        let Some(colleague) = self.colleagues.get(name).cloned() else {
+            return tracing::error!("the agent that takes over is not there");
+        };
+        let caller = self.caller.clone().unwrap_or_default();
+        let (instructions, _) = colleague.instructions.about(&caller);
+        self.tell(Input::Ask(Ask::Equip(colleague.tools.clone())));
+        self.hands.tools.succeed(colleague);
+        self.is_instructed = true;
+        self.tell(Input::Ask(Ask::Instruct(instructions)));
+        tracing::info!(agent = name, "another agent carries on");
+    }
+
     fn update(&mut self, instructions: Option<String>, tools: Option<Vec<String>>) {
         if let Some(tools) = tools {
             self.hands.tools.equip(tools.clone());
@@ -79,6 +93,7 @@ impl Driver<'_> {
         };
         self.talk.meet(&person.id);
         self.hands.tools.serve(&caller);
+        self.caller.get_or_insert_with(|| caller.clone());
         let Some(personal) = self.personal.take() else {
             return;
         };

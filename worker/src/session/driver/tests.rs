@@ -61,7 +61,6 @@ async fn play_metered<F: Future<Output = World>>(
     let mut tasks = JoinSet::new();
     let mut tally = Tally::of(meter);
     let (tools, tool_ends) = tooling::start(
-        &mut tasks,
         &tooling::Plane::default(),
         &Rendered::default(),
         ToolRecord::new(Audit::default(), "job"),
@@ -82,6 +81,8 @@ async fn play_metered<F: Future<Output = World>>(
         begun: Some(BTreeSet::new()),
         is_instructed: false,
         personal: None,
+        caller: None,
+        colleagues: Default::default(),
         dialog: Dialog::new(dialog::Config {
             greeting,
             ..dialog::Config::default()

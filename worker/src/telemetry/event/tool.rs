@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tracing::info;
+use tools::mcp::LinkEvent;
+use tracing::{error, info, warn};
 
 use crate::telemetry::{
     metrics::{metrics, observe},
@@ -38,5 +39,43 @@ impl ToolFinished<'_> {
             took = ?self.took,
             "tool finished"
         );
+    }
+}
+
+/// Something happened to a server that tools come from.
+#[derive(Debug)]
+pub struct ToolServer<'a> {
+    /// The name it has in its tool file.
+    pub server: &'a str,
+    /// What.
+    pub event: LinkEvent,
+}
+
+impl ToolServer<'_> {
+    /// Logs and counts.
+    pub fn emit(self) {
+        let metrics = metrics();
+        let server = self.server;
+        let up = metrics.tool_server_up.with_label_values(&[server]);
+        let off = metrics.tool_server_tools_off.with_label_values(&[server]);
+        match self.event {
+            LinkEvent::Up => {
+                up.set(1);
+                info!(server, "tool server answers");
+            }
+            LinkEvent::Down(why) => {
+                up.set(0);
+                warn!(server, why, "tool server away");
+            }
+            LinkEvent::Off(tool, change) => {
+                off.inc();
+                error!(server, tool, change = change.word(), "tool off");
+            }
+            LinkEvent::On(tool) => {
+                off.dec();
+                info!(server, tool, "tool on again");
+            }
+            _ => {}
+        }
     }
 }
