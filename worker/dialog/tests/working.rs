@@ -95,3 +95,34 @@ fn who_speaks_while_a_tool_runs_is_not_told_that_it_does() {
         .until(8.0);
     assert!(!lanes.contains("WorkTold"), "{lanes}");
 }
+
+#[test]
+fn who_interrupts_calls_off_what_is_looked_up() {
+    let lanes = scene()
+        .says(0.0, 1.0, "What is the weather?")
+        .model_will_call("", &[("weather", "{}")])
+        .tool("weather", 8.0, "sunny")
+        .model_will_say("One moment, it takes a while.", 3.0)
+        .says(3.4, 4.6, "No, I mean the news.")
+        .model_will_say("The news.", 1.0)
+        .until(7.0);
+    let after = lanes.split("(interrupted at").nth(1);
+    let after = after.expect("the agent is interrupted");
+    assert!(after.contains("call off look-ups"), "{lanes}");
+    assert!(!after.contains("stop tool"), "what writes goes on: {lanes}");
+}
+
+#[test]
+fn who_speaks_while_nobody_does_waits_for_what_is_looked_up() {
+    let lanes = scene()
+        .says(0.0, 1.0, "What is the weather?")
+        .model_will_call("", &[("weather", "{}")])
+        .tool("weather", 8.0, "sunny")
+        .model_will_say("One moment.", 0.8)
+        .says(4.0, 5.0, "In Oslo, please.")
+        .model_will_say("In Oslo.", 1.0)
+        .model_will_say("It is sunny.", 1.0)
+        .until(14.0);
+    assert!(lanes.contains("tool c1 answers"), "{lanes}");
+    assert!(!lanes.contains("call off look-ups"), "{lanes}");
+}

@@ -71,6 +71,7 @@ impl Scene {
     pub(super) fn show_output(&mut self, output: &Output) {
         let (lane, text) = match output {
             Output::CancelTool(call) => (Lane::Agent, format!("stop tool {call}")),
+            Output::CancelReads => (Lane::Agent, "call off look-ups".to_owned()),
             Output::Ear { participant, gate } => {
                 let gate = if *gate == Gate::Open {
                     "open"
