@@ -18,6 +18,7 @@ mod joins;
 mod leaves;
 mod limits;
 mod many_voices;
+mod mcp;
 mod metrics;
 mod pictures;
 mod press;

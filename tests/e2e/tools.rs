@@ -96,7 +96,7 @@ tools = ["opening_hours", "book", "escalate_to_human"]
 "#;
 
 /// Types a call and waits until the model has its outcome.
-async fn outcome(stack: &Stack, ann: &User, call: &str) -> String {
+pub(crate) async fn outcome(stack: &Stack, ann: &User, call: &str) -> String {
     let outputs = || {
         let created = stack.model.events(Side::Client, "conversation.item.create");
         let outputs = created
