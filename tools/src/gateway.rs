@@ -24,7 +24,8 @@ use crate::{
     policy::{self, Decision, Otherwise, Who},
     registry::{Entry, Registry},
     strict,
-    tool::{Context, Effect, Tool, ToolSpec},
+    threads::Threads,
+    tool::{Answer as Told, Context, Effect, ToolError, ToolSpec},
 };
 
 /// How long a caller's words may take to be understood after the model has acted on them.
@@ -40,6 +41,7 @@ pub struct Gateway {
     memory: Arc<Memory>,
     hooks: Arc<dyn Hooks>,
     approver: Arc<dyn Approver>,
+    threads: Option<Threads>,
 }
 
 /// What a session knows of its calls.
@@ -65,6 +67,7 @@ impl Gateway {
             }),
             hooks: Arc::new(NoRecord),
             approver: Arc::new(NoApprover),
+            threads: None,
         }
     }
 
@@ -78,6 +81,12 @@ impl Gateway {
     #[must_use]
     pub fn approved_by(self, approver: Arc<dyn Approver>) -> Self {
         Self { approver, ..self }
+    }
+
+    /// The same, with tools that run on these threads, and not on the caller's.
+    #[must_use]
+    pub fn running_on(self, threads: Option<Threads>) -> Self {
+        Self { threads, ..self }
     }
 
     /// The same, with at most so many runs of all tools together. A model that calls in a circle ends there.
@@ -144,7 +153,7 @@ impl Gateway {
         self.record_intent(name, entry, &call, rule, context)
             .await
             .inspect_err(|outcome| claim.settle(outcome))?;
-        let outcome = shape(run_under_deadline(&*entry.tool, &call, context).await);
+        let outcome = shape(self.run_under_deadline(entry, &call, context).await);
         claim.settle(&outcome);
         Ok(outcome)
     }
@@ -300,6 +309,50 @@ impl Gateway {
         }
     }
 
+    /// What reads can be called off at any moment; what writes only until it begins.
+    async fn run_under_deadline(
+        &self,
+        entry: &Entry,
+        call: &ValidCall,
+        context: &Context,
+    ) -> Outcome {
+        let ToolSpec {
+            deadline: limit,
+            effect,
+            ..
+        } = *entry.tool.spec();
+        let run = tokio::time::timeout(limit, self.run(entry, call, context));
+        let called_off = async {
+            let is_late = effect == Effect::Writes && !context.cancelled.is_cancelled();
+            if is_late {
+                std::future::pending::<()>().await;
+            }
+            context.cancelled.cancelled().await;
+        };
+        tokio::select! {
+            biased;
+            () = called_off => Outcome::Cancelled,
+            ended = run => match ended {
+                Ok(Ok(answer)) => Outcome::Completed(answer),
+                Ok(Err(error)) if error.is_unsure => Outcome::Unknown,
+                Ok(Err(error)) => Outcome::Failed(error.text),
+                Err(_) => Outcome::TimedOut { limit },
+            },
+        }
+    }
+
+    async fn run(
+        &self,
+        entry: &Entry,
+        call: &ValidCall,
+        context: &Context,
+    ) -> Result<Told, ToolError> {
+        match &self.threads {
+            None => entry.tool.run(call, context).await,
+            Some(threads) => threads.run(&entry.tool, call, context).await,
+        }
+    }
+
     async fn record_outcome(
         &self,
         call: &ToolCall,
@@ -343,33 +396,6 @@ fn parse(arguments: &str) -> Result<Value, Outcome> {
 fn validate(entry: &Entry, arguments: &Value) -> Result<(), Outcome> {
     let checked = entry.schema.check(arguments);
     checked.map_err(|problems| Outcome::Refused(Refusal::NotValid(problems)))
-}
-
-/// What reads can be called off at any moment; what writes only until it begins.
-async fn run_under_deadline(tool: &dyn Tool, call: &ValidCall, context: &Context) -> Outcome {
-    let ToolSpec {
-        deadline: limit,
-        effect,
-        ..
-    } = *tool.spec();
-    let run = tokio::time::timeout(limit, tool.run(call, context));
-    let called_off = async {
-        let is_late = effect == Effect::Writes && !context.cancelled.is_cancelled();
-        if is_late {
-            std::future::pending::<()>().await;
-        }
-        context.cancelled.cancelled().await;
-    };
-    tokio::select! {
-        biased;
-        () = called_off => Outcome::Cancelled,
-        ended = run => match ended {
-            Ok(Ok(answer)) => Outcome::Completed(answer),
-            Ok(Err(error)) if error.is_unsure => Outcome::Unknown,
-            Ok(Err(error)) => Outcome::Failed(error.text),
-            Err(_) => Outcome::TimedOut { limit },
-        },
-    }
 }
 
 /// What is too long for a model is too long to be kept for its next asking.

@@ -22,7 +22,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use url::Url;
 
-pub use client::{Client, LONGEST_ANSWER};
+pub use client::{Client, LONGEST_ANSWER, Names, Surroundings};
 pub use form::{HttpEffect, HttpMethod, HttpToolForm};
 pub use guard::Networks;
 
@@ -217,7 +217,9 @@ impl HttpTool {
             Trouble::Forbidden | Trouble::Unreachable | Trouble::BadHeader => {
                 ToolError::new(trouble.to_string())
             }
-            Trouble::Broken | Trouble::TooLong => self.asked(trouble.to_string()),
+            Trouble::Broken | Trouble::TooLong | Trouble::Packed => {
+                self.asked(trouble.to_string())
+            }
         }
     }
 
@@ -331,7 +333,8 @@ fn url(form: &HttpToolForm) -> Result<Template, String> {
     let host_ends = form.url.splitn(4, '/').take(3).map(str::len).sum::<usize>() + 2;
     let host = form.url.get(..host_ends).unwrap_or(&form.url);
     let parsed = Url::parse(host).map_err(|_| "not an address")?;
-    if host.contains('{') || !parsed.username().is_empty() || parsed.password().is_some() {
+    // What another reader of addresses could take for the end of the host.
+    if host.contains(['{', '@', '\\']) || parsed.host().is_none() {
         return Err("the host stands here as it is, without places and names".to_owned());
     }
     check(form, template.places(), false)?;

@@ -66,6 +66,7 @@ pub mod policy;
 pub mod registry;
 pub mod schema;
 pub mod strict;
+pub mod threads;
 pub mod tool;
 
 pub use call::{CallId, ToolCall, ToolName, ValidCall};
@@ -75,4 +76,5 @@ pub use hooks::Hooks;
 pub use outcome::{Outcome, Refusal};
 pub use policy::{Facts, Marks, Rules};
 pub use registry::Registry;
+pub use threads::Threads;
 pub use tool::{Answer, Context, Effect, Then, Tool, ToolError, ToolSpec};

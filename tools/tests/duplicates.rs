@@ -116,16 +116,3 @@ async fn a_write_that_panicked_is_unknown_and_nobody_waits_for_it() {
     );
     assert_eq!(log.started(), 1);
 }
-
-#[tokio::test(start_paused = true)]
-async fn other_tools_do_not_make_a_session_forget() {
-    let (gateway, log) = Probe::new().gateway();
-    gateway
-        .invoke(&numbered("c", CALL), &Context::default())
-        .await;
-    let gateway = gateway.equipped(gateway.registry().clone());
-    gateway
-        .invoke(&numbered("c", CALL), &Context::default())
-        .await;
-    assert_eq!(log.started(), 1);
-}

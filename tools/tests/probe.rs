@@ -57,6 +57,11 @@ impl Drop for Guard {
 impl Probe {
     /// A tool `probe` that wants a number `n` and answers "ok" at once.
     pub(crate) fn new() -> Self {
+        Self::named("probe")
+    }
+
+    /// The same under another name.
+    pub(crate) fn named(name: &str) -> Self {
         let parameters = json!({
             "type": "object",
             "properties": { "n": { "type": "integer", "minimum": 1 } },
@@ -65,7 +70,7 @@ impl Probe {
         });
         Self {
             spec: ToolSpec {
-                name: ToolName::parse("probe").expect("it is a name"),
+                name: ToolName::parse(name).expect("it is a name"),
                 description: "Probes.".to_owned(),
                 parameters,
                 effect: Effect::Writes,
@@ -121,9 +126,14 @@ impl Probe {
         self
     }
 
-    pub(crate) fn gateway(self) -> (Gateway, Arc<Log>) {
+    pub(crate) fn tool(self) -> (Arc<dyn Tool>, Arc<Log>) {
         let log = self.log.clone();
-        let registry = Registry::build([Arc::new(self) as Arc<dyn Tool>]).expect("it can be built");
+        (Arc::new(self), log)
+    }
+
+    pub(crate) fn gateway(self) -> (Gateway, Arc<Log>) {
+        let (tool, log) = self.tool();
+        let registry = Registry::build([tool]).expect("it can be built");
         (Gateway::new(registry), log)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use tools::{BuildError, Context, Effect, Outcome, Refusal, Registry, Tool, ToolCall, builtin};
+use tools::{BuildError, Context, Effect, Registry, Tool, ToolCall, builtin};
 
 use crate::probe::{Probe, numbered};
 
@@ -68,20 +68,6 @@ async fn what_the_schema_does_not_list_is_refused_though_it_does_not_say_so() {
         .text_for_model();
     assert!(told.contains("discount"), "{told}");
     assert_eq!(log.started(), 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_pattern_that_tracks_back_costs_nothing() {
-    let schema = json!({"type": "object", "properties": {"a": {"pattern": "^(a+)+$"}}});
-    let (gateway, _) = Probe::new().with_parameters(schema).gateway();
-    let arguments = format!(r#"{{"a": "{}!"}}"#, "a".repeat(50_000));
-    // An engine that tracks back does not come back from this one.
-    let call = numbered("c", &arguments);
-    let outcome = gateway.invoke(&call, &Context::default()).await;
-    assert!(
-        matches!(outcome, Outcome::Refused(Refusal::NotValid(_))),
-        "{outcome:?}"
-    );
 }
 
 #[test]

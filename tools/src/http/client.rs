@@ -3,12 +3,17 @@
 //! Follows no redirect, knows no proxy, asks for no compression and connects only to addresses that the
 //! guard admits, whatever a name stands for at that moment.
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{
+    fmt, io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
+use async_trait::async_trait;
 use reqwest::{
-    Method, RequestBuilder, StatusCode,
+    Certificate, Method, RequestBuilder, StatusCode,
     dns::{Addrs, Name, Resolve, Resolving},
-    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
+    header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
     redirect::Policy,
 };
 use serde_json::Value;
@@ -28,6 +33,23 @@ pub struct Client {
     inner: reqwest::Client,
     networks: Arc<Networks>,
     breakers: Breakers,
+}
+
+/// What a client takes from the world around it. The default is the system's names, and the certificate
+/// authorities that browsers trust.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Who knows names.
+    pub names: Arc<dyn Names>,
+    /// Certificate authorities that are trusted, too; as DER.
+    pub authorities: Vec<Vec<u8>>,
+}
+
+/// Whoever knows what addresses a name stands for at this moment.
+#[async_trait]
+pub trait Names: Send + Sync {
+    /// Its addresses, in the order in which they are to be tried.
+    async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 }
 
 /// One request, filled in.
@@ -63,6 +85,9 @@ pub(crate) enum Trouble {
     /// The answer is longer than [`LONGEST_ANSWER`].
     #[error("the service answered far more than can be read")]
     TooLong,
+    /// The answer is compressed, which nobody asked for: what is in it may be far larger.
+    #[error("the service answered in a packed form, which is not read")]
+    Packed,
     /// A header's value has characters that none may have.
     #[error("an argument has characters that cannot be sent")]
     BadHeader,
@@ -74,11 +99,29 @@ impl Client {
     /// # Errors
     /// When the TLS library cannot be set up.
     pub fn new(networks: Networks) -> Result<Self, String> {
+        Self::within(networks, Surroundings::default())
+    }
+
+    /// The same in other surroundings.
+    ///
+    /// # Errors
+    /// When the TLS library cannot be set up, or an authority is none.
+    pub fn within(networks: Networks, surroundings: Surroundings) -> Result<Self, String> {
         let networks = Arc::new(networks);
-        let inner = reqwest::Client::builder()
+        let resolver = GuardedResolver {
+            networks: Arc::clone(&networks),
+            names: surroundings.names,
+        };
+        let mut builder = reqwest::Client::builder()
             .redirect(Policy::none())
             .no_proxy()
-            .dns_resolver(Arc::new(GuardedResolver(Arc::clone(&networks))))
+            .dns_resolver(Arc::new(resolver));
+        for authority in &surroundings.authorities {
+            let authority =
+                Certificate::from_der(authority).map_err(|_| "no certificate".to_owned())?;
+            builder = builder.add_root_certificate(authority);
+        }
+        let inner = builder
             .build()
             .map_err(|_| "the HTTP client could not be built".to_owned())?;
         Ok(Self {
@@ -123,6 +166,9 @@ impl Client {
                 .body(body.to_string());
         }
         let mut answer = builder.send().await.map_err(|error| Trouble::of(&error))?;
+        if is_packed(answer.headers()) {
+            return Err(Trouble::Packed);
+        }
         let mut body = Vec::new();
         while let Some(piece) = answer.chunk().await.map_err(|_| Trouble::Broken)? {
             if body.len() + piece.len() > LONGEST_ANSWER {
@@ -169,8 +215,41 @@ impl Trouble {
     }
 }
 
+fn is_packed(headers: &HeaderMap) -> bool {
+    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
+    encodings.any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+impl Default for Surroundings {
+    fn default() -> Self {
+        Self {
+            names: Arc::new(System),
+            authorities: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Surroundings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Surroundings")
+    }
+}
+
+struct System;
+
+#[async_trait]
+impl Names for System {
+    async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+        let found = tokio::net::lookup_host((name, 0)).await?;
+        Ok(found.map(|address| address.ip()).collect())
+    }
+}
+
 /// Resolves names to the addresses that the guard admits.
-struct GuardedResolver(Arc<Networks>);
+struct GuardedResolver {
+    networks: Arc<Networks>,
+    names: Arc<dyn Names>,
+}
 
 /// A name stands only for addresses that no tool may connect to.
 #[derive(Debug, thiserror::Error)]
@@ -179,11 +258,13 @@ struct NotAdmitted;
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let networks = Arc::clone(&self.0);
+        let (networks, names) = (Arc::clone(&self.networks), Arc::clone(&self.names));
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let found = names.addresses(name.as_str()).await?;
             let admitted: Vec<SocketAddr> = found
-                .filter(|address| networks.admit(address.ip()))
+                .into_iter()
+                .filter(|address| networks.admit(*address))
+                .map(|address| SocketAddr::new(address, 0))
                 .collect();
             if admitted.is_empty() {
                 return Err(NotAdmitted.into());
