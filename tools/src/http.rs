@@ -217,9 +217,7 @@ impl HttpTool {
             Trouble::Forbidden | Trouble::Unreachable | Trouble::BadHeader => {
                 ToolError::new(trouble.to_string())
             }
-            Trouble::Broken | Trouble::TooLong | Trouble::Packed => {
-                self.asked(trouble.to_string())
-            }
+            Trouble::Broken | Trouble::TooLong | Trouble::Packed => self.asked(trouble.to_string()),
         }
     }
 

@@ -311,7 +311,9 @@ fn session_deps(config: &Config, tools: Plane, approvals: Approvals) -> Result<S
         rotation: config.model.rotation,
         budget: config.budget.budget(),
         reports: Outlet::new(config.report.clone()),
-        tools,
+        tools: tools
+            .on_their_own_threads()
+            .map_err(unavailable("threads for tools"))?,
     })
 }
 

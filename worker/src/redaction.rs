@@ -15,7 +15,7 @@ mod policy;
 mod recognise;
 mod stream;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use serde_json::Value;
 
@@ -80,6 +80,11 @@ pub fn text(text: &str) -> String {
 /// What is put down of these pieces.
 pub fn written(pieces: &[Piece]) -> String {
     pieces.iter().map(Piece::written).collect()
+}
+
+/// A text in which there may be JSON, whole or broken, without what is personal in it.
+pub fn mixed(text: &str) -> String {
+    policy::mixed("", text)
 }
 
 /// A JSON value without what is personal in it: by what a member is called, and by what it holds.

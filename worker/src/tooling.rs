@@ -6,7 +6,7 @@
 
 pub mod files;
 
-use std::{collections::HashMap, fmt, sync::Arc, time::SystemTime};
+use std::{collections::HashMap, fmt, io, sync::Arc, time::SystemTime};
 
 use dialog::{input::AfterTool, model::CallId, output::ToolCall};
 use serde_json::{Value, json};
@@ -17,8 +17,8 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tools::{
-    BuildErrors, Context, Effect, Facts, Gateway, Outcome, Registry, Then, approval::Approver,
-    builtin, mcp::Link,
+    BuildErrors, Context, Effect, Facts, Gateway, Outcome, Registry, Then, Threads,
+    approval::Approver, builtin, mcp::Link,
 };
 use tracing::Instrument;
 
@@ -49,6 +49,8 @@ pub struct Plane {
     registry: Arc<Registry>,
     /// The tools of every session, and of sessions that are over and had begun to change something.
     tasks: TaskTracker,
+    /// `None` = tools run where the session does.
+    threads: Option<Threads>,
 }
 
 impl Plane {
@@ -57,6 +59,7 @@ impl Plane {
         Self {
             registry: Arc::new(registry),
             tasks: TaskTracker::new(),
+            threads: None,
         }
     }
 
@@ -64,6 +67,17 @@ impl Plane {
     pub async fn finished(&self) {
         self.tasks.close();
         self.tasks.wait().await;
+    }
+
+    /// The same on threads of their own: a tool that blocks its thread delays no sound and no other call.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn on_their_own_threads(self) -> io::Result<Self> {
+        Ok(Self {
+            threads: Some(Threads::start()?),
+            ..self
+        })
     }
 
     /// The tools that need no configuration.
@@ -189,6 +203,7 @@ pub fn start(
         session: record.session().into(),
         gateway: Gateway::new(plane.part(&agent.tools))
             .limited_to(MOST_RUNS)
+            .running_on(plane.threads.clone())
             .recorded_by(Arc::new(record))
             .approved_by(Arc::new(approver)),
         facts: Facts {

@@ -36,6 +36,7 @@ fn check(args: &[String]) -> Result<(), Failure> {
         let is_right = match arg.as_str() {
             "tools" => of_tools,
             "--calls" | "--kills" if of_tools => is_number(rest.next()),
+            "--stalls" => of_tools,
             _ if of_tools => false,
             "conversation" | "--flood" => true,
             "--expiries" | "--faults" | "--interruptions" | "--rotations" | "--turns" => {
@@ -47,7 +48,8 @@ fn check(args: &[String]) -> Result<(), Failure> {
             let usage = "usage: cargo xtask bench [--turns N] [--flood]\n       \
                          cargo xtask bench conversation [--turns N | --expiries N | --faults N | \
                          --interruptions N | --rotations N]\n       \
-                         cargo xtask bench tools [--calls N] [--kills N]";
+                         cargo xtask bench tools [--calls N] [--kills N]\n       \
+                         cargo xtask bench tools --stalls";
             return Err(Failure::new(format!("`{arg}`: {usage}")));
         }
     }
@@ -73,9 +75,11 @@ mod tests {
         assert!(check(&["conversation", "--rotations", "200"]).is_ok());
         assert!(check(&["conversation", "--interruptions", "20"]).is_ok());
         assert!(check(&["tools", "--kills", "1000"]).is_ok());
+        assert!(check(&["tools", "--stalls"]).is_ok());
         for wrong in [
             &["tools", "--turns", "5"][..],
             &["--kills", "5"],
+            &["--stalls"],
             &["--help"],
             &["--turns"],
             &["--turns", "many"],

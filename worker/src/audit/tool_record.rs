@@ -129,8 +129,10 @@ impl Hooks for ToolRecord {
 /// JSON where it is JSON, without what is personal in it.
 fn told(text: &str) -> Value {
     let is_whole = |value: &Value| value.is_object() || value.is_array();
-    let value = serde_json::from_str(text).ok().filter(is_whole);
-    cleaned(value.unwrap_or_else(|| Value::String(text.to_owned())))
+    match serde_json::from_str(text).ok().filter(is_whole) {
+        Some(value) => cleaned(value),
+        None => Value::String(redaction::mixed(text)),
+    }
 }
 
 fn cleaned(mut value: Value) -> Value {

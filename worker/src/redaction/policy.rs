@@ -21,7 +21,7 @@ fn object(members: &mut Map<String, Value>) {
     }
 }
 
-/// A number cut into the elements of a list is still a number.
+/// A number or an address that is cut into the elements of a list is still one.
 fn array(name: &str, list: &mut [Value]) {
     let is_scalar = |value: &Value| value.is_string() || value.is_number();
     let is_cut = list.len() > 1 && list.iter().all(is_scalar) && {
@@ -30,8 +30,7 @@ fn array(name: &str, list: &mut [Value]) {
         redacted(name, &texts.join(" ")) != apart.join(" ")
     };
     for value in list {
-        let has_digit = plain(value).contains(|c: char| c.is_numeric());
-        if is_cut && has_digit {
+        if is_cut {
             *value = Value::String(Sort::Number.mask().to_owned());
         } else {
             clean(name, value);
@@ -47,11 +46,37 @@ fn scalar(name: &str, value: &mut Value) {
         }
         return;
     }
-    let clean = redacted(name, &text);
+    let clean = mixed(name, &text);
     if clean != text {
         *value = Value::String(clean);
     }
 }
+
+/// A text that may hold JSON, as services answer it and models write it: line ends, quotes and commas in it
+/// stand between things that belong together.
+pub(super) fn mixed(name: &str, text: &str) -> String {
+    let Some(start) = text.find(['{', '[']) else {
+        return redacted(name, text);
+    };
+    let (before, rest) = text.split_at(start);
+    if let Ok(mut value) = serde_json::from_str::<Value>(rest) {
+        clean(name, &mut value);
+        return redacted(name, before) + &value.to_string();
+    }
+    // Broken, or cut: what only shows without the signs cannot be told from what stands beside it.
+    let kept = redacted(name, text);
+    let bare = redacted(name, &text.replace("\\n", " ").replace(SIGNS, " "));
+    let is_there = |sort: &Sort| [&kept, &bare].iter().any(|text| text.contains(sort.mask()));
+    let there = Sort::ALL.into_iter().filter(is_there).map(Sort::mask);
+    let there: Vec<&str> = there.collect();
+    if there.is_empty() || !text.contains('"') {
+        return kept;
+    }
+    format!("(not kept: no whole JSON, with {})", there.join(", "))
+}
+
+/// What JSON puts between texts.
+const SIGNS: [char; 8] = ['"', ',', ':', '[', ']', '{', '}', '\\'];
 
 fn plain(value: &Value) -> String {
     match value {

@@ -1,11 +1,11 @@
 //! What is found, what is left alone, and that cuts change nothing.
 
-mod generate;
+pub(crate) mod generate;
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::json;
 
-use super::{Piece, Stream, json as clean, text, written};
+use super::{Piece, Stream, json as clean, mixed, text, written};
 use generate::{Sample, business, cards, emails, phones, ssns};
 
 /// Samples per kind and form.
@@ -128,6 +128,9 @@ fn the_members_of_an_object_are_cleaned_by_name_and_by_content() {
         "order_id": "4839201177",
         "card": {"cardNumber": "4111 1111 1111 1112", "cvv": "123"},
         "parts": ["4111", "1111", "1111", "1111"],
+        "said": ["four one five", "five five five", "two six seven one"],
+        "letters": ["jane", "dot", "doe", "at", "example", "dot", "com"],
+        "days": ["monday", "tuesday"],
         "amount_cents": 129900,
         "api_key": "sk-abc",
         "jane@example.com": true,
@@ -140,11 +143,43 @@ fn the_members_of_an_object_are_cleaned_by_name_and_by_content() {
         "order_id": "4839201177",
         "card": {"cardNumber": "[card]", "cvv": "[code]"},
         "parts": ["[number]", "[number]", "[number]", "[number]"],
+        "said": ["[number]", "[number]", "[number]"],
+        "letters": ["[number]", "[number]", "[number]", "[number]", "[number]", "[number]", "[number]"],
+        "days": ["monday", "tuesday"],
         "amount_cents": 129900,
         "api_key": "[secret]",
         "[e-mail]": true,
     });
     assert_eq!(value, expected);
+}
+
+#[test]
+fn json_in_a_text_is_cleaned_as_json() {
+    let spoken = "oh seven eight\noh five\neleven twenty";
+    let inner = json!({"ssn": spoken, "note": format!("my social is {spoken}")}).to_string();
+    let mut value = json!({"body": json!([inner]).to_string(), "broken": "{415-555-2671"});
+    clean(&mut value);
+    let body: Vec<String> = serde_json::from_str(value["body"].as_str().unwrap()).unwrap();
+    assert_eq!(body, [r#"{"note":"my social is [ssn]","ssn":"[ssn]"}"#]);
+    assert_eq!(value["broken"], "{[phone]");
+}
+
+#[test]
+fn json_behind_words_and_json_that_is_broken_are_cleaned_too() {
+    let parts = r#"{"card": ["4111", "1111", "1111", "1111"], "note": "ok"}"#;
+    assert_eq!(
+        mixed(&format!("Called before. {parts}")),
+        r#"Called before. {"card":["[number]","[number]","[number]","[number]"],"note":"ok"}"#
+    );
+    let cut = mixed(&parts.replace("ok\"}", "and so"));
+    assert_eq!(cut, "(not kept: no whole JSON, with [card])");
+    for kept in [
+        "{not JSON, and nothing in it}",
+        "see [1] and [2]",
+        "no braces",
+    ] {
+        assert_eq!(mixed(kept), kept);
+    }
 }
 
 #[test]

@@ -2,6 +2,9 @@
 //! among faults, and what is on record after the process was killed.
 //!
 //!     bench-tools [--calls N] [--kills N]
+//!     bench-tools --stalls
+//!
+//! The second takes two minutes and shows what tools that block their thread do to sound.
 //!
 //! Nothing is asserted; `reached` says what was wanted.
 
@@ -16,6 +19,7 @@ mod faults;
 mod kills;
 mod overhead;
 mod redactor;
+mod stalls;
 mod victim;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -36,7 +40,11 @@ fn main() -> Result<()> {
     }
     let calls = number_after("--calls")?.unwrap_or(CALLS);
     let kills = number_after("--kills")?.unwrap_or(KILLS);
+    let is_about_stalls = std::env::args().any(|word| word == "--stalls");
     let report = runtime.block_on(async {
+        if is_about_stalls {
+            return Ok(json!({ "figures": stalls::measure().await? }));
+        }
         let mut rows = overhead::measure(calls).await?;
         rows.push(redactor::measure());
         rows.push(faults::measure(calls / 4).await?);

@@ -5,12 +5,12 @@ use std::ops::Range;
 use rand::{Rng, rngs::StdRng, seq::IndexedRandom};
 
 /// A sentence with one personal thing in it.
-pub(super) struct Sample {
-    pub(super) text: String,
+pub(crate) struct Sample {
+    pub(crate) text: String,
     /// Where, in bytes.
-    pub(super) personal: Range<usize>,
+    pub(crate) personal: Range<usize>,
     /// What somebody else asked before.
-    pub(super) question: Option<String>,
+    pub(crate) question: Option<String>,
 }
 
 fn one<'a>(rng: &mut StdRng, of: &[&'a str]) -> &'a str {
@@ -31,7 +31,7 @@ fn sample(template: &str, personal: &str) -> Sample {
     }
 }
 
-pub(super) fn cards(rng: &mut StdRng, is_spoken: bool) -> Sample {
+pub(crate) fn cards(rng: &mut StdRng, is_spoken: bool) -> Sample {
     let digits = card(rng);
     let template = one(
         rng,
@@ -60,7 +60,7 @@ pub(super) fn cards(rng: &mut StdRng, is_spoken: bool) -> Sample {
     sample(template, &personal)
 }
 
-pub(super) fn ssns(rng: &mut StdRng, is_spoken: bool) -> Sample {
+pub(crate) fn ssns(rng: &mut StdRng, is_spoken: bool) -> Sample {
     let area = loop {
         let area = rng.random_range(1..900);
         if area != 666 {
@@ -91,7 +91,7 @@ pub(super) fn ssns(rng: &mut StdRng, is_spoken: bool) -> Sample {
     sample(template, &personal)
 }
 
-pub(super) fn phones(rng: &mut StdRng, is_spoken: bool) -> Sample {
+pub(crate) fn phones(rng: &mut StdRng, is_spoken: bool) -> Sample {
     let (area, exchange) = (rng.random_range(201..990), rng.random_range(200..1000));
     let line = rng.random_range(0..10_000);
     let digits = format!("{area}{exchange}{line:04}");
@@ -141,7 +141,7 @@ const HOSTS: &[&str] = &[
 ];
 const ENDS: &[&str] = &["com", "org", "net", "io", "edu", "de"];
 
-pub(super) fn emails(rng: &mut StdRng, is_spoken: bool) -> Sample {
+pub(crate) fn emails(rng: &mut StdRng, is_spoken: bool) -> Sample {
     let template = one(
         rng,
         &[
@@ -326,7 +326,7 @@ fn digits_said(rng: &mut StdRng, digits: &str) -> String {
 }
 
 /// A sentence whose numbers are nobody's.
-pub(super) fn business(rng: &mut StdRng) -> String {
+pub(crate) fn business(rng: &mut StdRng) -> String {
     let digits = |rng: &mut StdRng, count: usize| -> String {
         (0..count)
             .map(|_| char::from(b'0' + rng.random_range(0..10)))

@@ -27,24 +27,61 @@ use crate::{
 };
 
 mod away;
+mod canaries;
 
 /// The world around one driver.
 struct World {
     model: mpsc::Sender<LinkEvent>,
     orders: mpsc::Receiver<Order>,
     room: LinkEnds,
+    playout: mpsc::Sender<Playout>,
     stop: watch::Sender<Stop>,
+}
+
+/// What a session is made with.
+struct Made {
+    meter: Meter,
+    plane: tooling::Plane,
+    tools: Vec<String>,
+    record: ToolRecord,
+    approvals: Approvals,
+    audit: Audit,
+}
+
+impl Default for Made {
+    fn default() -> Self {
+        Self {
+            meter: Meter::default(),
+            plane: tooling::Plane::default(),
+            tools: Vec::new(),
+            record: ToolRecord::new(Audit::default(), "job"),
+            approvals: Approvals::default(),
+            audit: Audit::default(),
+        }
+    }
 }
 
 /// Runs a driver beside a script; what is left of the world when the script is over is dropped,
 /// so a script that ends without ending the session ends it as `RoomLost`.
 async fn play<F: Future<Output = World>>(script: impl FnOnce(World) -> F) -> (SessionEnd, Tally) {
-    play_metered(Meter::default(), script).await
+    play_made(Made::default(), script).await
 }
 
 /// The same for a session that costs something.
 async fn play_metered<F: Future<Output = World>>(
     meter: Meter,
+    script: impl FnOnce(World) -> F,
+) -> (SessionEnd, Tally) {
+    let made = Made {
+        meter,
+        ..Made::default()
+    };
+    play_made(made, script).await
+}
+
+/// The same for a session that is made otherwise.
+async fn play_made<F: Future<Output = World>>(
+    made: Made,
     script: impl FnOnce(World) -> F,
 ) -> (SessionEnd, Tally) {
     let (model, model_events) = mpsc::channel(8);
@@ -53,19 +90,21 @@ async fn play_metered<F: Future<Output = World>>(
     let (_none, nothing) = mpsc::channel(1);
     let inputs = std::mem::replace(&mut room.inputs, nothing);
     let (stop, stop_seen) = watch::channel(Stop::No);
-    let (_playout_facts, playout_facts) = mpsc::channel(8);
+    let (heard, playout_facts) = mpsc::channel(8);
     let clock = MediaClock::start().unwrap();
     let own_voice = OwnVoice::new(now());
     let (playout, _) = playout::start(AgentSource::from_fn(|_| {}), &clock, own_voice.clone());
 
     let mut tasks = JoinSet::new();
-    let mut tally = Tally::of(meter);
-    let (tools, tool_ends) = tooling::start(
-        &tooling::Plane::default(),
-        &Rendered::default(),
-        ToolRecord::new(Audit::default(), "job"),
-        tools::approval::NoApprover,
-    );
+    let mut tally = Tally::of(made.meter);
+    let agent = Rendered {
+        tools: made.tools,
+        ..Rendered::default()
+    };
+    let job = made.record.session().to_owned();
+    let name = Pii::new("kitchen".to_owned());
+    let desk = made.approvals.desk(name.clone(), &job, made.audit);
+    let (tools, tool_ends) = tooling::start(&made.plane, &agent, made.record, desk);
     let (ingress, _) = Ingress::start(&mut tasks, own_voice, handle.uplink());
     let (_speech, speech_edges) = mpsc::channel(8);
     let hands = Hands {
@@ -104,9 +143,9 @@ async fn play_metered<F: Future<Output = World>>(
         ears: BTreeMap::new(),
         clock: TurnClock::default(),
         talk: Talk::default(),
-        room: Pii::new("kitchen".to_owned()),
-        job: "job".to_owned(),
-        approvals: Approvals::default(),
+        room: name,
+        job,
+        approvals: made.approvals,
         escalations: Escalations::default(),
         is_model_gone: false,
         watch: Watch::default(),
@@ -120,6 +159,7 @@ async fn play_metered<F: Future<Output = World>>(
                 model,
                 orders,
                 room,
+                playout: heard,
                 stop,
             })
             .await,
