@@ -23,7 +23,7 @@ struct Blocks {
 }
 
 impl Blocks {
-    fn new(
+    fn tool(
         deadline: Duration,
     ) -> (
         Arc<dyn Tool>,
@@ -91,7 +91,7 @@ async fn call(gateway: &Gateway, id: &str, name: &str) -> Outcome {
 
 #[tokio::test]
 async fn a_tool_that_blocks_its_thread_holds_up_nobody_else() {
-    let (blocks, mut begins, release) = Blocks::new(PATIENCE);
+    let (blocks, mut begins, release) = Blocks::tool(PATIENCE);
     let gateway = gateway(blocks);
     let meanwhile = async {
         begins.recv().await.expect("it begins");
@@ -108,7 +108,7 @@ async fn a_tool_that_blocks_its_thread_holds_up_nobody_else() {
 #[tokio::test]
 async fn a_tool_that_blocks_its_thread_is_left_at_its_deadline_and_when_it_is_called_off() {
     let limit = Duration::from_millis(50);
-    let (blocks, mut begins, release) = Blocks::new(limit);
+    let (blocks, mut begins, release) = Blocks::tool(limit);
     let gateway = gateway(blocks);
     assert_eq!(
         call(&gateway, "c1", "blocks").await,
@@ -126,7 +126,7 @@ async fn a_tool_that_blocks_its_thread_is_left_at_its_deadline_and_when_it_is_ca
 
 #[tokio::test]
 async fn a_panic_on_another_thread_ends_its_own_call_alone() {
-    let (blocks, _begins, _release) = Blocks::new(PATIENCE);
+    let (blocks, _begins, _release) = Blocks::tool(PATIENCE);
     let gateway = gateway(blocks);
     let running = gateway.clone();
     let mut tasks = tokio::task::JoinSet::new();

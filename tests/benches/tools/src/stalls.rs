@@ -161,7 +161,7 @@ async fn speak(clock: MediaClock, late: Arc<AtomicU64>) {
 
 fn tone(length: Duration) -> Pcm {
     let samples = (length.as_micros() * 24 / 1_000) as usize;
-    let sample = |at: usize| if at / 60 % 2 == 0 { 4_000 } else { -4_000 };
+    let sample = |at: usize| [4_000, -4_000][at / 60 % 2];
     Pcm::from((0..samples).map(sample).collect::<Vec<i16>>())
 }
 

@@ -185,22 +185,26 @@ fn plane() -> Plane {
     Plane::new(Registry::build(all).unwrap())
 }
 
-/// What the model calls, by its name and with its arguments; everything else is the same name twice.
+/// What the model calls: names and arguments.
 fn calls(canary: &Canary) -> Vec<(String, String)> {
     let object = canary.object().to_string();
-    let mut calls: Vec<(String, String)> = TOOLS[..5]
-        .iter()
-        .map(|name| ((*name).to_owned(), object.clone()))
-        .collect();
+    let short = json!({"text": canary.text(), canary.named: canary.personal}).to_string();
+    let mut calls = vec![
+        ("tells".to_owned(), object.clone()),
+        ("asks".to_owned(), object.clone()),
+    ];
+    for name in ["says", "fails", "refuses"] {
+        calls.push((name.to_owned(), short.clone()));
+    }
     // Called again, it is told what it was told.
     calls.push(("tells".to_owned(), object.clone()));
     let reason = json!({"reason": canary.text()}).to_string();
     calls.push(("escalate_to_human".to_owned(), reason));
     // What is not run is on record as it came, whatever it is.
-    calls.push((canary.text(), object.clone()));
+    calls.push((canary.text(), short.clone()));
     calls.push(("tells".to_owned(), canary.text()));
     calls.push(("tells".to_owned(), object.replacen('{', "{,", 1)));
-    calls.push(("escalate_to_human".to_owned(), object));
+    calls.push(("escalate_to_human".to_owned(), short));
     calls
 }
 
@@ -462,5 +466,5 @@ async fn five_hundred_canaries_reach_neither_the_journal_nor_a_log() {
     };
     assert_eq!(of("tool.approval"), CANARIES);
     assert_eq!(of("tool.outcome"), CANARIES * 11, "each call on record");
-    assert!(masked > CANARIES * 20, "{masked} masks: it did come in");
+    assert!(masked > CANARIES * 15, "{masked} masks: it did come in");
 }
