@@ -83,6 +83,7 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
 }
 
 struct App {
+    last: Last,
     dispatcher: dispatch::Handle,
     jobs: JoinSet<Drained>,
     wishes: watch::Sender<Wish>,
@@ -113,6 +114,7 @@ impl App {
         } = load_agents(config)?;
         let approvals = Approvals::default();
         let deps = session_deps(config, tools.clone(), approvals.clone())?;
+        let last = Last::of(&deps);
         let mut tasks = JoinSet::new();
         tooling::keep(&mut tasks, links);
         let registration = connection::Settings {
@@ -148,6 +150,7 @@ impl App {
         let jobs = start_jobs(parts, registry);
         let drain_grace = config.worker.drain_grace;
         Ok(Self {
+            last,
             dispatcher,
             jobs,
             wishes,
@@ -161,6 +164,12 @@ impl App {
     }
 
     async fn run(mut self) -> Result<Exit, Exit> {
+        let exit = self.work().await;
+        self.last.finish().await;
+        exit
+    }
+
+    async fn work(&mut self) -> Result<Exit, Exit> {
         let mut signals = 0;
         loop {
             match self.next_event().await {
@@ -220,6 +229,23 @@ impl App {
             }
             first
         });
+    }
+}
+
+/// What is finished when no session runs any more.
+struct Last {
+    escalations: Escalations,
+}
+
+impl Last {
+    fn of(deps: &SessionDeps) -> Self {
+        Self {
+            escalations: deps.escalations.clone(),
+        }
+    }
+
+    async fn finish(self) {
+        self.escalations.finish().await;
     }
 }
 
@@ -423,23 +449,25 @@ async fn join_room(config: &Config, room: String, metadata: &str) -> Result<Exit
         stop: stop_reader,
         ended,
     };
-    let session = runner(session_deps(config, tools.clone(), Approvals::default())?)(request);
+    let deps = session_deps(config, tools.clone(), Approvals::default())?;
+    let last = Last::of(&deps);
+    let session = runner(deps)(request);
     tokio::pin!(session);
-    loop {
+    let end = loop {
         tokio::select! {
-            end = &mut session => {
-                tools.finished().await;
-                return match end.error {
-                    None => Ok(Exit::Done),
-                    Some(error) => Err(Exit::Unavailable(error.to_string())),
-                };
-            }
+            end = &mut session => break end,
             () = signals.next() => {
                 let again = *stop.borrow() != Stop::No;
                 let drained = dialog::output::CloseReason::Drained;
                 stop.send_replace(if again { Stop::Now(drained) } else { Stop::Drain });
             }
         }
+    };
+    tools.finished().await;
+    last.finish().await;
+    match end.error {
+        None => Ok(Exit::Done),
+        Some(error) => Err(Exit::Unavailable(error.to_string())),
     }
 }
 

@@ -1,10 +1,15 @@
 //! Adapter: a person is asked to join: what the room shows of it, and who is told.
+//!
+//! Who is told hears of it also when the session is over meanwhile: the requests belong to the worker.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::{config::Secret, redaction, webhook::Webhook};
 
@@ -19,10 +24,18 @@ pub struct Config {
     pub webhook_token: Secret,
 }
 
+/// Requests under way at once. When there are more the next one is dropped and said so in the log: a
+/// receiver this slow tells nobody anything.
+const MOST_UNDER_WAY: usize = 256;
+/// How long requests under way may take when the worker ends, which somebody may be waiting for.
+const LAST_REQUESTS: Duration = Duration::from_secs(3);
+
 /// Who is told when an agent asks for a person; cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Escalations {
     webhook: Option<Webhook>,
+    /// Requests of all sessions of the worker.
+    under_way: TaskTracker,
 }
 
 /// One wish for a person.
@@ -58,15 +71,20 @@ impl Escalations {
         let address = config.webhook.as_deref();
         Self {
             webhook: address.map(|address| Webhook::new(address, &config.webhook_token)),
+            under_way: TaskTracker::new(),
         }
     }
 
-    /// Tells the receiver, if there is one. That it failed is said in the log; people in the room see the
-    /// attribute all the same.
-    pub async fn tell(self, room: String, session: String, escalation: Escalation) {
-        let Some(webhook) = self.webhook else {
+    /// Tells the receiver, if there is one, and does not wait. That it failed is said in the log; people in
+    /// the room see the attribute all the same.
+    pub fn tell(&self, room: &str, session: &str, escalation: &Escalation) {
+        let Some(webhook) = self.webhook.clone() else {
             return;
         };
+        if self.under_way.len() >= MOST_UNDER_WAY {
+            tracing::error!("too many escalations at once; nobody was told of one");
+            return;
+        }
         let body = json!({
             "event": "escalation",
             "room": room,
@@ -74,8 +92,97 @@ impl Escalations {
             "reason": escalation.reason,
             "at_ms": escalation.at_ms,
         });
-        if let Err(error) = webhook.post(body.to_string().into_bytes()).await {
-            tracing::error!(%error, "nobody was told of an escalation");
+        let telling = async move {
+            if let Err(error) = webhook.post(body.to_string().into_bytes()).await {
+                tracing::error!(%error, "nobody was told of an escalation");
+            }
+        };
+        self.under_way.spawn(telling.in_current_span());
+    }
+
+    /// Waits for the requests that are under way when the worker ends, but not for long.
+    pub async fn finish(&self) {
+        self.under_way.close();
+        if timeout(LAST_REQUESTS, self.under_way.wait()).await.is_err() {
+            let left = self.under_way.len();
+            tracing::error!(
+                left,
+                "the worker ends while somebody is told of an escalation"
+            );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
+        task::JoinSet,
+    };
+
+    use super::*;
+
+    async fn receiver() -> (TcpListener, Escalations) {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let escalations = Escalations::new(&Config {
+            webhook: Some(format!("http://{address}/")),
+            ..Config::default()
+        });
+        (listener, escalations)
+    }
+
+    /// A session that asks for a person and is over at once.
+    async fn short_session(escalations: &Escalations) {
+        let mut tasks = JoinSet::new();
+        let escalations = escalations.clone();
+        tasks.spawn(async move {
+            escalations.tell("kitchen", "job", &Escalation::now("They want a person."));
+        });
+        tasks.join_next().await.unwrap().unwrap();
+        tasks.shutdown().await;
+    }
+
+    async fn request(socket: &mut TcpStream) -> String {
+        let mut request = String::new();
+        while !request.contains('}') {
+            let mut piece = [0; 4096];
+            let read = socket.read(&mut piece).await.unwrap();
+            assert!(read > 0, "the whole request comes");
+            request.push_str(std::str::from_utf8(&piece[..read]).unwrap());
+        }
+        request
+    }
+
+    #[tokio::test]
+    async fn who_is_to_be_told_hears_of_it_when_the_session_is_over_already() {
+        let (listener, escalations) = receiver().await;
+        short_session(&escalations).await;
+        let taking = async {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let request = request(&mut socket).await;
+            let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
+            socket.write_all(answer).await.unwrap();
+            (request, socket)
+        };
+        let ((request, _socket), ()) = tokio::join!(taking, escalations.finish());
+        assert!(request.contains("They want a person."), "{request}");
+        assert!(escalations.under_way.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_worker_ends_although_the_receiver_never_answers() {
+        let (_listener, escalations) = receiver().await;
+        short_session(&escalations).await;
+        let began = tokio::time::Instant::now();
+        escalations.finish().await;
+        let waited = began.elapsed();
+        assert!(waited >= LAST_REQUESTS, "{waited:?}");
+        assert!(
+            waited <= LAST_REQUESTS + Duration::from_millis(2),
+            "{waited:?}"
+        );
     }
 }

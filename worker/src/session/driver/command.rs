@@ -2,8 +2,6 @@
 
 use dialog::{Input, input::Ask, output::CloseReason, speaker::ParticipantId};
 
-use tracing::Instrument;
-
 use super::Driver;
 use crate::{
     agents::Caller,
@@ -51,9 +49,8 @@ impl Driver<'_> {
     pub(super) fn escalate(&mut self, reason: &str) {
         let escalation = Escalation::now(reason);
         self.hands.room.escalation(escalation.attribute());
-        let (room, job) = (self.room.expose().clone(), self.job.clone());
-        let telling = self.escalations.clone().tell(room, job, escalation);
-        self.tasks.spawn(telling.in_current_span());
+        self.escalations
+            .tell(self.room.expose(), &self.job, &escalation);
     }
 
     /// Another agent carries on: it knows what was said, and what it is told about it comes after this.
