@@ -119,9 +119,13 @@ pub(crate) async fn outcome(stack: &Stack, ann: &User, call: &str) -> String {
 
 /// A worker with the practice's tools and a journal.
 async fn equipped(service: &ToolService, files: &Scratch, journal: &Scratch) -> Stack {
-    files
-        .write("practice.toml", &practice(service))
-        .expect("a scratch directory");
+    for (name, text) in [
+        ("practice.toml", &*practice(service)),
+        ("signing-key.pem", SIGNING_KEY),
+        ("public.pem", PUBLIC_KEY),
+    ] {
+        files.write(name, text).expect("a scratch directory");
+    }
     Stack::with(Script::default(), |mut settings| {
         settings.config = format!(
             "[tools]\ndir = {:?}\nnetworks = [\"127.0.0.0/8\"]\n[audit]\ndir = {:?}\n\
@@ -131,12 +135,22 @@ async fn equipped(service: &ToolService, files: &Scratch, journal: &Scratch) -> 
             service.address(),
         );
         settings.agents = vec![("practice.toml".to_owned(), AGENT.to_owned())];
+        let key = files.path().join("signing-key.pem").display().to_string();
         settings
             .with("ROOM_AGENT__AGENTS__DEFAULT", "practice")
             .with("ROOM_AGENT_SECRET_PRACTICE", SECRET)
+            .with("ROOM_AGENT__AUDIT__SIGNING_KEY_FILE", &key)
     })
     .await
 }
+
+/// Signs heads of the journal: the example of RFC 8410.
+const SIGNING_KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
+    MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
+    -----END PRIVATE KEY-----\n";
+const PUBLIC_KEY: &str = "-----BEGIN PUBLIC KEY-----\n\
+    MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n\
+    -----END PUBLIC KEY-----\n";
 
 /// What the service is told to know the agent by.
 const SECRET: &str = "a-secret-that-nobody-may-see";
@@ -200,8 +214,18 @@ async fn tools_of_a_file_ask_a_service_and_stand_on_record() {
     assert_eq!(of("tool.intent", "book"), 1, "{shown}");
     assert_eq!(of("tool.outcome", "book"), 4, "{shown}");
     assert!(!shown.contains(SECRET), "{shown}");
-    let verdict = worker::print(&url, &["audit", "verify", &dir]).await;
-    assert!(verdict.ends_with(" 0 faults"), "{verdict}");
+    let head = worker::print(&url, &["audit", "head", &dir]).await;
+    let key = files.path().join("public.pem").display().to_string();
+    let verify = ["audit", "verify", &dir, "--key", &key, "--head", &head];
+    let verdict = worker::print(&url, &verify).await;
+    assert!(verdict.contains(" 0 faults\n"), "{verdict}");
+    let said: serde_json::Value = serde_json::from_str(&head).expect("a head is JSON");
+    let signature = said["signature"].as_str().expect("it is signed");
+    let left = stack
+        .worker
+        .log()
+        .find(&["the audit journal has come so far", signature]);
+    assert!(left.is_some(), "the head leaves with the log: {head}");
     assert_eq!(stack.worker.log().find(&[SECRET]), None);
 }
 
@@ -257,6 +281,7 @@ async fn what_somebody_has_to_agree_to_waits_for_their_word_and_is_recorded_with
     let written = worker::print(&url, &["audit", "export", &dir]).await;
     assert!(written.contains(r#""note":"call [phone]""#), "{written}");
     assert!(written.contains(r#""kind":"tool.approval""#), "{written}");
+    assert!(written.contains(r#""kind":"grant.used""#), "{written}");
     assert!(!written.contains("2671"), "{written}");
     assert!(written.contains("yes, please"), "{written}");
 }

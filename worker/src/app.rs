@@ -13,7 +13,7 @@ use tokio::{
     runtime::Runtime,
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
-    time::Instant,
+    time::{Instant, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tools::mcp::Link;
@@ -40,6 +40,8 @@ use crate::{
 
 /// How long the runtime may take to let go of what is left when everything is over.
 const LAST_MOMENTS: Duration = Duration::from_secs(1);
+/// How long the journal may take to write its last head.
+const LAST_HEAD: Duration = Duration::from_secs(2);
 
 /// Takes jobs until the process is asked to end.
 pub fn run(config: Config) -> Exit {
@@ -234,18 +236,23 @@ impl App {
 
 /// What is finished when no session runs any more.
 struct Last {
+    audit: Audit,
     escalations: Escalations,
 }
 
 impl Last {
     fn of(deps: &SessionDeps) -> Self {
         Self {
+            audit: deps.audit.clone(),
             escalations: deps.escalations.clone(),
         }
     }
 
     async fn finish(self) {
         self.escalations.finish().await;
+        if !matches!(timeout(LAST_HEAD, self.audit.seal()).await, Ok(Ok(()))) {
+            tracing::error!("the audit journal ends without a head");
+        }
     }
 }
 

@@ -58,12 +58,8 @@ enum Command {
     /// Read an audit journal.
     Audit {
         /// What to do with it.
+        #[command(subcommand)]
         verb: audit::Verb,
-        /// Its directory.
-        dir: PathBuf,
-        /// Only this session, by the id of its job.
-        #[arg(long)]
-        session: Option<String>,
     },
     /// Print the effective settings without secrets, or everything that is wrong with them.
     CheckConfig,
@@ -150,7 +146,7 @@ pub fn main() -> Exit {
         }
     };
     let done = match cli.command.unwrap_or(Command::Run) {
-        Command::Audit { verb, dir, session } => audit::audit(verb, &dir, session.as_deref()),
+        Command::Audit { verb } => audit::audit(&verb),
         Command::CheckConfig => check_config(&cli.settings),
         Command::Healthcheck { ready, address } => {
             healthcheck(&cli.settings, ready, address.as_deref())

@@ -209,6 +209,28 @@ fn missing(tree: &Value, purpose: Purpose) -> Vec<Problem> {
 
 /// What the parts check by themselves, even while other parts are wrong.
 fn beyond_schema(tree: &Value, told: &[Problem]) -> Vec<Problem> {
+    let mut problems = beyond_model_schema(tree, told);
+    problems.extend(bad_signing_key(tree));
+    problems
+}
+
+/// A key that came from a file is told by the file's path.
+fn bad_signing_key(tree: &Value) -> Option<Problem> {
+    let table = tree.get("audit")?;
+    let key = table.get("signing_key")?.as_str()?;
+    let config = audit::Config {
+        signing_key: Secret::new(key),
+        ..Default::default()
+    };
+    let error = config.check().err()?;
+    let file = table.get("signing_key_file").map_or("", |_| "_file");
+    Some(Problem::new(
+        format!("audit.signing_key{file}"),
+        error.to_string(),
+    ))
+}
+
+fn beyond_model_schema(tree: &Value, told: &[Problem]) -> Vec<Problem> {
     let model = tree
         .get("model")
         .cloned()

@@ -14,6 +14,8 @@ const NOTHING: [u8; 32] = [0; 32];
 /// The lines of one segment.
 pub(super) struct Chain {
     previous: [u8; 32],
+    /// Of this segment.
+    lines: u64,
     /// The next number of each session.
     next: HashMap<String, u64>,
 }
@@ -34,6 +36,7 @@ impl Chain {
     pub(super) fn resuming(next: HashMap<String, u64>) -> Self {
         Self {
             previous: NOTHING,
+            lines: 0,
             next,
         }
     }
@@ -58,16 +61,23 @@ impl Chain {
         let crc = crc32c::crc32c(&json);
         json.extend_from_slice(format!(",\"crc\":\"{crc:08x}\"}}").as_bytes());
         self.previous = Sha256::digest(&json).into();
+        self.lines += 1;
         text.extend_from_slice(&json);
         text.push(b'\n');
     }
 
     /// The same sessions in a new file.
     pub(super) fn begin_segment(&mut self) -> String {
+        self.lines = 0;
         hex(&std::mem::replace(&mut self.previous, NOTHING))
+    }
+
+    /// Where it stands: lines of the segment so far, and the hash of the last one.
+    pub(super) fn head(&self) -> (u64, String) {
+        (self.lines, hex(&self.previous))
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

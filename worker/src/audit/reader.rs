@@ -2,14 +2,18 @@
 //!
 //! A flipped bit breaks a checksum, a changed line the link of the next one, a missing line both the link
 //! and the numbers of its session. A file that ends in the middle of a line was torn by a crash, and lost
-//! at most what nobody was told is safe. That whole lines are missing at the very end of the newest file no
-//! chain can show; a signed head, which could, is not written yet.
+//! at most what nobody was told is safe. Who can write the files can make a chain anew, but sign no heads;
+//! that whole lines are missing at the very end only a head shows that was kept elsewhere.
 
-use std::collections::{BTreeMap, HashMap};
+mod heads;
+
+use std::{collections::HashMap, fmt};
 
 use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+
+pub use heads::{Head, PublicKey};
 
 /// One file, by its name.
 #[derive(Clone, Debug)]
@@ -41,7 +45,7 @@ pub struct Entry {
 /// What is wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The file's name.
+    /// The file's name; empty = of the whole journal.
     pub file: String,
     /// From 1.
     pub line: usize,
@@ -49,11 +53,24 @@ pub struct Fault {
     pub what: String,
 }
 
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.file.is_empty() {
+            return f.write_str(&self.what);
+        }
+        write!(f, "{}:{}: {}", self.file, self.line, self.what)
+    }
+}
+
 /// What a journal says.
 #[derive(Debug, Default)]
 pub struct Journal {
     /// Every record that could be read, in order.
     pub entries: Vec<Entry>,
+    /// Heads that say what stands before them, in order.
+    pub heads: Vec<Head>,
+    /// The newest file, and the hash of its last line.
+    pub last: Option<(String, String)>,
     /// What is wrong with it.
     pub faults: Vec<Fault>,
     /// Files that end in the middle of a line, which is what a crash leaves.
@@ -66,10 +83,10 @@ pub struct Journal {
 pub fn read(files: &[File]) -> Journal {
     let mut journal = Journal::default();
     let mut next: HashMap<String, u64> = HashMap::new();
-    let mut heads: BTreeMap<&str, String> = BTreeMap::new();
     for file in files {
-        let head = read_file(file, &heads, &mut next, &mut journal);
-        heads.insert(&file.name, head);
+        let before = journal.last.take();
+        let hash = read_file(file, before.as_ref(), &mut next, &mut journal);
+        journal.last = Some((file.name.clone(), hash));
     }
     journal.unfinished = unfinished(&journal.entries);
     journal
@@ -78,7 +95,7 @@ pub fn read(files: &[File]) -> Journal {
 /// Returns the hash of its last line.
 fn read_file(
     file: &File,
-    heads: &BTreeMap<&str, String>,
+    before: Option<&(String, String)>,
     next: &mut HashMap<String, u64>,
     journal: &mut Journal,
 ) -> String {
@@ -113,13 +130,19 @@ fn read_file(
                 .faults
                 .push(fault("a file begins with a line that says so, and has one"));
         }
-        if let Some(before) = entry.data["after"].as_str() {
-            match heads.get(before) {
-                Some(head) if entry.data["head"] == head.as_str() => {}
-                Some(_) => journal
-                    .faults
-                    .push(fault("the file before it ends otherwise")),
-                None => journal.faults.push(fault("the file before it is missing")),
+        if let Some(what) = broken_link(&entry, before) {
+            journal.faults.push(fault(what));
+        }
+        if entry.kind == "segment.head" {
+            match heads::check(&entry.data, &file.name, index, &link) {
+                Ok(key) => journal.heads.push(Head {
+                    file: file.name.clone(),
+                    line: index + 1,
+                    says: entry.data.clone(),
+                    key,
+                    entry: journal.entries.len(),
+                }),
+                Err(what) => journal.faults.push(fault(what)),
             }
         }
         if !entry.session.is_empty() {
@@ -133,6 +156,19 @@ fn read_file(
         journal.entries.push(entry);
     }
     previous
+}
+
+/// What is wrong with what a first line says of the file before its own.
+fn broken_link(entry: &Entry, before: Option<&(String, String)>) -> Option<&'static str> {
+    let named = entry.data["after"].as_str()?;
+    match before {
+        Some((name, _)) if name != named => Some("the file before it is another"),
+        Some((_, hash)) if entry.data["head"] != hash.as_str() => {
+            Some("the file before it ends otherwise")
+        }
+        Some(_) => None,
+        None => Some("the file before it is missing"),
+    }
 }
 
 /// The checksum is over everything before itself.

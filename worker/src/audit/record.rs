@@ -5,10 +5,20 @@ use serde_json::Value;
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(serde::Deserialize))]
 pub enum Kind {
+    /// Somebody asked something of an agent with a grant, good or not.
+    #[serde(rename = "grant.used")]
+    GrantUsed,
+    /// How far the journal has come, signed where there is a key.
+    #[serde(rename = "segment.head")]
+    SegmentHead,
     /// A file of the journal begins.
     #[serde(rename = "segment.opened")]
     SegmentOpened,
+    /// People were told what they talk to, or could not be told.
+    #[serde(rename = "session.disclosed")]
+    SessionDisclosed,
     /// A session begins.
     #[serde(rename = "session.started")]
     SessionStarted,

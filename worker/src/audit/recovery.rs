@@ -29,6 +29,8 @@ pub(super) struct Recovery {
     pub(super) next: HashMap<String, u64>,
     /// Wishes whose effect nobody knows.
     pub(super) unsettled: Arc<HashSet<String>>,
+    /// The file that was written last, and the hash of its last line.
+    pub(super) last: Option<(String, String)>,
 }
 
 /// All files of a journal, sorted by name.
@@ -55,6 +57,10 @@ impl Recovery {
         let journal = reader::read(&files(dir)?);
         for fault in &journal.faults {
             tracing::error!(file = fault.file, line = fault.line, what = %fault.what, "the audit journal does not hold");
+        }
+        if let Some((name, _)) = &journal.last {
+            // What the next file will name must not be lost with power any more.
+            fs::File::open(dir.join(name))?.sync_data()?;
         }
         Ok(Self::from(&journal))
     }
@@ -98,6 +104,7 @@ impl From<&Journal> for Recovery {
             records,
             next,
             unsettled: Arc::new(unsettled),
+            last: journal.last.clone(),
         }
     }
 }

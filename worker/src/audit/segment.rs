@@ -1,7 +1,7 @@
 //! Adapter: the files of the journal.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
@@ -26,6 +26,9 @@ pub(super) trait Segment: Send {
 pub(super) struct Directory {
     path: PathBuf,
     made: u32,
+    /// Time in the name of the newest file, in milliseconds since 1970: names sort as files were begun, also
+    /// when the clock was set back.
+    newest: u64,
     /// Held as long as this process writes here.
     _lock: File,
 }
@@ -41,12 +44,23 @@ impl Directory {
             let what = "another worker writes to this journal";
             io::Error::new(io::ErrorKind::ResourceBusy, what)
         })?;
+        let mut newest = 0;
+        for entry in fs::read_dir(path)? {
+            newest = newest.max(time_in(&entry?.file_name().to_string_lossy()).unwrap_or(0));
+        }
         Ok(Self {
             path: path.to_owned(),
             made: 0,
+            newest,
             _lock: lock,
         })
     }
+}
+
+/// `audit-1700000000000-42-0001.jsonl` → 1700000000000.
+fn time_in(name: &str) -> Option<u64> {
+    let (ms, _) = name.strip_prefix("audit-")?.split_once('-')?;
+    ms.parse().ok()
 }
 
 impl Disk for Directory {
@@ -55,7 +69,9 @@ impl Disk for Directory {
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
-        let (ms, process) = (since.as_millis(), std::process::id());
+        let now = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        self.newest = now.max(self.newest.saturating_add(1));
+        let (ms, process) = (self.newest, std::process::id());
         let name = format!("audit-{ms:013}-{process}-{:04}.jsonl", self.made);
         let file = OpenOptions::new()
             .append(true)
@@ -74,5 +90,21 @@ impl Segment for File {
 
     fn sync(&mut self) -> io::Result<()> {
         self.sync_data()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_file_comes_last_also_when_the_clock_was_set_back() {
+        let dir = ::tests::child::Scratch::new("segments").unwrap();
+        let future = "audit-9000000000000-1-0001.jsonl";
+        fs::write(dir.path().join(future), "").unwrap();
+        let mut disk = Directory::open(dir.path()).unwrap();
+        let names = [disk.create().unwrap().0, disk.create().unwrap().0];
+        assert!(future < names[0].as_str(), "{names:?}");
+        assert!(names.is_sorted(), "{names:?}");
     }
 }

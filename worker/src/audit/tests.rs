@@ -14,9 +14,26 @@ use super::{
     reader::{self, File, Journal},
     recovery::{self, Recovery},
     segment::{Disk, Segment},
+    signing::SigningKey,
     writer,
 };
 use crate::{config::Secret, telemetry::Pii};
+
+mod heads;
+mod tampering;
+
+/// The example of RFC 8410, section 10.3.
+const PRIVATE: &str = "-----BEGIN PRIVATE KEY-----\n\
+    MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
+    -----END PRIVATE KEY-----\n";
+/// Its public half.
+const PUBLIC: &str = "-----BEGIN PUBLIC KEY-----\n\
+    MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n\
+    -----END PUBLIC KEY-----\n";
+
+fn signing_key() -> Option<SigningKey> {
+    SigningKey::read(&Secret::new(PRIVATE)).unwrap()
+}
 
 /// Name and bytes of a file, and how many of them would survive a loss of power.
 type Kept = (String, Vec<u8>, usize);
@@ -96,8 +113,12 @@ impl Segment for Open {
 }
 
 fn start(platter: &Platter) -> Audit {
+    start_after(platter, Recovery::default(), None)
+}
+
+fn start_after(platter: &Platter, recovery: Recovery, key: Option<SigningKey>) -> Audit {
     let (orders, inbox) = tokio::sync::mpsc::channel(ORDERS);
-    writer::start(platter.clone(), Recovery::default(), inbox).unwrap();
+    writer::start(platter.clone(), recovery, key, inbox).unwrap();
     Audit {
         orders: Some(orders),
         ..Audit::default()
@@ -194,13 +215,13 @@ async fn after_an_error_of_the_disk_nothing_is_acknowledged_any_more() {
 async fn any_flipped_bit_missing_line_or_cut_is_found() {
     let platter = Platter::default();
     let audit = start(&platter);
-    for kind in [Kind::ToolIntent, Kind::ToolOutcome, Kind::SessionEnded] {
+    for kind in [Kind::ToolIntent, Kind::ToolOutcome, Kind::ToolApproval] {
         audit.commit(record("a", kind, "c1")).await.unwrap();
     }
     let whole = platter.after_power_loss().remove(0);
     let is_sound = |bytes: Vec<u8>| {
         let journal = reader::read(&[File {
-            name: "a".to_owned(),
+            name: whole.name.clone(),
             bytes,
         }]);
         journal.faults.is_empty() && journal.torn.is_empty()
@@ -235,6 +256,7 @@ async fn a_write_that_a_lost_worker_began_is_answered_for_and_not_done_again() {
     let dir = tests::child::Scratch::new("recovery").unwrap();
     let config = Config {
         dir: Some(dir.path().to_owned()),
+        ..Config::default()
     };
     // The writer of an earlier life lets go of the directory when its thread has ended.
     let start = || async {
@@ -336,24 +358,22 @@ fn any_bytes_are_read_and_damage_is_told() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
-    let platter = Platter::default();
-    runtime.block_on(written(&platter));
-    let whole = platter.after_power_loss().remove(0).bytes;
+    let whole = runtime.block_on(heads::signed()).remove(0);
     bolero::check!().for_each(|input: &[u8]| {
-        let mut damaged = whole.clone();
+        let mut damaged = whole.bytes.clone();
         for change in input.chunks_exact(3) {
             let at = usize::from(u16::from_be_bytes([change[0], change[1]])) % damaged.len();
             damaged[at] = change[2];
         }
         let read = |bytes: &[u8]| {
             reader::read(&[File {
-                name: "a".to_owned(),
+                name: whole.name.clone(),
                 bytes: bytes.to_vec(),
             }])
         };
         let journal = read(&damaged);
         let is_told = !journal.faults.is_empty() || !journal.torn.is_empty();
-        assert_eq!(is_told, damaged != whole);
+        assert_eq!(is_told, damaged != whole.bytes);
         read(input);
     });
 }

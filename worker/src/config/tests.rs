@@ -213,6 +213,7 @@ fn the_example_file_is_the_default_tree() {
         })
         .collect();
     let secrets = [
+        "audit-signing-key",
         "escalation-token",
         "livekit-api-key",
         "livekit-api-secret",
@@ -233,6 +234,48 @@ fn the_example_file_is_the_default_tree() {
         assert!(value.is_some(), "config.example.toml does not show {path}");
     }
     assert_eq!(every.worker.slots, Some(50));
+}
+
+/// The example of RFC 8410.
+const SIGNING_KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
+    MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
+    -----END PRIVATE KEY-----\n";
+
+#[test]
+fn a_signing_key_that_cannot_sign_is_told_by_the_path_of_its_file() {
+    let with = |pem: &str| {
+        keys()
+            .file("/run/key", pem)
+            .var("ROOM_AGENT__AUDIT__SIGNING_KEY_FILE", "/run/key")
+    };
+    let good = load(&with(SIGNING_KEY)).unwrap();
+    assert!(good.to_toml().contains("signing_key = \"(secret)\""));
+    let x25519 = SIGNING_KEY.replace("K2Vw", "K2Vu");
+    for (pem, what) in [
+        (
+            "not a key at all",
+            "expected a private key as PKCS#8 in PEM",
+        ),
+        (
+            &SIGNING_KEY.replace("PRIVATE", "PUBLIC"),
+            "expected a private key as PKCS#8 in PEM",
+        ),
+        (&x25519, "expected an Ed25519 key"),
+    ] {
+        let told = told(&with(pem));
+        let wanted = format!("audit.signing_key_file: {what}");
+        assert!(told.starts_with(&wanted), "{told}");
+        assert!(
+            !told.contains("MC4") && !told.contains("not a key"),
+            "{told}"
+        );
+    }
+    let nowhere = keys().var("ROOM_AGENT__AUDIT__SIGNING_KEY_FILE", "/nowhere");
+    assert_eq!(told(&nowhere), "audit.signing_key_file: entity not found");
+    let inline = keys().var("ROOM_AGENT__AUDIT__SIGNING_KEY", "hunter2");
+    let told = told(&inline);
+    assert!(told.starts_with("audit.signing_key: "), "{told}");
+    assert!(!told.contains("hunter2"), "{told}");
 }
 
 /// Every setting of the schema that is not a table.

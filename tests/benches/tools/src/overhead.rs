@@ -78,6 +78,7 @@ pub(crate) async fn measure(calls: usize) -> Result<Vec<Value>> {
     let dir = Scratch::new("bench-audit")?;
     let audit = Audit::start(&Config {
         dir: Some(dir.path().to_owned()),
+        ..Config::default()
     })?;
     let started = Started::default();
     let recorded = gateway(Effect::Writes, &started)?

@@ -35,7 +35,10 @@ pub(crate) async fn live() -> Result<()> {
         return Err("SERVICE DIR LIFE NEXT AGAIN".into());
     };
     let dir = PathBuf::from(dir);
-    let audit = Audit::start(&Config { dir: Some(dir) })?;
+    let audit = Audit::start(&Config {
+        dir: Some(dir),
+        ..Config::default()
+    })?;
     let again: Vec<usize> = again.split(',').filter_map(|n| n.parse().ok()).collect();
     let again = Arc::new(std::sync::Mutex::new(again));
     let next = Arc::new(AtomicUsize::new(next.parse()?));
