@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use tests::{child::Scratch, clips, eventually::eventually, stack::Stack};
+use tests::{child::Scratch, clips, eventually::eventually, stack::Stack, worker};
 
 use crate::story::{SOON, job_over};
 
@@ -14,12 +14,15 @@ async fn the_disclosure_comes_first_is_not_interrupted_and_stands_in_the_report(
          disclosure = \"{sentence}\"\n"
     );
     let reports = Scratch::new("reports").expect("a scratch directory");
+    let journal = Scratch::new("journal").expect("a scratch directory");
     let stack = Stack::with(Default::default(), |mut settings| {
         settings.agents = vec![("lawful.toml".to_owned(), lawful)];
         let dir = reports.path().display().to_string();
+        let audit = journal.path().display().to_string();
         settings
             .with("ROOM_AGENT__AGENTS__DEFAULT", "lawful")
             .with("ROOM_AGENT__REPORT__DIR", &dir)
+            .with("ROOM_AGENT__AUDIT__DIR", &audit)
     })
     .await;
     let joining = Instant::now();
@@ -41,6 +44,15 @@ async fn the_disclosure_comes_first_is_not_interrupted_and_stands_in_the_report(
     assert_eq!(report["disclosure"]["said"], sentence);
     assert_eq!(report["disclosure"]["whole"], true);
     assert!(report["disclosure"]["at"].as_u64() >= report["started_at"].as_u64());
+    let dir = journal.path().display().to_string();
+    let written = worker::print(&stack.livekit.url(), &["audit", "export", &dir]).await;
+    let disclosed = written
+        .lines()
+        .find(|line| line.contains("session.disclosed"));
+    assert!(
+        disclosed.is_some_and(|line| line.contains(r#""whole":true"#)),
+        "{written}"
+    );
     let log = stack.worker.log();
     assert_eq!(log.find(&[sentence]), None, "no words in the log");
 }

@@ -137,6 +137,7 @@ impl App {
             drain,
             approvals,
             grants: Grants::new(&config.livekit),
+            audit: deps.audit.clone(),
         };
         listeners.serve(config, admin, stop.clone())?;
         let (wishes, wish_reader) = watch::channel(Wish::Work);

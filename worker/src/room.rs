@@ -21,7 +21,7 @@ use tokio::{
 };
 use tracing::Instrument;
 
-use crate::{supervision::grant::Grants, telemetry::latency::Stages, tooling::Plane};
+use crate::{audit::Audit, supervision::grant::Grants, telemetry::latency::Stages, tooling::Plane};
 
 use self::{
     audience::TrackId,
@@ -181,6 +181,7 @@ pub fn start(
     agent_name: String,
     door: Door,
     tools: Plane,
+    audit: Audit,
 ) -> Started {
     let (link, ends) = link(agent_name);
     let (room, events) = joined;
@@ -190,6 +191,9 @@ pub fn start(
     let desk = Desk {
         grants: Arc::new(Grants::new(&door.livekit)),
         room: door.room.clone(),
+        session: door.job.clone(),
+        audit,
+        refusals: Arc::default(),
         tools,
         facts: ends.facts.downgrade(),
     };

@@ -277,6 +277,7 @@ async fn hold(
         name,
         door,
         deps.tools.clone(),
+        deps.audit.clone(),
     );
     let hears_beginnings = !conversation.presses_to_talk;
     if conversation.presses_to_talk {
@@ -311,6 +312,7 @@ async fn hold(
         talk: Talk::default(),
         room: request.room.clone(),
         job: request.job.clone(),
+        audit: deps.audit.clone(),
         approvals: deps.approvals.clone(),
         escalations: deps.escalations.clone(),
         is_model_gone: false,

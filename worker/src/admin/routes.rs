@@ -18,11 +18,13 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
+    audit::Audit,
     dispatch::View,
     jobs::registry::Entry,
     supervision::{
         approvals::{Approvals, NotOpen, Shown},
         command::Verb,
+        deed::Deed,
         grant::Grants,
     },
     telemetry,
@@ -41,6 +43,8 @@ pub struct Admin {
     pub approvals: Approvals,
     /// Who may answer.
     pub grants: Grants,
+    /// Holds who has.
+    pub audit: Audit,
 }
 
 #[derive(Deserialize)]
@@ -149,22 +153,49 @@ async fn judge(
 ) -> Result<StatusCode, (StatusCode, String)> {
     let gone = |error: NotOpen| (StatusCode::NOT_FOUND, error.to_string());
     // Who holds no grant at all does not learn which ids there are.
-    let room = admin.approvals.room_of(&id);
-    let room = room.as_ref().map_or("", |room| room.expose().as_str());
-    permitted(&admin, &headers, room)?;
-    admin.approvals.judge(room, &id, approve).map_err(gone)?;
+    let place = admin.approvals.place_of(&id);
+    let room = place
+        .as_ref()
+        .map_or("", |(room, _)| room.expose().as_str());
+    let grant = bearer(&headers)?;
+    let allowed = admin.grants.allow(grant, room, Verb::Approve);
+    let answer = allowed
+        .map_err(|refusal| (StatusCode::FORBIDDEN, refusal.to_string()))
+        .and_then(|()| admin.approvals.judge(room, &id, approve).map_err(gone));
+    let Some((_, session)) = place else {
+        return answer.map(|()| StatusCode::NO_CONTENT);
+    };
+    let deed = Deed {
+        session: &session,
+        who: None,
+        verb: Verb::Approve,
+        grant,
+        answer: if answer.is_ok() { "taken" } else { "refused" },
+        reason: answer.as_ref().err().map(|(_, words)| words.clone()),
+        particulars: json!({"id": id, "approve": approve}),
+    };
+    let is_written = admin.audit.enqueue(deed.record()).written().await.is_ok();
+    answer?;
+    if !is_written {
+        let what = "carried out, and not on record: the audit journal takes no records";
+        return Err((StatusCode::INTERNAL_SERVER_ERROR, what.to_owned()));
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 
 fn permitted(admin: &Admin, headers: &HeaderMap, room: &str) -> Result<(), (StatusCode, String)> {
-    let bearer = headers.get(header::AUTHORIZATION);
-    let grant = bearer.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-    let grant = grant.ok_or_else(|| {
-        let what = "a grant to approve is needed: Authorization: Bearer …";
-        (StatusCode::UNAUTHORIZED, what.to_owned())
-    })?;
+    let grant = bearer(headers)?;
     let allowed = admin.grants.allow(grant, room, Verb::Approve);
     allowed.map_err(|refusal| (StatusCode::FORBIDDEN, refusal.to_string()))
+}
+
+fn bearer(headers: &HeaderMap) -> Result<&str, (StatusCode, String)> {
+    let bearer = headers.get(header::AUTHORIZATION);
+    let grant = bearer.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    grant.ok_or_else(|| {
+        let what = "a grant to approve is needed: Authorization: Bearer …";
+        (StatusCode::UNAUTHORIZED, what.to_owned())
+    })
 }
 
 async fn drain(

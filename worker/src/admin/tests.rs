@@ -13,7 +13,7 @@ use tools::approval::{Approver, Request, Verdict};
 
 use super::{routes::Admin, *};
 use crate::{
-    audit::Audit,
+    audit::{self, Audit},
     config::{LiveKit, Secret},
     dispatch::{View, admission::Load},
     supervision::{approvals::Approvals, command::Verb, grant::Grants},
@@ -29,6 +29,10 @@ struct Server {
 }
 
 fn server() -> Server {
+    server_with(Audit::default())
+}
+
+fn server_with(audit: Audit) -> Server {
     let (view, view_reader) = watch::channel(View::default());
     let (_, sessions) = watch::channel(Vec::new());
     let (drain_writer, drain) = mpsc::channel(1);
@@ -36,6 +40,7 @@ fn server() -> Server {
     let admin = Admin {
         approvals: approvals.clone(),
         grants: grants(),
+        audit,
         view: view_reader,
         sessions,
         drain: drain_writer,
@@ -173,7 +178,12 @@ async fn a_drain_can_be_asked_for_twice_from_this_machine() {
 
 #[tokio::test]
 async fn a_call_that_waits_is_decided_by_who_holds_a_grant_for_its_room() {
-    let server = server();
+    let dir = ::tests::child::Scratch::new("approvals").unwrap();
+    let audit = Audit::start(&audit::Config {
+        dir: Some(dir.path().to_owned()),
+        ..Default::default()
+    });
+    let server = server_with(audit.unwrap());
     let desk = server
         .approvals
         .desk(Pii::new("kitchen".to_owned()), "job", Audit::default());
@@ -227,4 +237,20 @@ async fn a_call_that_waits_is_decided_by_who_holds_a_grant_for_its_room() {
     };
     let (verdict, ()) = tokio::join!(asking, deciding);
     assert_eq!(verdict, Verdict::Approved);
+    let journal = audit::reader::read(&audit::recovery::files(dir.path()).unwrap());
+    let used = journal
+        .entries
+        .iter()
+        .filter(|entry| entry.kind == "grant.used");
+    let used: Vec<(&str, &Value, &Value)> = used
+        .map(|entry| {
+            (
+                &*entry.session,
+                &entry.data["outcome"],
+                &entry.data["asked"]["approve"],
+            )
+        })
+        .collect();
+    let (refused, taken, yes) = ("refused".into(), "taken".into(), true.into());
+    assert_eq!(used, [("job", &refused, &yes), ("job", &taken, &yes)]);
 }

@@ -25,6 +25,7 @@ use tokio::{
 use super::{SessionEnd, SessionError, Stop, effects::Hands, meter, report::Tally, talk::Talk};
 use crate::{
     agents::{Caller, Clips, Colleague, Personal},
+    audit::Audit,
     media::ingress::Speech,
     model::{LinkEvent, Usd, rotation::Rotation},
     room::{
@@ -75,6 +76,8 @@ pub(super) struct Driver<'a> {
     pub(super) room: Pii<String>,
     /// Id of the job.
     pub(super) job: String,
+    /// The journal of what is done.
+    pub(super) audit: Audit,
     /// Calls of this worker that wait for a supervisor.
     pub(super) approvals: Approvals,
     /// Who is told when the agent asks for a person.

@@ -7,14 +7,18 @@ use dialog::{
     speaker::ParticipantId,
 };
 
+use serde_json::json;
+
 use super::{
     SessionEnd, SessionError,
     driver::{Driver, now},
     notes,
 };
 use crate::{
+    audit::{Kind, Record},
     media::{ingress::Ingress, playout::PlayoutHandle},
     model::ModelHandle,
+    redaction,
     room::RoomLink,
     tooling::Tooling,
 };
@@ -51,6 +55,7 @@ impl Driver<'_> {
                 if let Note::TurnAnswered { latency } = &note {
                     self.rotation.on_answer(*latency);
                 }
+                self.record(&note);
                 let verdict = self.tally.note(&note);
                 notes::emit(note, self.tally.meter().price());
                 self.on_verdict(verdict);
@@ -74,6 +79,17 @@ impl Driver<'_> {
             Output::Voice(Voice::Open) => self.hands.playout.open_voice(),
             Output::Voice(_) => self.hands.playout.close_voice(),
             other => tracing::error!(?other, "an output of the dialog is not carried out"),
+        }
+    }
+
+    /// Nobody is told anything because of it, so nobody waits for the disk.
+    fn record(&self, note: &Note) {
+        if let Note::Disclosed { said, is_whole } = note {
+            self.audit.submit(Record {
+                session: self.job.clone(),
+                kind: Kind::SessionDisclosed,
+                data: json!({"whole": is_whole, "said": redaction::text(said)}),
+            });
         }
     }
 

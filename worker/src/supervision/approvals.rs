@@ -68,9 +68,11 @@ impl Approvals {
         shown
     }
 
-    /// The room of a question.
-    pub fn room_of(&self, id: &str) -> Option<Pii<String>> {
-        self.0.lock().get(id).map(|open| open.room.clone())
+    /// The room of a question, and its session.
+    pub fn place_of(&self, id: &str) -> Option<(Pii<String>, String)> {
+        let open = self.0.lock();
+        let asked = open.get(id)?;
+        Some((asked.room.clone(), asked.shown.session.clone()))
     }
 
     /// Answers a question; whoever asks may.

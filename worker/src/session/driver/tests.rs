@@ -9,7 +9,7 @@ use tokio::time::{advance, timeout};
 use super::*;
 use crate::{
     agents::Rendered,
-    audit::{Audit, ToolRecord},
+    audit::{self, ToolRecord},
     media::{
         clock::MediaClock,
         echo::OwnVoice,
@@ -46,6 +46,7 @@ struct Made {
     record: ToolRecord,
     approvals: Approvals,
     audit: Audit,
+    disclosure: Option<String>,
 }
 
 impl Default for Made {
@@ -57,6 +58,7 @@ impl Default for Made {
             record: ToolRecord::new(Audit::default(), "job"),
             approvals: Approvals::default(),
             audit: Audit::default(),
+            disclosure: None,
         }
     }
 }
@@ -65,18 +67,6 @@ impl Default for Made {
 /// so a script that ends without ending the session ends it as `RoomLost`.
 async fn play<F: Future<Output = World>>(script: impl FnOnce(World) -> F) -> (SessionEnd, Tally) {
     play_made(Made::default(), script).await
-}
-
-/// The same for a session that costs something.
-async fn play_metered<F: Future<Output = World>>(
-    meter: Meter,
-    script: impl FnOnce(World) -> F,
-) -> (SessionEnd, Tally) {
-    let made = Made {
-        meter,
-        ..Made::default()
-    };
-    play_made(made, script).await
 }
 
 /// The same for a session that is made otherwise.
@@ -103,7 +93,7 @@ async fn play_made<F: Future<Output = World>>(
     };
     let job = made.record.session().to_owned();
     let name = Pii::new("kitchen".to_owned());
-    let desk = made.approvals.desk(name.clone(), &job, made.audit);
+    let desk = made.approvals.desk(name.clone(), &job, made.audit.clone());
     let (tools, tool_ends) = tooling::start(&made.plane, &agent, made.record, desk);
     let (ingress, _) = Ingress::start(&mut tasks, own_voice, handle.uplink());
     let (_speech, speech_edges) = mpsc::channel(8);
@@ -124,6 +114,7 @@ async fn play_made<F: Future<Output = World>>(
         colleagues: Default::default(),
         dialog: Dialog::new(dialog::Config {
             greeting,
+            disclosure: made.disclosure,
             ..dialog::Config::default()
         }),
         audience: Audience::new(),
@@ -146,6 +137,7 @@ async fn play_made<F: Future<Output = World>>(
         room: name,
         job,
         approvals: made.approvals,
+        audit: made.audit,
         escalations: Escalations::default(),
         is_model_gone: false,
         watch: Watch::default(),
@@ -486,7 +478,11 @@ async fn a_session_whose_budget_is_spent_says_goodbye_and_ends() {
         session_usd: Some(0.05),
         ..meter::Config::default()
     };
-    let (end, _) = play_metered(Meter::new(price, budget.budget()), |mut world| async move {
+    let setting = Made {
+        meter: Meter::new(price, budget.budget()),
+        ..Made::default()
+    };
+    let (end, _) = play_made(setting, |mut world| async move {
         world.ann_comes().await;
         world.model_up().await;
         world.room(RoomInput::AgentHeard).await;
@@ -541,4 +537,42 @@ async fn speech_of_a_person_shows_as_listening() {
         world
     })
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_people_were_told_what_they_talk_to_or_not_is_on_record() {
+    let dir = ::tests::child::Scratch::new("disclosed").unwrap();
+    let audit = Audit::start(&audit::Config {
+        dir: Some(dir.path().to_owned()),
+        ..Default::default()
+    });
+    let setting = Made {
+        audit: audit.unwrap(),
+        disclosure: Some("You talk to a machine.".to_owned()),
+        ..Made::default()
+    };
+    let audit = setting.audit.clone();
+    play_made(setting, |mut world| async move {
+        world.ann_comes().await;
+        world.model_up().await;
+        world.room(RoomInput::AgentHeard).await;
+        // It says nothing, whatever it is asked for.
+        for _ in 0..3 {
+            let asked = world.create().await;
+            world.answers(asked, 0).await;
+        }
+        world.settle().await;
+        world
+    })
+    .await;
+    audit.seal().await.unwrap();
+    let journal = audit::reader::read(&audit::recovery::files(dir.path()).unwrap());
+    let told: Vec<_> = journal
+        .entries
+        .iter()
+        .filter(|entry| entry.kind == "session.disclosed")
+        .map(|entry| (entry.session.as_str(), entry.data.to_string()))
+        .collect();
+    let nothing = r#"{"said":"","whole":false}"#.to_owned();
+    assert_eq!(told, [("job", nothing)]);
 }
