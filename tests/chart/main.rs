@@ -67,6 +67,9 @@ fn bad_values_are_refused_by_their_name() {
         ("pdb.maxUnavailable=0", "pdb/maxUnavailable"),
         ("podMonitor.interval=often", "podMonitor/interval"),
         ("agents.definitions.front=x", "toml"),
+        ("tools.files.practice=x", "toml"),
+        ("tools.networks={here}", "tools/networks"),
+        ("audit.volume=here", "audit/volume"),
         ("resources.limits.gpu=1", "resources/limits"),
         ("nonsense=1", "nonsense"),
     ];
@@ -83,6 +86,11 @@ fn values_that_contradict_each_other_are_refused() {
         "secret.livekitApiSecret",
     );
     refused(&["config.worker.slots=5"], "config.worker.slots");
+    refused(
+        &["audit.enabled=true", "config.audit.dir=/data"],
+        "config.audit.dir",
+    );
+    refused(&["audit.signingKeySecret=key"], "audit.enabled");
     refused(
         &["networkPolicy.enabled=true"],
         "networkPolicy.livekitCidrs",
@@ -134,6 +142,31 @@ fn the_scaler_alone_decides_how_many_workers_run() {
 }
 
 #[test]
+fn every_pod_writes_its_own_journal_and_none_unless_it_is_asked_for() {
+    assert!(!manifests(&[]).contains("audit"));
+    let claim = "audit.volume.persistentVolumeClaim.claimName=journals";
+    assert!(manifests(&["audit.enabled=true"]).contains("- name: audit\n          emptyDir: {}"));
+    let text = manifests(&["audit.enabled=true", claim]);
+    for line in [
+        "dir = \"/var/lib/room-agent/audit\"",
+        "mountPath: /var/lib/room-agent/audit",
+        "subPathExpr: $(POD_NAME)",
+        "claimName: journals",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    assert!(!text.contains("signing_key"), "{text}");
+}
+
+#[test]
+fn secrets_of_tools_cannot_take_the_place_of_settings() {
+    let text = manifests(&["tools.secret=tool-keys"]);
+    let with_prefix =
+        "- prefix: ROOM_AGENT_SECRET_\n              secretRef:\n                name: tool-keys";
+    assert!(text.contains(with_prefix), "{text}");
+}
+
+#[test]
 fn a_secret_of_your_own_is_not_copied() {
     assert!(!manifests(&[]).contains("kind: Secret"));
 }
@@ -152,6 +185,10 @@ fn the_configuration_is_what_the_worker_reads() {
         if text.contains("front-desk.toml: |") {
             let agent: toml::Table = toml::from_str(&block(&text, "front-desk.toml")).unwrap();
             check(&agent.into(), "agent.schema.json", example);
+        }
+        if text.contains("practice.toml: |") {
+            let tools: toml::Table = toml::from_str(&block(&text, "practice.toml")).unwrap();
+            check(&tools.into(), "tools.schema.json", example);
         }
     }
 }

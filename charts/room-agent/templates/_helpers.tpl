@@ -73,6 +73,17 @@ seccompProfile:
 {{- $_ := set $agents "dir" "/etc/room-agent/agents" -}}
 {{- end -}}
 {{- $tree := dict "livekit" (dict "url" .Values.livekit.url) "worker" $worker "agents" $agents "admin" (dict "listen" "0.0.0.0:8081") "log" (dict "format" .Values.log.format "level" .Values.log.level) -}}
+{{- $tools := dict -}}
+{{- if .Values.tools.files }}{{ $_ := set $tools "dir" "/etc/room-agent/tools" }}{{ end -}}
+{{- with .Values.tools.networks }}{{ $_ := set $tools "networks" . }}{{ end -}}
+{{- if $tools }}{{ $_ := set $tree "tools" $tools }}{{ end -}}
+{{- if .Values.audit.enabled -}}
+{{- $audit := dict "dir" "/var/lib/room-agent/audit" -}}
+{{- if .Values.audit.signingKeySecret }}{{ $_ := set $audit "signing_key_file" "/etc/room-agent/audit/signing-key.pem" }}{{ end -}}
+{{- $_ := set $tree "audit" $audit -}}
+{{- else if .Values.audit.signingKeySecret -}}
+{{- fail "audit.signingKeySecret: there is nothing to sign without audit.enabled" -}}
+{{- end -}}
 {{- with .Values.engine.udpPorts -}}
 {{- $_ := set $tree "engine" (dict "udp_ports" .) -}}
 {{- end -}}
