@@ -270,7 +270,7 @@ mod tests {
         };
         let file = Some(file.display().to_string());
         assert_eq!(verify(&key, None), "");
-        assert_eq!(verify(&key, Some(kept.clone())), "");
+        assert_eq!(verify(&key, Some(kept)), "");
         assert_eq!(verify(&key, file.clone()), "");
         assert!(verify(&other, None).contains(":3: the head is signed with another key"));
         assert!(verify(&elsewhere.path().join("none"), None).contains("entity not found"));

@@ -46,7 +46,7 @@ impl Driver<'_> {
     }
 
     /// The agent asks for a person: the room shows it, and whoever is configured is told.
-    pub(super) fn escalate(&mut self, reason: &str) {
+    pub(super) fn escalate(&self, reason: &str) {
         let escalation = Escalation::now(reason);
         self.hands.room.escalation(escalation.attribute());
         self.escalations
