@@ -150,7 +150,7 @@ impl<D: Disk> Writer<D> {
         let head = (with_head && !self.is_covered).then(|| self.head(&mut text));
         self.put(&text)?;
         if let Some(head) = head {
-            tracing::info!(head, "the audit journal has come so far");
+            tracing::info!(%head, "the audit journal has come so far");
         }
         Ok(())
     }
