@@ -86,6 +86,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
         ],
     ),
     ("cel::", &["tools/src/policy/expression.rs"]),
+    ("rusqlite::", &["tests/examples/receptionist/src/book"]),
     ("earshot::", &["worker/src/media/vad_model.rs"]),
     (
         "libwebrtc::ext",
