@@ -2,11 +2,13 @@
 //! voice, so that everything can be tried without a key.
 //!
 //! [`SimModel`] is the handle of a test; the binary `sim-model` serves the same for demo and compose.
-//! It does not understand speech: it recognises a few known sentences and repeats everything else.
+//! It does not understand speech: it recognises a few known sentences and repeats everything else. With the
+//! tools of a practice it is a receptionist, and whatever is said takes it a step further.
 
 mod answer;
 mod buffer;
 mod items;
+mod receptionist;
 mod response;
 mod rules;
 mod script;

@@ -9,6 +9,7 @@ use crate::clips;
 
 use super::{
     items::{Item, Items},
+    receptionist,
     voice::{self, Speech},
 };
 
@@ -51,14 +52,21 @@ pub(super) fn answer(question: &Question<'_>) -> Vec<Part> {
         return say("agent-goodbye");
     }
     if let Some(sentence) = wanted.filter(|wanted| mentions(wanted, &["say exactly"]))
-        && let Some(clip) = clips::of_agent().find(|clip| sentence.contains(clip.words))
+        && let Some(clip) = clips::of_agent()
+            .filter(|clip| sentence.contains(clip.words))
+            // A sentence has ten in it.
+            .max_by_key(|clip| clip.words.len())
     {
         return say(clip.name);
     }
     if wanted.is_some_and(|wanted| mentions(wanted, &["yes or no"])) {
         return vec![Part::Say(yes_or_no(question.items))];
     }
-    match newest_unanswered(question.items) {
+    let newest = newest_unanswered(question.items);
+    if let Some(parts) = receptionist::answer(question, newest) {
+        return parts;
+    }
+    match newest {
         Some(item) if item.kind() == "function_call_output" => on_outcome(item),
         Some(item) => on_turn(question, item),
         None if question.items.iter().any(|item| item.role() == "user") => say("agent-all-right"),
@@ -73,7 +81,7 @@ fn yes_or_no(items: &Items) -> Speech {
     Speech::default().then_words(if words.contains('?') { "Yes." } else { "No." })
 }
 
-fn words_of(item: &Item) -> String {
+pub(super) fn words_of(item: &Item) -> String {
     if item.pcm.is_empty() {
         item.text()
     } else {
@@ -189,7 +197,7 @@ fn on_outcome(item: &Item) -> Vec<Part> {
 }
 
 /// Who types `call NAME {…}` has the tool of that name called with these arguments.
-fn typed_call(question: &Question<'_>, words: &str) -> Option<Part> {
+pub(super) fn typed_call(question: &Question<'_>, words: &str) -> Option<Part> {
     let (name, arguments) = words.strip_prefix("call ")?.split_once(' ')?;
     let Part::Call { name, .. } = call(question, &[name])? else {
         return None;
@@ -200,26 +208,25 @@ fn typed_call(question: &Question<'_>, words: &str) -> Option<Part> {
     })
 }
 
+/// Whether a tool of that name may be called now.
+pub(super) fn offers(question: &Question<'_>, name: &str) -> bool {
+    let mut tools = question.tools.as_array().into_iter().flatten();
+    question.tool_choice != "none" && tools.any(|tool| tool["name"] == name)
+}
+
 fn call(question: &Question<'_>, names: &[&str]) -> Option<Part> {
-    if question.tool_choice == "none" {
-        return None;
-    }
-    let tools = question.tools.as_array()?;
-    let name = tools
-        .iter()
-        .filter_map(|tool| tool["name"].as_str())
-        .find(|n| names.contains(n))?;
+    let name = names.iter().find(|name| offers(question, name))?;
     Some(Part::Call {
-        name: name.to_owned(),
+        name: (*name).to_owned(),
         arguments: json!({}).to_string(),
     })
 }
 
-fn say(clip: &str) -> Vec<Part> {
+pub(super) fn say(clip: &str) -> Vec<Part> {
     vec![Part::Say(Speech::of(clip))]
 }
 
-fn mentions(text: &str, phrases: &[&str]) -> bool {
+pub(super) fn mentions(text: &str, phrases: &[&str]) -> bool {
     let lower = text.to_lowercase();
     phrases.iter().any(|phrase| lower.contains(phrase))
 }
@@ -231,7 +238,7 @@ fn numbers_in(text: &str) -> Vec<u32> {
 }
 
 /// The first `hh:mm` of a text.
-fn time_in(text: &str) -> Option<(u32, u32)> {
+pub(super) fn time_in(text: &str) -> Option<(u32, u32)> {
     let number = |digits: &[u8]| {
         let fits = digits.len() == 2 && digits.iter().all(u8::is_ascii_digit);
         fits.then(|| u32::from(digits[0] - b'0') * 10 + u32::from(digits[1] - b'0'))
@@ -306,6 +313,15 @@ mod tests {
         let heard = crate::ears::transcribe(&speech.pcm, clips::of_callers());
         assert_eq!(heard.len(), 1);
         assert_eq!(heard[0].name, "caller-apples");
+    }
+
+    #[test]
+    fn what_is_wanted_word_for_word_is_said() {
+        for clip in ["agent-disclosure", "agent-name"] {
+            let words = clips::clip(clip).words;
+            let wanted = format!("Say exactly this sentence, word for word: {words:?}");
+            assert_eq!(answer_to(vec![], Some(&wanted)), say(clip));
+        }
     }
 
     #[test]
