@@ -1,6 +1,11 @@
 //! People in Chromium: the page, the agent, and what was heard.
 
-use std::{path::Path, process::Command};
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use serde_json::Value;
 
 use crate::{
     console, demo, paths,
@@ -41,6 +46,19 @@ pub(crate) fn check(link: &str) -> Result<(), Failure> {
         .current_dir(folder())
         .args(["check.mjs", "--json", "--link", link]);
     run(&mut caller)
+}
+
+/// The scripted caller of the receptionist example: what they were told.
+pub(crate) fn receptionist(link: &str) -> Result<Value, Failure> {
+    let mut caller = Command::new("node");
+    caller
+        .current_dir(folder())
+        .args(["receptionist.mjs", "--link", link])
+        .stderr(Stdio::inherit());
+    // It tells what went wrong in its object, too.
+    let told = caller.output()?.stdout;
+    serde_json::from_slice(&told)
+        .map_err(|error| Failure::new(format!("receptionist.mjs told no JSON object: {error}")))
 }
 
 /// Chromium and the packages of the tests.

@@ -11,6 +11,10 @@ use crate::{
     servers, setup,
 };
 
+mod example;
+
+use example::{Example, Running};
+
 /// Development keys of the server that the demo starts; never used for a server of yours.
 const KEY: &str = "devkey";
 const SECRET: &str = "development-only-secret-of-the-demo";
@@ -26,7 +30,9 @@ type Environment = Vec<(&'static str, String)>;
 pub(crate) struct Options {
     profile: Profile,
     room: String,
-    force_simulated: bool,
+    /// Nobody talks to it but a script: always the simulated model, whatever keys the environment holds.
+    is_check: bool,
+    example: Option<Example>,
 }
 
 impl Options {
@@ -34,41 +40,47 @@ impl Options {
         Self {
             profile,
             room: "demo".to_owned(),
-            force_simulated: false,
+            is_check: false,
+            example: None,
         }
     }
 
-    /// Always the simulated model, whatever keys the environment holds.
+    /// For a scripted caller.
     pub(crate) fn for_tests() -> Self {
         Self {
             profile: Profile::Dev,
             room: "check".to_owned(),
-            force_simulated: true,
+            is_check: true,
+            example: None,
         }
     }
 }
 
-/// `cargo xtask demo [--check] [--release]`.
+/// `cargo xtask demo [--example NAME] [--check] [--release]`.
 pub(crate) fn demo(args: &[String]) -> Result<(), Failure> {
     let mut check = false;
     let mut profile = Profile::Dev;
-    for arg in args {
+    let mut example = None;
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
         match arg.as_str() {
             "--check" => check = true,
             "--release" => profile = Profile::Release,
+            "--example" => example = Some(Example::find(args.next().map_or("", String::as_str))?),
             other => return Err(Failure::new(format!("there is no option `{other}`"))),
         }
     }
     if check {
-        browser::prepare()?;
-        let options = Options {
+        return checked(Options {
             profile,
+            example,
             ..Options::for_tests()
-        };
-        let stack = Stack::start(options)?;
-        return browser::check(stack.link());
+        });
     }
-    let mut stack = Stack::start(Options::for_people(profile))?;
+    let mut stack = Stack::start(Options {
+        example,
+        ..Options::for_people(profile)
+    })?;
     say(format_args!(
         "\n  Open this link, click Join and speak:\n\n    {}\n",
         stack.link()
@@ -83,6 +95,9 @@ pub(crate) fn demo(args: &[String]) -> Result<(), Failure> {
     }
     say(format_args!("  worker  {}", stack.program.display()));
     say(format_args!("  logs    {}", stack.logs().display()));
+    if let Some(example) = &stack.example {
+        example.tell();
+    }
     say("\n  Ctrl-C stops everything.");
     let result = stack.children.wait_for_interrupt();
     note("\n  stopping");
@@ -92,6 +107,14 @@ pub(crate) fn demo(args: &[String]) -> Result<(), Failure> {
 /// `demo --check` as a step of the tests.
 pub(crate) fn check() -> Result<(), Failure> {
     checked(Options::for_tests())
+}
+
+/// A caller books an appointment in the example of a practice, as a step of the tests.
+pub(crate) fn receptionist() -> Result<(), Failure> {
+    checked(Options {
+        example: Some(Example::find("receptionist")?),
+        ..Options::for_tests()
+    })
 }
 
 /// The steps that README tells somebody who adds a tool.
@@ -106,7 +129,10 @@ pub(crate) fn newcomer() -> Result<(), Failure> {
 fn checked(options: Options) -> Result<(), Failure> {
     browser::prepare()?;
     let stack = Stack::start(options)?;
-    browser::check(stack.link())
+    match &stack.example {
+        Some(example) => example.check(stack.link(), &stack.program),
+        None => browser::check(stack.link()),
+    }
 }
 
 /// Everything that runs; stops when dropped.
@@ -119,6 +145,7 @@ pub(crate) struct Stack {
     model: String,
     /// The worker's binary.
     program: PathBuf,
+    example: Option<Running>,
 }
 
 impl Stack {
@@ -131,7 +158,16 @@ impl Stack {
         let mut children = Children::new(paths::scratch("demo"))?;
         let server = LiveKit::start(&mut children)?;
         let (model, model_env) = model(&mut children, &options)?;
-        let link = worker(&mut children, &options, &server, &model_env)?;
+        let example = options
+            .example
+            .map(|example| example.start(&mut children, options.profile, options.is_check))
+            .transpose()?;
+        let told = example.as_ref().map(Running::environment);
+        let more: Environment = model_env
+            .into_iter()
+            .chain(told.unwrap_or_default())
+            .collect();
+        let link = worker(&mut children, &options, &server, &more)?;
         Ok(Self {
             children,
             link,
@@ -139,6 +175,7 @@ impl Stack {
             is_ours: server.ours,
             model,
             program: cargo::program(options.profile, "room-agent"),
+            example,
         })
     }
 
@@ -217,7 +254,7 @@ room: {{ auto_create: true, empty_timeout: 10, departure_timeout: 5 }}
 /// Starts the simulated model unless a key for the real one is there.
 fn model(children: &mut Children, options: &Options) -> Result<(String, Environment), Failure> {
     let real = std::env::var("OPENAI_API_KEY").is_ok_and(|key| !key.is_empty());
-    if real && !options.force_simulated {
+    if real && !options.is_check {
         return Ok(("OpenAI Realtime".to_owned(), Vec::new()));
     }
     let binary = cargo::program(options.profile, "sim-model");
@@ -240,12 +277,12 @@ fn model(children: &mut Children, options: &Options) -> Result<(String, Environm
     Ok((format!("simulated, {url}"), environment))
 }
 
-/// Starts the worker and returns the link to its page.
+/// Starts the worker and returns the link to its page. `more`: variables for the model and an example.
 fn worker(
     children: &mut Children,
     options: &Options,
     server: &LiveKit,
-    model: &Environment,
+    more: &Environment,
 ) -> Result<String, Failure> {
     let binary = cargo::program(options.profile, "room-agent");
     let [admin, console] = ports::free_all([8081, 8080])?;
@@ -265,7 +302,7 @@ fn worker(
         ),
     ]
     .into_iter()
-    .chain(model.iter().cloned())
+    .chain(more.iter().cloned())
     .collect();
     let mut run = Command::new(&binary);
     children.start("worker", run.arg("run").envs(environment.clone()))?;

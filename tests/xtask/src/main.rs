@@ -36,7 +36,9 @@ use run::Failure;
 const USAGE: &str = "\
 usage: cargo xtask <command>
 
-  demo [--check] [--release]  a talking room on this machine; --check lets a headless browser be the caller
+  demo [--example receptionist] [--check] [--release]
+                              a talking room on this machine; --check lets a headless browser be the caller;
+                              --example: with the agent, tools and service of tests/examples
   test [step ...]             everything CI runs, with all set-up, and minutes per step
   nightly [part ...]          what is too long for every change; one JSON object per part on stdout
   bench [--turns N] [--flood]  quick figures as JSON; --flood: with and without a flood in another room

@@ -34,6 +34,7 @@ const STEPS: &[Step] = &[
     ("browser", browser::browser),
     ("demo --check", demo::check),
     ("newcomer", demo::newcomer),
+    ("receptionist", demo::receptionist),
 ];
 
 const NIGHTLY: &[Step] = &[
