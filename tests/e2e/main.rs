@@ -4,6 +4,7 @@
 //! Every waiting has a condition and a deadline; no test asserts how long something took.
 
 mod barge_in;
+mod books;
 mod chat;
 mod commands;
 mod discloses;

@@ -18,6 +18,7 @@
 //!
 //! Nothing here is part of the product. Everything started by a test ends when its handle is dropped.
 
+pub mod booking;
 pub mod child;
 pub mod clips;
 pub mod ears;
