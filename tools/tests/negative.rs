@@ -18,6 +18,7 @@ mod hostile;
 mod plane;
 #[expect(dead_code, reason = "other tests use more of it")]
 mod probe;
+mod request;
 #[path = "negative/rules.rs"]
 mod rules;
 #[expect(dead_code, reason = "other tests use more of it")]

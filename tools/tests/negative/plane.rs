@@ -6,7 +6,8 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tools::{
     Context, Facts, Gateway, Outcome, Registry, Tool, ToolCall,
-    http::{Client, FormProblem, HttpTool, HttpToolForm, Networks, Secrets, Surroundings},
+    form::FormProblem,
+    http::{Client, HttpTool, HttpToolForm, Networks, Secrets, Surroundings},
 };
 
 /// What stands for the networks of the operator's own.

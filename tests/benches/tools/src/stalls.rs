@@ -188,13 +188,12 @@ fn plane() -> Result<Plane> {
 }
 
 async fn one_call(plane: &Plane, session: usize) -> bool {
-    let mut tasks = JoinSet::new();
     let agent = Rendered {
         tools: vec!["blocks".to_owned()],
         ..Rendered::default()
     };
     let record = ToolRecord::new(Audit::default(), &format!("s{session}"));
-    let (tooling, mut ends) = tooling::start(&mut tasks, plane, &agent, record, NoApprover);
+    let (tooling, mut ends) = tooling::start(plane, &agent, record, NoApprover);
     let call = ToolCall {
         call: CallId::new("c1"),
         name: "blocks".to_owned(),

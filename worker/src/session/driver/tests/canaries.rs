@@ -396,6 +396,7 @@ async fn five_hundred_canaries_reach_neither_the_journal_nor_a_log() {
     let dir = Scratch::new("canaries").unwrap();
     let config = audit::Config {
         dir: Some(dir.path().to_owned()),
+        ..audit::Config::default()
     };
     let audit = Audit::start(&config).unwrap();
     let (plane, approvals) = (plane(), Approvals::default());
