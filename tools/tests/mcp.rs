@@ -57,7 +57,7 @@ fn listing() -> [Value; 2] {
 /// A gateway to one server's tools, and what happens to the server.
 struct Plane {
     gateway: Gateway,
-    events: mpsc::UnboundedReceiver<LinkEvent>,
+    events: mpsc::Receiver<LinkEvent>,
     _link: JoinSet<()>,
     calls: u32,
 }
@@ -67,9 +67,9 @@ impl Plane {
         let pinned = server.pin().await.expect("it can be pinned");
         let (tools, link) = server.tools(pinned).expect("good tools");
         let registry = Registry::build(tools.into_iter().map(|one| Arc::new(one) as Arc<dyn Tool>));
-        let (told, events) = mpsc::unbounded_channel();
+        let (told, events) = mpsc::channel(64);
         let mut tasks = JoinSet::new();
-        tasks.spawn(link.run(move |event| drop(told.send(event))));
+        tasks.spawn(link.run(move |event| drop(told.try_send(event))));
         let mut plane = Self {
             gateway: Gateway::new(registry.expect("names of their own")),
             events,

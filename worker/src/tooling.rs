@@ -1,12 +1,15 @@
 //! Task: the bridge between the conversation's tool calls and the tool plane.
 //!
 //! One task per session owns the calls that run; each call has exactly one end, also when its tool
-//! panics, and when the session is over before it: what it changes is done and on record, and nobody is told. Declares the tools of an agent to the model. Does not decide what an answer means, and
-//! does not check calls: that is the gateway's business.
+//! panics, and when the session is over before it: what it changes is done and on record, and nobody is
+//! told. Does not decide what an answer means, and does not check calls: that is the gateway's business.
 
 pub mod files;
+mod plane;
 
-use std::{collections::HashMap, fmt, io, sync::Arc, time::SystemTime};
+use std::{collections::HashMap, fmt, sync::Arc, time::SystemTime};
+
+pub use plane::{Plane, keep};
 
 use dialog::{input::AfterTool, model::CallId, output::ToolCall};
 use serde_json::{Value, json};
@@ -15,17 +18,13 @@ use tokio::{
     task::{Id, JoinError, JoinSet},
     time::Instant,
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tools::{
-    BuildErrors, Context, Effect, Facts, Gateway, Outcome, Registry, Then, Threads,
-    approval::Approver, builtin, mcp::Link,
-};
+use tokio_util::sync::CancellationToken;
+use tools::{Context, Effect, Facts, Gateway, Outcome, Then, approval::Approver};
 use tracing::Instrument;
 
 use crate::{
     agents::{Caller, Colleague, Cue, Prefetch, Rendered},
     audit::ToolRecord,
-    model::ToolDeclaration,
     telemetry::event::{self, ToolEnd},
 };
 
@@ -42,97 +41,6 @@ const MOST_RUNS: u32 = 500;
 
 /// What stands in logs and metrics for a name that only the model knows.
 const UNKNOWN: &str = "unknown";
-
-/// The tools of this worker; cheap to clone. Without any by default.
-#[derive(Clone, Debug, Default)]
-pub struct Plane {
-    registry: Arc<Registry>,
-    /// The tools of every session, and of sessions that are over and had begun to change something.
-    tasks: TaskTracker,
-    /// `None` = tools run where the session does.
-    threads: Option<Threads>,
-}
-
-impl Plane {
-    /// These tools.
-    pub fn new(registry: Registry) -> Self {
-        Self {
-            registry: Arc::new(registry),
-            tasks: TaskTracker::new(),
-            threads: None,
-        }
-    }
-
-    /// Returns when nothing runs any more. To be awaited when all sessions are over.
-    pub async fn finished(&self) {
-        self.tasks.close();
-        self.tasks.wait().await;
-    }
-
-    /// The same on threads of their own: a tool that blocks its thread delays no sound and no other call.
-    ///
-    /// # Errors
-    /// When the system gives no thread.
-    pub fn on_their_own_threads(self) -> io::Result<Self> {
-        Ok(Self {
-            threads: Some(Threads::start()?),
-            ..self
-        })
-    }
-
-    /// The tools that need no configuration.
-    pub fn builtin() -> Self {
-        let registry = Registry::build(builtin::all());
-        Self::new(registry.expect("the built-in tools fit together"))
-    }
-
-    /// Whether all tools an agent names are there.
-    ///
-    /// # Errors
-    /// Every name that is not.
-    pub fn check(&self, names: &[String]) -> Result<(), BuildErrors> {
-        self.registry.only(names).map(|_| ())
-    }
-
-    /// The named tools, as the model is told about them.
-    pub fn declare(&self, names: &[String]) -> Vec<ToolDeclaration> {
-        self.part(names).on().specs().map(declaration).collect()
-    }
-
-    /// All of them.
-    pub fn declare_all(&self) -> Vec<ToolDeclaration> {
-        let on = Registry::clone(&self.registry).on();
-        on.specs().map(declaration).collect()
-    }
-
-    /// Whether running this tool may change something; `None` = there is no such tool.
-    pub fn writes(&self, name: &str) -> Option<bool> {
-        let effect = self.registry.effect(name);
-        effect.map(|effect| effect == Effect::Writes)
-    }
-
-    /// The place of the first of these names that no tool has.
-    pub fn unknown(&self, names: &[String]) -> Option<usize> {
-        let is_unknown = |name: &String| self.registry.name(name).is_none();
-        names.iter().position(is_unknown)
-    }
-
-    /// What one agent may call. Names were checked with the agent's definition; one that is gone or off
-    /// is left out, because a call with one tool less is better than none.
-    fn part(&self, names: &[String]) -> Registry {
-        let known = |name: &&String| self.registry.name(name).is_some();
-        let names: Vec<&String> = names.iter().filter(known).collect();
-        self.registry.only(&names).unwrap_or_default()
-    }
-}
-
-fn declaration(spec: &tools::ToolSpec) -> ToolDeclaration {
-    ToolDeclaration {
-        name: spec.name.to_string(),
-        description: spec.description.clone(),
-        parameters: spec.parameters.clone(),
-    }
-}
 
 /// The end of a call.
 #[derive(Debug, PartialEq, Eq)]
@@ -165,20 +73,6 @@ impl ToolEnded {
             _ => {}
         }
         ended
-    }
-}
-
-/// Keeps the connections that tools share, for as long as the process lives.
-pub fn keep(tasks: &mut JoinSet<()>, links: Vec<Link>) {
-    for link in links {
-        let server = link.server().to_owned();
-        tasks.spawn(link.run(move |event| {
-            event::ToolServer {
-                server: &server,
-                event,
-            }
-            .emit();
-        }));
     }
 }
 
@@ -527,7 +421,9 @@ mod tests {
     };
 
     use dialog::model::ResponseId;
-    use tools::{Tool, ToolError, approval::NoApprover, function, policy::RuleForm};
+    use tools::{
+        Registry, Tool, ToolError, approval::NoApprover, builtin, function, policy::RuleForm,
+    };
 
     use super::*;
     use crate::{agents::Agents, audit::Audit, config::source::MapSource};
