@@ -144,7 +144,7 @@ impl<'a> Files<'a> {
         let directory = config.dir.as_deref().map(Path::new);
         Ok(Self {
             source,
-            directory: directory.unwrap_or(Path::new("")),
+            directory: directory.unwrap_or_else(|| Path::new("")),
             all: source::toml_files(source, directory, "tools.dir", problems),
             client,
             secrets: secrets(source),
