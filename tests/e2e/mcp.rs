@@ -101,8 +101,8 @@ async fn a_pinned_tool_is_foreseen_called_and_left_to_nobody_by_who_takes_over()
     );
     let updates = stack.model.events(Side::Client, "session.update");
     let last = |key: &str| {
-        let values = updates.iter().map(|update| &update.event["session"][key]);
-        values.filter(|value| !value.is_null()).next_back().cloned()
+        let mut values = updates.iter().map(|update| &update.event["session"][key]);
+        values.rfind(|value| !value.is_null()).cloned()
     };
     let instructions = last("instructions").unwrap_or_default();
     assert!(
@@ -117,6 +117,4 @@ async fn a_pinned_tool_is_foreseen_called_and_left_to_nobody_by_who_takes_over()
         .map(|tools| tools.iter().map(|tool| &tool["name"]).collect())
         .unwrap_or_default();
     assert_eq!(names, ["end_call"]);
-    let told = outcome(&stack, &ann, r#"local-greet {"name": "ann"}"#).await;
-    assert_eq!(told, "Not run: there is no such tool");
 }

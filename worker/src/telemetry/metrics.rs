@@ -477,6 +477,7 @@ mod tests {
             "answer",
             "cached",
             "close_reason",
+            "command",
             "direction",
             "ended_by",
             "fault",
