@@ -2,7 +2,7 @@
 //!
 //! What an agent may use of a server is declared and pinned beforehand, so that the worker starts without
 //! it, and a model is told what people have read. [`Server::new`] makes the tools, [`Link`] keeps the
-//! connection they share, [`Server::list`] is what pinning looks at.
+//! connection they share, [`Server::pin`] makes what is pinned.
 
 mod catalog;
 mod client;
