@@ -7,10 +7,12 @@
 
 use std::{
     fmt,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt;
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -129,12 +131,22 @@ impl Gateway {
     /// Runs one call to its one outcome.
     pub async fn invoke(&self, call: &ToolCall, context: &Context) -> Outcome {
         let arrived = now();
-        let outcome = match self.steps(call, context).await {
-            Ok(outcome) | Err(outcome) => outcome,
+        let steps = AssertUnwindSafe(self.steps(call, context)).catch_unwind();
+        let outcome = match steps.await {
+            Ok(Ok(outcome) | Err(outcome)) => outcome,
+            Err(_panic) => self.broken(&call.name),
         };
         self.record_outcome(call, &outcome, context, now() - arrived)
             .await;
         outcome
+    }
+
+    /// How a call ended whose tool panicked. A panic is a bug of the tool: the session goes on.
+    fn broken(&self, name: &str) -> Outcome {
+        match self.registry.effect(name) {
+            Some(Effect::Writes) => Outcome::Unknown,
+            _ => Outcome::Failed("an internal error".to_owned()),
+        }
     }
 
     async fn steps(&self, call: &ToolCall, context: &Context) -> Result<Outcome, Outcome> {
@@ -142,7 +154,7 @@ impl Gateway {
         let arguments = parse(&call.arguments)?;
         validate(entry, &arguments)?;
         let call = ValidCall::new(call.id.clone(), arguments);
-        let claim = self.dedupe(name, entry, &call).await?;
+        let claim = self.dedupe(name, entry, &call, context).await?;
         if context.is_foreseen {
             self.memory.ledger().foresee(claim.call());
         }
@@ -172,6 +184,7 @@ impl Gateway {
         name: &ToolName,
         entry: &Entry,
         call: &ValidCall,
+        context: &Context,
     ) -> Result<Claim, Outcome> {
         let ToolSpec {
             effect, most_runs, ..
@@ -193,11 +206,16 @@ impl Gateway {
                         effect,
                     });
                 }
-                Standing::Foreseen(outcome) => return Err(outcome),
-                Standing::Foreseeing => {
-                    // The sender lives in the memory, which this gateway holds.
-                    let _ = ended.changed().await;
+                Standing::Foreseen(outcome) => {
+                    // What could be looked up then may be told now only if the rules still say so.
+                    let decided = self.decide(name, entry, call, context).await;
+                    return Err(decided.err().unwrap_or(outcome));
                 }
+                Standing::Foreseeing => tokio::select! {
+                    () = context.cancelled.cancelled() => return Err(Outcome::Cancelled),
+                    // The sender lives in the memory, which this gateway holds.
+                    _ = ended.changed() => {}
+                },
                 Standing::Over(outcome) => return Err(outcome.again()),
                 Standing::Full => return Err(Outcome::Refused(Refusal::TooMany)),
                 Standing::Spent => return Err(Outcome::Refused(Refusal::TooOften)),
@@ -223,6 +241,8 @@ impl Gateway {
         let (who, question, within, otherwise) = match decided.decision {
             Decision::Allow => return Ok(decided.rule),
             Decision::Refuse(reason) => return refused(Refusal::Policy(reason)),
+            // Nobody is asked about what nobody has asked for.
+            Decision::Ask { .. } if context.is_foreseen => return refused(Refusal::Unasked),
             Decision::Ask {
                 who,
                 question,

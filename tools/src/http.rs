@@ -50,7 +50,7 @@ const LONGEST_REASON: usize = 300;
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Headers that say where a request goes and where it ends.
-const OURS: [&str; 7] = [
+pub(crate) const OURS: [&str; 7] = [
     "connection",
     "content-length",
     "content-type",

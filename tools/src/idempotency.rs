@@ -70,6 +70,14 @@ struct Seen {
     outcome: Option<Outcome>,
 }
 
+impl Seen {
+    fn is_unsettled(&self) -> bool {
+        use Outcome::{Cancelled, TimedOut, Unknown};
+        let is_unsure = matches!(self.outcome, Some(Cancelled | TimedOut { .. } | Unknown));
+        self.effect == Effect::Writes && is_unsure
+    }
+}
+
 /// The calls of one session.
 #[derive(Debug, Default)]
 pub struct Ledger {
@@ -143,11 +151,18 @@ impl Ledger {
         };
         seen.at = now;
         seen.outcome = Some(outcome.clone());
+        let has_written = seen.effect == Effect::Writes && !matches!(outcome, Outcome::Refused(_));
         // What was refused did not run.
         if matches!(outcome, Outcome::Refused(_))
             && let Some(runs) = self.runs.get_mut(&seen.wish.tool)
         {
             *runs -= 1;
+        }
+        if has_written {
+            // What was looked up before may not be so any more.
+            for seen in self.calls.values_mut() {
+                seen.is_foreseen = false;
+            }
         }
     }
 
@@ -157,21 +172,18 @@ impl Ledger {
         seen.is_some_and(|seen| seen.outcome.is_none())
     }
 
-    /// Only an answer is taken; what went wrong is tried again.
-    fn foreseen(&self, now: Instant, wish: &Wish) -> Option<Standing> {
-        let mut calls = self.calls.values();
-        let same = |seen: &&Seen| seen.is_foreseen && seen.wish == *wish;
-        calls
-            .by_ref()
-            .filter(same)
-            .find_map(|seen| match &seen.outcome {
-                None => Some(Standing::Foreseeing),
-                Some(outcome @ Outcome::Completed(_)) => {
-                    let is_fresh = now.saturating_duration_since(seen.at) < FRESH;
-                    is_fresh.then(|| Standing::Foreseen(outcome.clone()))
-                }
-                Some(_) => None,
-            })
+    /// Only an answer is taken, and once: who asks again wants to know how it is now. What went wrong is tried
+    /// again.
+    fn foreseen(&mut self, now: Instant, wish: &Wish) -> Option<Standing> {
+        let mut calls = self.calls.values_mut();
+        let seen = calls.find(|seen| seen.is_foreseen && seen.wish == *wish)?;
+        let Some(outcome) = &seen.outcome else {
+            return Some(Standing::Foreseeing);
+        };
+        seen.is_foreseen = false;
+        let is_fresh = now.saturating_duration_since(seen.at) < FRESH;
+        let is_answer = matches!(outcome, Outcome::Completed(_));
+        (is_answer && is_fresh).then(|| Standing::Foreseen(outcome.clone()))
     }
 
     fn same_wish(&self, now: Instant, wish: &Wish) -> Option<Standing> {
@@ -197,7 +209,8 @@ impl Ledger {
             return true;
         }
         let over = self.calls.iter().filter(|(_, seen)| seen.outcome.is_some());
-        let oldest = over.min_by_key(|(_, seen)| seen.at);
+        // Of a write whose effect nobody knows the memory is worth most.
+        let oldest = over.min_by_key(|(_, seen)| (seen.is_unsettled(), seen.at));
         let Some(id) = oldest.map(|(id, _)| id.clone()) else {
             return false;
         };

@@ -52,6 +52,9 @@ impl Server {
     ) -> Result<Self, Vec<FormProblem>> {
         let mut problems = Problems::default();
         let way = Way::of(form, secrets, are_commands_allowed, &mut problems);
+        for (path, what) in way.as_ref().map(client::problems).unwrap_or_default() {
+            problems.add(path, what);
+        }
         match way {
             Some(way) if problems.0.is_empty() => Ok(Self {
                 form: form.clone(),
@@ -60,6 +63,11 @@ impl Server {
             }),
             _ => Err(problems.0),
         }
+    }
+
+    /// The name its tools' names begin with.
+    pub fn name(&self) -> &str {
+        &self.form.name
     }
 
     /// What its catalogue's file is called.

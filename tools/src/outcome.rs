@@ -70,6 +70,8 @@ pub enum Refusal {
     TooMany,
     /// It has run as often as it may in one session.
     TooOften,
+    /// Somebody has to agree first, and it was only to be looked up beforehand.
+    Unasked,
     /// No such tool is offered.
     UnknownTool,
 }
@@ -150,6 +152,7 @@ impl Outcome {
             Refusal::Policy(_) => "policy",
             Refusal::TooMany => "too_many",
             Refusal::TooOften => "too_often",
+            Refusal::Unasked => "unasked",
             Refusal::UnknownTool => "unknown_tool",
         })
     }
@@ -200,6 +203,7 @@ impl Refusal {
                 "it was called as often as it may be in one conversation; go on without it"
                     .to_owned()
             }
+            Self::Unasked => "somebody has to agree first, and nobody was asked".to_owned(),
             Self::UnknownTool => "there is no such tool".to_owned(),
         }
     }

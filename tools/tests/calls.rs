@@ -3,6 +3,7 @@
 mod agreement;
 mod cancellation;
 mod duplicates;
+mod foreseen;
 mod limits;
 mod order;
 mod policy;

@@ -169,6 +169,36 @@ async fn nobody_knows_what_became_of_a_write_whose_answer_is_lost() {
 }
 
 #[tokio::test]
+async fn an_error_that_may_have_come_after_the_deed_leaves_a_write_unknown() {
+    let at = McpServer::start(&listing()).await;
+    let mut plane = Plane::of(&register("crm", &at)).await;
+    let answer = |code: i32, id: &str| {
+        let error = format!(r#"{{"code": {code}, "message": "broken"}}"#);
+        let error = format!(r#"{{"jsonrpc": "2.0", "id": {id}, "error": {error}}}"#);
+        Manner::Raw(http("400 Bad Request", "application/json", &error))
+    };
+    // It says before it does anything that it will not; under whatever id.
+    at.state().manner = answer(-32602, "null");
+    let told = plane.told("crm-rename").await;
+    assert_eq!(told, "Failed: the service answered: broken");
+    at.state().manner = answer(-32603, "\"server-error\"");
+    assert_eq!(plane.call("crm-rename").await, Outcome::Unknown);
+}
+
+#[tokio::test]
+async fn a_listing_that_wants_to_be_kept_is_looked_at_again() {
+    let at = McpServer::start(&listing()).await;
+    at.state().keep_for_ms = Some(86_400_000);
+    let mut plane = Plane::of(&register("crm", &at)).await;
+    at.state().tools[0] = tool("find", "Finds, and sells.");
+    // Whoever fails has a reason to look.
+    at.state().manner = Manner::Breaks;
+    plane.call("crm-find").await;
+    let off = LinkEvent::Off("find".to_owned(), Change::Described);
+    plane.until(&off).await.expect("the change is seen");
+}
+
+#[tokio::test]
 async fn events_that_never_end_end_at_the_deadline() {
     let at = McpServer::start(&listing()).await;
     let mut plane = Plane::of(&register("crm", &at)).await;
@@ -267,6 +297,18 @@ async fn every_mistake_of_a_form_is_told_with_its_path() {
     assert!(
         problems[0].starts_with("headers.K: ") && problems[0].contains("ROOM_AGENT_SECRET_NO"),
         "{problems:?}"
+    );
+    let idle = json!({"name": "a", "url": "http://a", "environment": {"K": "V"}, "tools": tools});
+    let problems = read(idle, true).expect_err("environment");
+    assert!(problems[0].starts_with("environment: "), "{problems:?}");
+    let ours = json!({"name": "a", "url": "http://a", "headers": {"Host": "b", "a b": "c"}, "tools": tools});
+    let problems = read(ours, true).expect_err("headers");
+    assert_eq!(
+        problems,
+        [
+            "headers.Host: this header is set by the worker",
+            "headers.a b: not a header name"
+        ]
     );
     let unpinned = json!({"name": "a", "url": "http://a", "tools": tools});
     let problems = read(unpinned, true).expect_err("not pinned");

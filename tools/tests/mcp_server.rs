@@ -37,6 +37,8 @@ pub(crate) struct State {
     pub(crate) manner: Manner,
     /// The `params` of every call.
     pub(crate) calls: Vec<Value>,
+    /// How long the server wants its listing to be kept.
+    pub(crate) keep_for_ms: Option<u64>,
     /// Heads of all requests.
     pub(crate) heads: Vec<String>,
 }
@@ -77,6 +79,7 @@ impl McpServer {
             tools: tools.to_vec(),
             manner: Manner::Result(text("done")),
             calls: Vec::new(),
+            keep_for_ms: None,
             heads: Vec::new(),
         }));
         let shared = Arc::clone(&state);
@@ -137,7 +140,10 @@ fn answer(head: &str, message: &Value, state: &Mutex<State>) -> Option<String> {
             "capabilities": {"tools": {"listChanged": true}},
             "serverInfo": {"name": "test", "version": "1"},
         }),
-        "tools/list" => json!({"tools": state.tools}),
+        "tools/list" => match state.keep_for_ms {
+            None => json!({"tools": state.tools}),
+            Some(ms) => json!({"tools": state.tools, "ttlMs": ms, "cacheScope": "public"}),
+        },
         "tools/call" => {
             state.calls.push(message["params"].clone());
             match state.manner.clone() {

@@ -141,6 +141,17 @@ fn nobody(definition: &Definition, by_name: &BTreeMap<String, Definition>) -> Ve
             .then(|| Problem::new(path, format!("no agent is called `{other}`")))
     };
     let mut problems: Vec<Problem> = hands_to.iter().enumerate().filter_map(unknown).collect();
+    for (nth, other) in hands_to.iter().enumerate() {
+        let needs = by_name.get(other).map(|other| other.variables.iter());
+        for (variable, form) in needs.into_iter().flatten() {
+            if form.default.is_none() && !definition.variables.contains_key(variable) {
+                let what = format!(
+                    "`{other}` needs the variable `{variable}`, which is not among the variables here"
+                );
+                problems.push(Problem::new(format!("{name}.hands_to[{nth}]"), what));
+            }
+        }
+    }
     if hands_to.is_empty() && tools.iter().any(|tool| tool == "switch_agent") {
         let what = "names nobody, and the agent has the tool `switch_agent`";
         problems.push(Problem::new(format!("{name}.hands_to"), what));
@@ -255,6 +266,15 @@ mod tests {
         assert_eq!(
             problem(&format!("{front}hands_to = [\"nobody\"]")),
             "front.hands_to[0]: no agent is called `nobody`"
+        );
+        let needs = "name = \"needs\"\ninstructions = \"{{who}}\"\n[variables.who]";
+        let source = MapSource::default()
+            .file("/a/front.toml", &format!("{front}hands_to = [\"needs\"]"))
+            .file("/a/needs.toml", needs);
+        let told = Agents::load(&source, Some(Path::new("/a")), "front").unwrap_err();
+        assert_eq!(
+            told.to_string(),
+            "front.hands_to[0]: `needs` needs the variable `who`, which is not among the variables here"
         );
         assert_eq!(
             problem(front),

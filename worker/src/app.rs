@@ -303,6 +303,12 @@ fn unknown(plane: &Plane, agent: &Definition) -> Vec<Problem> {
             let what = "expected one of the agent's tools, and one that changes nothing";
             return Some(Problem::new(path("tool"), what));
         }
+        if form.phrase.is_some() && form.after.is_some() {
+            return Some(Problem::new(
+                path("after"),
+                "expected `phrase` or `after`, not both",
+            ));
+        }
         let after = form.after.as_ref()?;
         (!is_own(after)).then(|| Problem::new(path("after"), "expected one of the agent's tools"))
     };

@@ -197,9 +197,8 @@ pub async fn run(mut request: SessionRequest, deps: SessionDeps) -> SessionEnd {
     };
     take_down(&end, request.ended, &mut held).await;
     let facts = began.facts(request.job, request.agent_name, &end);
-    if deps.audit.commit(ended(&facts)).await.is_err() {
-        tracing::error!("the end of a session is not on record");
-    }
+    let calls = held.calls.take();
+    put_end_on_record(&deps.audit, &deps.tools, calls, ended(&facts)).await;
     let report = held.tally.finish(facts);
     report.log();
     deps.reports.deliver(&report).await;
@@ -207,6 +206,28 @@ pub async fn run(mut request: SessionRequest, deps: SessionDeps) -> SessionEnd {
         std::panic::resume_unwind(panic);
     }
     end
+}
+
+/// A session is over on record when its last call is: what it had begun to change may take longer than it.
+async fn put_end_on_record(
+    audit: &Audit,
+    tools: &tooling::Plane,
+    calls: Option<tooling::Calls>,
+    end: Record,
+) {
+    let audit = audit.clone();
+    let commit = async move {
+        if audit.commit(end).await.is_err() {
+            tracing::error!("the end of a session is not on record");
+        }
+    };
+    let Some(mut calls) = calls else {
+        return commit.await;
+    };
+    match timeout(SETTLE_DEADLINE, calls.over()).await {
+        Ok(()) => commit.await,
+        Err(_) => tools.after(calls, commit),
+    }
 }
 
 fn started(request: &SessionRequest) -> Record {
@@ -233,6 +254,8 @@ struct Held {
     rooms: Option<watch::Receiver<Arc<Room>>>,
     tally: Tally,
     tasks: JoinSet<()>,
+    /// `None` = it did not come so far.
+    calls: Option<tooling::Calls>,
 }
 
 /// Brings the parts up and lets the driver hold the conversation. The link to the model opens
@@ -256,7 +279,7 @@ async fn hold(
     held.tally = Tally::of(meter(&settings.model, deps));
     let (model, model_events) = model::start(&mut held.tasks, settings, playout.clone());
     let (ingress, speech) = Ingress::start(&mut held.tasks, own_voice, model.uplink());
-    let (tools, tools_ended) = tooling::start(
+    let (tools, tools_ended, calls) = tooling::start(
         &deps.tools,
         &request.agent,
         ToolRecord::new(deps.audit.clone(), &request.job)
@@ -265,6 +288,7 @@ async fn hold(
             .desk(request.room.clone(), &request.job, deps.audit.clone()),
     );
 
+    held.calls = Some(calls);
     let joined = match join(request).await {
         Ok(joined) => joined,
         Err(end) => return end,
@@ -448,5 +472,68 @@ impl Began {
             reason: end.reason.as_str(),
             error: end.error.as_ref().map(ToString::to_string),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tools::{Effect, Registry, Tool, ToolError, approval::NoApprover, function};
+
+    use super::*;
+    use crate::{
+        agents::Rendered,
+        audit::{self, reader, recovery},
+    };
+
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Nothing {}
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_ends_on_record_after_what_it_had_begun_to_change() {
+        let book = function::tool("book", "Books.", async |_: Nothing| {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            Ok::<_, ToolError>("booked")
+        })
+        .effect(Effect::Writes);
+        let plane =
+            tooling::Plane::new(Registry::build([Arc::new(book) as Arc<dyn Tool>]).unwrap());
+        let dir = std::env::temp_dir().join(format!("room-agent-end-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let audit = Audit::start(&audit::Config {
+            dir: Some(dir.clone()),
+            ..audit::Config::default()
+        })
+        .unwrap();
+        let agent = Rendered {
+            tools: vec!["book".to_owned()],
+            ..Rendered::default()
+        };
+        let record = ToolRecord::new(audit.clone(), "job");
+        let (tooling, mut ends, calls) = tooling::start(&plane, &agent, record, NoApprover);
+        let call = dialog::output::ToolCall {
+            call: dialog::model::CallId::new("c1"),
+            name: "book".to_owned(),
+            arguments: "{}".to_owned(),
+            response: dialog::model::ResponseId::new("r1"),
+        };
+        tooling.run(call, serde_json::Value::Null);
+        drop(tooling);
+        let end = Record {
+            session: "job".to_owned(),
+            kind: Kind::SessionEnded,
+            data: json!({"reason": "caller_left"}),
+        };
+        put_end_on_record(&audit, &plane, Some(calls), end).await;
+        plane.finished().await;
+        assert_eq!(ends.recv().await.unwrap().output, "booked");
+        let journal = reader::read(&recovery::files(&dir).unwrap());
+        std::fs::remove_dir_all(&dir).unwrap();
+        assert!(journal.faults.is_empty(), "{:?}", journal.faults);
+        let kinds = journal
+            .entries
+            .iter()
+            .filter(|entry| entry.session == "job");
+        let kinds: Vec<&str> = kinds.map(|entry| entry.kind.as_str()).collect();
+        assert_eq!(kinds, ["tool.intent", "tool.outcome", "session.ended"]);
     }
 }

@@ -72,9 +72,10 @@ impl Level {
     }
 }
 
-/// At `debug` and `trace` these print whole requests, with the keys in their headers. Comes last, so
+/// More loudly these print whole requests, with the keys in their headers, and what servers of tools say. Comes last, so
 /// that it wins.
-const CAPPED: &str = "tungstenite=info,tokio_tungstenite=info,hyper=info,reqwest=info,h2=info";
+const CAPPED: &str =
+    "tungstenite=info,tokio_tungstenite=info,hyper=info,reqwest=info,h2=info,rmcp=warn";
 
 /// Says whether the text is a usable log filter; for the validation of the config file.
 pub fn is_log_filter(text: &str) -> bool {

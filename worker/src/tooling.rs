@@ -14,7 +14,7 @@ pub use plane::{Plane, keep};
 use dialog::{input::AfterTool, model::CallId, output::ToolCall};
 use serde_json::{Value, json};
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     task::{Id, JoinError, JoinSet},
     time::Instant,
 };
@@ -76,6 +76,18 @@ impl ToolEnded {
     }
 }
 
+/// The calls of a session, some of which may outlive it.
+#[derive(Debug)]
+pub struct Calls(oneshot::Receiver<()>);
+
+impl Calls {
+    /// Returns when all of them have their end, and it is on record.
+    pub async fn over(&mut self) {
+        // Nothing is ever sent: the other end goes with the task.
+        let _ = (&mut self.0).await;
+    }
+}
+
 /// Runs the calls of one session. When the last handle is gone, those that change nothing are called off, and
 /// the others end by themselves.
 #[derive(Clone)]
@@ -90,9 +102,10 @@ pub fn start(
     agent: &Rendered,
     record: ToolRecord,
     approver: impl Approver + 'static,
-) -> (Tooling, mpsc::Receiver<ToolEnded>) {
+) -> (Tooling, mpsc::Receiver<ToolEnded>, Calls) {
     let (orders, inbox) = mpsc::channel(ORDERS);
     let (ends, ended) = mpsc::channel(ENDS);
+    let (is_over, over) = oneshot::channel();
     let task = Task {
         session: record.session().into(),
         gateway: Gateway::new(plane.part(&agent.tools))
@@ -113,9 +126,10 @@ pub fn start(
         ends: ends.clone(),
         calls: JoinSet::new(),
         running: HashMap::new(),
+        _over: is_over,
     };
     plane.tasks.spawn(task.run().in_current_span());
-    (Tooling { orders, ends }, ended)
+    (Tooling { orders, ends }, ended, Calls(over))
 }
 
 impl Tooling {
@@ -253,6 +267,8 @@ struct Task {
     /// Dropped with the task, and the calls with it.
     calls: JoinSet<Outcome>,
     running: HashMap<Id, Running>,
+    /// Goes with the task.
+    _over: oneshot::Sender<()>,
 }
 
 impl Task {
@@ -287,6 +303,8 @@ impl Task {
                 Some(ended) = self.calls.join_next_with_id() => self.finish(ended).await,
             }
         }
+        // Nobody is there any more for whom something could be looked up.
+        self.prefetch.clear();
         self.cancel(|_| true);
         while let Some(ended) = self.calls.join_next_with_id().await {
             self.finish(ended).await;
@@ -469,7 +487,7 @@ mod tests {
     /// Runs one call of an agent that may use everything but `current_time`.
     async fn end_of(name: &str) -> ToolEnded {
         let agent = agent(&["bug", "slow", "end_call"]);
-        let (tooling, mut ended) = start(&plane(), &agent, unrecorded(), NoApprover);
+        let (tooling, mut ended, _) = start(&plane(), &agent, unrecorded(), NoApprover);
         tooling.run(call("c1", name), Value::Null);
         ended.recv().await.unwrap()
     }
@@ -489,7 +507,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_tool_that_panics_is_an_answer_and_the_next_call_runs() {
         let agent = agent(&["bug", "slow"]);
-        let (tooling, mut ended) = start(&plane(), &agent, unrecorded(), NoApprover);
+        let (tooling, mut ended, _) = start(&plane(), &agent, unrecorded(), NoApprover);
         tooling.run(call("c1", "bug"), Value::Null);
         tooling.run(call("c2", "slow"), Value::Null);
         assert_eq!(
@@ -509,7 +527,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_that_is_called_off_has_an_end_too() {
-        let (tooling, mut ended) = start(&plane(), &agent(&["slow"]), unrecorded(), NoApprover);
+        let (tooling, mut ended, _) = start(&plane(), &agent(&["slow"]), unrecorded(), NoApprover);
         tooling.run(call("c1", "slow"), Value::Null);
         tooling.cancel(&CallId::new("c1"));
         let end = ended.recv().await.unwrap();
@@ -541,7 +559,7 @@ mod tests {
                 "Not run: a rule of this tool could not be applied; a person has to look at it",
             ),
         ] {
-            let (tooling, mut ended) = start(&plane, &agent, unrecorded(), NoApprover);
+            let (tooling, mut ended, _) = start(&plane, &agent, unrecorded(), NoApprover);
             for tenant in tenants {
                 tooling.serve(&of(tenant));
             }
@@ -553,7 +571,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_looked_up_ends_with_the_session() {
         let plane = plane();
-        let (tooling, _ended) = start(&plane, &agent(&["slow"]), unrecorded(), NoApprover);
+        let (tooling, _ended, _) = start(&plane, &agent(&["slow"]), unrecorded(), NoApprover);
         let began = Instant::now();
         tooling.run(call("c1", "slow"), Value::Null);
         drop(tooling);
@@ -575,7 +593,7 @@ mod tests {
         })
         .effect(Effect::Writes);
         let plane = Plane::new(Registry::build([Arc::new(book) as Arc<dyn Tool>]).unwrap());
-        let (tooling, mut ended) = start(&plane, &agent(&["book"]), unrecorded(), NoApprover);
+        let (tooling, mut ended, _) = start(&plane, &agent(&["book"]), unrecorded(), NoApprover);
         tooling.run(call("c1", "book"), Value::Null);
         tokio::time::sleep(Duration::from_secs(1)).await;
         tooling.cancel_reads();
@@ -588,7 +606,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_interrupts_calls_off_what_is_looked_up() {
-        let (tooling, mut ended) = start(&plane(), &agent(&["slow"]), unrecorded(), NoApprover);
+        let (tooling, mut ended, _) = start(&plane(), &agent(&["slow"]), unrecorded(), NoApprover);
         tooling.run(call("c1", "slow"), Value::Null);
         tooling.cancel_reads();
         let end = ended.recv().await.unwrap();
@@ -629,7 +647,7 @@ mod tests {
             ..call(name, "find")
         };
         let agent = foreseen("", "{{caller.name}}");
-        let (tooling, mut ended) = start(&plane, &agent, unrecorded(), NoApprover);
+        let (tooling, mut ended, _) = start(&plane, &agent, unrecorded(), NoApprover);
         tooling.serve(&ann);
         tokio::time::sleep(Duration::from_secs(3)).await;
         let began = Instant::now();
@@ -655,7 +673,7 @@ mod tests {
         assert_eq!(ended.recv().await.unwrap().output, "Ann 3");
 
         let agent = foreseen("phrase = \"My Name\"", "Ann");
-        let (tooling, mut ended) = start(&plane, &agent, unrecorded(), NoApprover);
+        let (tooling, mut ended, _) = start(&plane, &agent, unrecorded(), NoApprover);
         tooling.serve(&ann);
         tooling.caller_spoke("Hello, my name is Ann.");
         tokio::time::sleep(Duration::from_secs(6)).await;
@@ -665,7 +683,7 @@ mod tests {
         assert_eq!(began.elapsed(), Duration::ZERO, "virtual time");
 
         let agent = foreseen("after = \"find\"", "{{caller.name}}");
-        let (tooling, mut ended) = start(&plane, &agent, unrecorded(), NoApprover);
+        let (tooling, mut ended, _) = start(&plane, &agent, unrecorded(), NoApprover);
         tooling.serve(&ann);
         tooling.run(asked("Bob"), Value::Null);
         assert_eq!(ended.recv().await.unwrap().output, "Bob 5");
@@ -681,7 +699,7 @@ mod tests {
             hands_to: vec!["billing".to_owned()],
             ..agent(&["switch_agent"])
         };
-        let (tooling, mut ended) = start(&plane(), &agent, unrecorded(), NoApprover);
+        let (tooling, mut ended, _) = start(&plane(), &agent, unrecorded(), NoApprover);
         let switch = |id: &str, to: &str| ToolCall {
             arguments: format!(r#"{{"agent": "{to}"}}"#),
             ..call(id, "switch_agent")

@@ -149,6 +149,18 @@ const TARGETS: &[Target] = &[
         "tooling::files::tests::any_file_is_tools_or_a_list_of_problems",
     ),
     target(
+        "mcp-catalogue",
+        "tools",
+        "tools",
+        "mcp::catalog::tests::any_text_is_a_catalogue_or_a_problem",
+    ),
+    target(
+        "mcp-reply",
+        "tools",
+        "tools",
+        "mcp::client::tests::any_reply_is_an_answer_a_listing_or_a_failure",
+    ),
+    target(
         "tool-arguments",
         "tools",
         "calls",

@@ -144,12 +144,12 @@ impl Catalog {
         tools.map(|(name, pinned)| (name.as_str(), pinned.digest.as_str()))
     }
 
-    /// What a model is told about a tool, for people to look at: lines without control characters.
+    /// What a model is told about a tool, for people to look at: lines in which everything can be seen.
     pub fn shown(&self, name: &str) -> impl Iterator<Item = String> + use<> {
         let pinned = self.tools.get(name);
         let text =
             pinned.map(|pinned| format!("{}\n{:#}", pinned.description, pinned.input_schema));
-        let clean = |line: &str| line.replace(char::is_control, " ");
+        let clean = |line: &str| line.chars().map(visible).collect::<String>();
         let lines: Vec<String> = text.unwrap_or_default().lines().map(clean).collect();
         lines.into_iter()
     }
@@ -162,6 +162,18 @@ impl Catalog {
             Err(change) => Some((name.clone(), change)),
         };
         self.tools.iter().filter_map(change).collect()
+    }
+}
+
+/// What a terminal would obey or nobody would see is shown as its number.
+fn visible(c: char) -> String {
+    let is_hidden = matches!(c,
+        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}');
+    if c.is_control() || is_hidden {
+        c.escape_unicode().to_string()
+    } else {
+        c.to_string()
     }
 }
 
@@ -261,11 +273,11 @@ mod tests {
                 damaged[at] = change[2];
             }
             let text = String::from_utf8_lossy(&damaged);
-            // What is read is what was pinned: a change in it shows.
-            if let Ok(read) = Catalog::read(&text) {
-                for (name, digest) in read.digests() {
-                    assert!(whole == damaged || name != "find" || !digest.is_empty());
-                }
+            // A change in what a model is told shows.
+            if let Ok(read) = Catalog::read(&text)
+                && let Some(found) = read.tools.get("find")
+            {
+                assert_eq!(found.description, "Finds.");
             }
         });
     }

@@ -7,10 +7,10 @@ use std::{fmt, process::Stdio, str::FromStr, sync::Arc, time::Duration};
 
 use reqwest::header::{HeaderName, HeaderValue};
 use rmcp::{
-    ClientHandler, RoleClient, ServiceError, ServiceExt,
+    ClientCacheConfig, ClientHandler, RoleClient, ServiceError, ServiceExt,
     model::{
-        CallToolRequestParams, CallToolResult, ClientCapabilities, ContentBlock, Implementation,
-        InitializeRequestParams, PaginatedRequestParams, RequestMetaObject,
+        CallToolRequestParams, CallToolResult, ClientCapabilities, ContentBlock, ErrorCode,
+        Implementation, InitializeRequestParams, PaginatedRequestParams, RequestMetaObject, Tool,
     },
     service::{ClientInitializeError, NotificationContext, Peer, RunningService},
     transport::{
@@ -34,8 +34,23 @@ const MOST_TOOLS: usize = 512;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Longest part of a server's words that anybody is told, in characters.
 const LONGEST_REASON: usize = 300;
+/// What a server answers before it does anything (JSON-RPC 2.0, section 5.1). Any other error may have come after.
+const REFUSALS: [ErrorCode; 4] = [
+    ErrorCode::PARSE_ERROR,
+    ErrorCode::INVALID_REQUEST,
+    ErrorCode::METHOD_NOT_FOUND,
+    ErrorCode::INVALID_PARAMS,
+];
 /// Where a call's key stands in its `_meta`.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// Headers that the protocol sets.
+const SDKS: [&str; 4] = [
+    "accept",
+    "last-event-id",
+    "mcp-protocol-version",
+    "mcp-session-id",
+];
 
 /// Why a server did not do what it was asked, in words without addresses and secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +88,11 @@ pub(super) struct Connection {
 
 /// A way to call tools; cheap to clone.
 #[derive(Clone)]
-pub(super) struct Caller(Peer<RoleClient>);
+pub(super) struct Caller {
+    peer: Peer<RoleClient>,
+    /// Each open call has a weak handle on it.
+    open: Arc<()>,
+}
 
 impl fmt::Debug for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -94,6 +113,29 @@ impl ClientHandler for Ears {
         let us = Implementation::new("room-agent", env!("CARGO_PKG_VERSION"));
         InitializeRequestParams::new(ClientCapabilities::default(), us)
     }
+}
+
+/// What cannot be sent, with its place in the form.
+pub(super) fn problems(way: &Way) -> Vec<(String, &'static str)> {
+    let Way::Http { url, headers } = way else {
+        return Vec::new();
+    };
+    let mut problems = Vec::new();
+    if url::Url::parse(url).is_err() {
+        problems.push(("url".to_owned(), "not an address"));
+    }
+    for (name, value) in headers {
+        let what = match HeaderName::from_str(name) {
+            Err(_) => "not a header name",
+            Ok(name) if http::OURS.contains(&name.as_str()) || SDKS.contains(&name.as_str()) => {
+                "this header is set by the worker"
+            }
+            Ok(_) if HeaderValue::from_str(value).is_err() => "has characters that cannot be sent",
+            Ok(_) => continue,
+        };
+        problems.push((format!("headers.{name}"), what));
+    }
+    problems
 }
 
 impl Connection {
@@ -127,11 +169,7 @@ impl Connection {
                 let transport =
                     StreamableHttpClientTransport::with_client(Wire(client.clone()), config);
                 let running = ears.serve(transport).await;
-                let running = running.map_err(|error| Failed::Unsent(not_begun(&error)))?;
-                Ok(Self {
-                    running,
-                    _child: None,
-                })
+                Self::begun(running, None).await
             }
             Way::Stdio {
                 program,
@@ -155,17 +193,31 @@ impl Connection {
                 let transport = AsyncRwTransport::<RoleClient, _, _>::new(output, input)
                     .with_max_line_length(LONGEST_MESSAGE);
                 let running = ears.serve(transport).await;
-                let running = running.map_err(|error| Failed::Unsent(not_begun(&error)))?;
-                Ok(Self {
-                    running,
-                    _child: Some(child),
-                })
+                Self::begun(running, Some(child)).await
             }
         }
     }
 
+    async fn begun(
+        running: Result<RunningService<RoleClient, Ears>, ClientInitializeError>,
+        child: Option<tokio::process::Child>,
+    ) -> Result<Self, Failed> {
+        let running = running.map_err(|error| Failed::Unsent(not_begun(&error)))?;
+        // A listing that the server wants to be kept would hide that it has changed, or is away.
+        let peer = running.peer();
+        peer.set_response_cache_config(ClientCacheConfig::disabled())
+            .await;
+        Ok(Self {
+            running,
+            _child: child,
+        })
+    }
+
     pub(super) fn caller(&self) -> Caller {
-        Caller(self.running.peer().clone())
+        Caller {
+            peer: self.running.peer().clone(),
+            open: Arc::default(),
+        }
     }
 
     /// Returns when the server is gone.
@@ -175,6 +227,11 @@ impl Connection {
 }
 
 impl Caller {
+    /// Whether a call is open.
+    pub(super) fn is_busy(&self) -> bool {
+        Arc::weak_count(&self.open) > 0
+    }
+
     /// Everything the server lists, within ten seconds.
     pub(super) async fn list(&self) -> Result<Vec<Listed>, Failed> {
         let listed = tokio::time::timeout(PATIENCE, self.pages());
@@ -188,12 +245,8 @@ impl Caller {
         let mut cursor = None;
         for _ in 0..MOST_PAGES {
             let params = PaginatedRequestParams::default().with_cursor(cursor);
-            let page = self.0.list_tools(Some(params)).await.map_err(failed)?;
-            all.extend(page.tools.into_iter().map(|tool| Listed {
-                name: tool.name.into_owned(),
-                description: tool.description.unwrap_or_default().into_owned(),
-                input_schema: Value::Object(Map::clone(&tool.input_schema)),
-            }));
+            let page = self.peer.list_tools(Some(params)).await.map_err(failed)?;
+            all.extend(page.tools.into_iter().map(listed));
             if all.len() > MOST_TOOLS {
                 break;
             }
@@ -219,7 +272,16 @@ impl Caller {
             meta.0.insert(IDEMPOTENCY_KEY.to_owned(), key.into());
             params.meta = Some(meta);
         }
-        answer(self.0.call_tool(params).await.map_err(failed)?)
+        let _open = Arc::downgrade(&self.open);
+        answer(self.peer.call_tool(params).await.map_err(failed)?)
+    }
+}
+
+fn listed(tool: Tool) -> Listed {
+    Listed {
+        name: tool.name.into_owned(),
+        description: tool.description.unwrap_or_default().into_owned(),
+        input_schema: Value::Object(Map::clone(&tool.input_schema)),
     }
 }
 
@@ -239,7 +301,12 @@ fn answer(result: CallToolResult) -> Result<Value, Failed> {
 fn failed(error: ServiceError) -> Failed {
     match error {
         ServiceError::McpError(error) => {
-            Failed::Refused(format!("the service answered: {}", short(&error.message)))
+            let told = format!("the service answered: {}", short(&error.message));
+            if REFUSALS.contains(&error.code) {
+                Failed::Refused(told)
+            } else {
+                Failed::Unsure(told)
+            }
         }
         ServiceError::TransportSend(error) => {
             let cause = error.error.as_ref();
@@ -290,4 +357,72 @@ fn trouble(error: &(dyn std::error::Error + 'static)) -> Option<http::Trouble> {
 fn short(text: &str) -> String {
     let is_fit = |c: &char| !c.is_control();
     text.chars().filter(is_fit).take(LONGEST_REASON).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rmcp::model::{JsonRpcMessage, ServerJsonRpcMessage, ServerResult};
+
+    use super::*;
+    use crate::mcp::Catalog;
+
+    /// What a server may send, a line each.
+    const REPLIES: &[&str] = &[
+        r#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"hi"}],"isError":true}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"result":{"content":[],"structuredContent":{"found":[1,2]}}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"find","inputSchema":{"type":"object"}}]}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"no such customer"}}"#,
+    ];
+
+    #[test]
+    fn any_reply_is_an_answer_a_listing_or_a_failure() {
+        let mut seen = [false; 3];
+        for reply in REPLIES {
+            read(reply.as_bytes(), &mut seen);
+        }
+        assert_eq!(seen, [true; 3], "an answer, a listing and a failure");
+        bolero::check!().for_each(|input: &[u8]| {
+            let Some((which, changes)) = input.split_first() else {
+                return;
+            };
+            let mut damaged = REPLIES[usize::from(*which) % REPLIES.len()]
+                .as_bytes()
+                .to_vec();
+            for change in changes.chunks_exact(2) {
+                let at = usize::from(change[0]) % damaged.len();
+                damaged[at] = change[1];
+            }
+            read(&damaged, &mut [false; 3]);
+        });
+    }
+
+    fn read(reply: &[u8], [answers, listings, failures]: &mut [bool; 3]) {
+        let failed = |failed: Failed| {
+            let what = failed.what();
+            assert!(what.chars().count() <= LONGEST_REASON + 30, "{what}");
+            assert!(!what.contains(char::is_control), "{what:?}");
+        };
+        match serde_json::from_slice::<ServerJsonRpcMessage>(reply) {
+            Ok(JsonRpcMessage::Response(response)) => match response.result {
+                ServerResult::CallToolResult(result) => match answer(result) {
+                    Ok(_) => *answers = true,
+                    Err(told) => failed(told),
+                },
+                ServerResult::ListToolsResult(page) => {
+                    let listing: Vec<Listed> = page.tools.into_iter().map(listed).collect();
+                    let names: Vec<String> = listing.iter().map(|one| one.name.clone()).collect();
+                    if let Ok(pinned) = Catalog::pin(names.iter(), &listing) {
+                        assert_eq!(Catalog::read(&pinned.to_json()), Ok(pinned));
+                    }
+                    *listings = true;
+                }
+                _ => {}
+            },
+            Ok(JsonRpcMessage::Error(error)) => {
+                failed(super::failed(ServiceError::McpError(error.error)));
+                *failures = true;
+            }
+            _ => {}
+        }
+    }
 }

@@ -98,6 +98,23 @@ impl Way {
             };
             texts.iter().filter_map(fill).collect::<BTreeMap<_, _>>()
         };
+        for (path, is_idle) in [
+            ("headers", form.url.is_none() && !form.headers.is_empty()),
+            (
+                "environment",
+                form.url.is_some() && !form.environment.is_empty(),
+            ),
+        ] {
+            if is_idle {
+                problems.add(
+                    path,
+                    "`headers` are for a `url`, `environment` for a `command`",
+                );
+            }
+        }
+        if form.command.iter().any(|part| part.contains("{{")) {
+            problems.add("command", "secrets stand in `environment`");
+        }
         let headers = filled("headers", &form.headers, problems);
         let environment = filled("environment", &form.environment, problems);
         let way = match (&form.url, form.command.split_first()) {

@@ -10,13 +10,15 @@ use tokio::sync::{Notify, watch};
 
 use super::{
     catalog::{Catalog, Change},
-    client::{Caller, Connection},
+    client::{Caller, Connection, Failed},
     form::Way,
 };
 use crate::http;
 
 /// Between two looks at the listing.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// Between two looks that somebody asks for.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -94,15 +96,25 @@ impl Link {
         tokio::pin!(closed);
         loop {
             match caller.list().await {
+                // It may do one thing at a time; what it does is not to be cut off.
+                Err(Failed::Unsent(_) | Failed::Unsure(_)) if caller.is_busy() => {}
+                // Not in its own words: they would stand in the log.
+                Err(Failed::Refused(_)) => return "it does not list its tools".to_owned(),
                 Err(failed) => return failed.what(),
                 Ok(listing) => self.judge(caller, self.pinned.changes(&listing), tell),
             }
             tokio::select! {
                 () = &mut closed => return "it has closed the connection".to_owned(),
-                () = self.look.notified() => {}
+                () = self.asked_to_look() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
         }
+    }
+
+    /// A server that calls for it without end is not looked at without end.
+    async fn asked_to_look(&self) {
+        tokio::time::sleep(LOOK_AGAIN).await;
+        self.look.notified().await;
     }
 
     fn judge(&self, caller: &Caller, changes: BTreeMap<String, Change>, tell: &impl Fn(LinkEvent)) {

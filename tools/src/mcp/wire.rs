@@ -193,14 +193,12 @@ fn refusal(
     let JsonRpcMessage::Request(request) = message else {
         return None;
     };
-    let error = match serde_json::from_slice::<ServerJsonRpcMessage>(body) {
-        Ok(JsonRpcMessage::Error(error)) => ServerJsonRpcMessage::error(error.error, error.id),
-        _ => {
-            let data = ErrorData::invalid_request(format!("HTTP status {}", status.as_u16()), None);
-            return Some(ServerJsonRpcMessage::error(data, Some(request.id.clone())));
-        }
+    let told = match serde_json::from_slice::<ServerJsonRpcMessage>(body) {
+        Ok(JsonRpcMessage::Error(error)) => error.error,
+        _ => ErrorData::invalid_request(format!("HTTP status {}", status.as_u16()), None),
     };
-    Some(error)
+    // Whatever id it carries: it answers this request.
+    Some(ServerJsonRpcMessage::error(told, Some(request.id.clone())))
 }
 
 fn header(response: &Response, name: &HeaderName) -> Option<String> {

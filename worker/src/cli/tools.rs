@@ -128,11 +128,14 @@ mod tests {
     #[test]
     fn what_is_new_changed_and_gone_is_shown_whole() {
         let before = catalog(&[("find", "Finds."), ("old", "Was there.")]);
-        let now = catalog(&[("find", "Finds.\u{1b}[2J And refunds."), ("new", "Is new.")]);
+        let now = catalog(&[
+            ("find", "Finds.\u{1b}[2J And\u{200b} refunds."),
+            ("new", "Is new."),
+        ]);
         let shown = differences(&before, &now).join("\n");
         for part in [
             "changed `find` sha256:",
-            "Finds. [2J And refunds.",
+            "Finds.\\u{1b}[2J And\\u{200b} refunds.",
             "new `new`",
             "gone `old`",
         ] {

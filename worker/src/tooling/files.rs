@@ -109,7 +109,15 @@ pub fn mcp_servers(source: &dyn Source, config: &Config) -> Result<Vec<Declarati
     let mut servers = Vec::new();
     for file in &files.all {
         match files.servers(file) {
-            Ok(found) => servers.extend(found),
+            Ok(found) => {
+                for one in found {
+                    let is_second = |other: &Declaration| other.server.name() == one.server.name();
+                    if servers.iter().any(is_second) {
+                        problems.push(same_name(&one.place, &one.server));
+                    }
+                    servers.push(one);
+                }
+            }
             Err(wrong) => problems.extend(wrong.0),
         }
     }
@@ -201,6 +209,13 @@ impl<'a> Files<'a> {
         Declaration { place, server }: Declaration,
         declared: &mut Declared,
     ) -> Result<(), Vec<Problem>> {
+        if declared
+            .links
+            .iter()
+            .any(|link| link.server() == server.name())
+        {
+            return Err(vec![same_name(&place, &server)]);
+        }
         let file = server.file();
         let pinned = match self.source.read(&self.directory.join(&file)) {
             // The tools tell that they are not pinned.
@@ -214,6 +229,12 @@ impl<'a> Files<'a> {
         declared.links.push(link);
         Ok(())
     }
+}
+
+/// They would share a catalogue.
+fn same_name(place: &str, server: &Server) -> Problem {
+    let what = format!("two servers are named `{}`", server.name());
+    Problem::new(format!("{place}.name"), what)
 }
 
 fn told(place: &str, wrong: Vec<FormProblem>) -> Vec<Problem> {

@@ -6,6 +6,9 @@ use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 use tools::{BuildErrors, Effect, Registry, Threads, builtin, mcp::Link};
 
+use tracing::Instrument;
+
+use super::Calls;
 use crate::{model::ToolDeclaration, telemetry::event};
 
 /// The tools of this worker; cheap to clone. Without any by default.
@@ -26,6 +29,17 @@ impl Plane {
             tasks: TaskTracker::new(),
             threads: None,
         }
+    }
+
+    /// Does something when the calls of a session are over.
+    pub fn after(&self, mut calls: Calls, what: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(
+            async move {
+                calls.over().await;
+                what.await;
+            }
+            .in_current_span(),
+        );
     }
 
     /// Returns when nothing runs any more. To be awaited when all sessions are over.

@@ -193,7 +193,7 @@ async fn one_call(plane: &Plane, session: usize) -> bool {
         ..Rendered::default()
     };
     let record = ToolRecord::new(Audit::default(), &format!("s{session}"));
-    let (tooling, mut ends) = tooling::start(plane, &agent, record, NoApprover);
+    let (tooling, mut ends, _) = tooling::start(plane, &agent, record, NoApprover);
     let call = ToolCall {
         call: CallId::new("c1"),
         name: "blocks".to_owned(),
