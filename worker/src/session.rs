@@ -490,9 +490,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_session_ends_on_record_after_what_it_had_begun_to_change() {
-        let book = function::tool("book", "Books.", async |_: Nothing| {
-            tokio::time::sleep(Duration::from_secs(5)).await;
-            Ok::<_, ToolError>("booked")
+        let begins = Arc::new(tokio::sync::Notify::new());
+        let begun = Arc::clone(&begins);
+        let book = function::tool("book", "Books.", move |_: Nothing| {
+            begun.notify_one();
+            async {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                Ok::<_, ToolError>("booked")
+            }
         })
         .effect(Effect::Writes);
         let plane =
@@ -517,6 +522,7 @@ mod tests {
             response: dialog::model::ResponseId::new("r1"),
         };
         tooling.run(call, serde_json::Value::Null);
+        begins.notified().await;
         drop(tooling);
         let end = Record {
             session: "job".to_owned(),
