@@ -143,7 +143,7 @@ pub struct Context {
     pub facts: Facts,
     /// Names the session for services that must not do a thing twice.
     pub session: Arc<str>,
-    /// It is started before the model asks for it; a later call with the same arguments takes its answer.
+    /// It is started before the model asks for it; the next call with the same arguments takes its answer.
     pub is_foreseen: bool,
     /// Names of the agents that this one may hand over to.
     pub colleagues: Arc<[String]>,
