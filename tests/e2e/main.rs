@@ -25,6 +25,7 @@ mod pictures;
 mod press;
 mod reconnects;
 mod rehearsal;
+mod remote;
 mod rotates;
 mod sent_away;
 mod story;

@@ -9,6 +9,7 @@ mod answer;
 mod buffer;
 mod items;
 mod receptionist;
+mod register;
 mod response;
 mod rules;
 mod script;
@@ -23,4 +24,9 @@ pub use server::{FAULT, Recorded, Side, SimModel};
 /// Everything that is heard of it when it is asked to count: mono samples at 24 kHz.
 pub fn count_to_twenty() -> Vec<i16> {
     voice::count_to_twenty().pcm
+}
+
+/// The tools of the MCP server that its provider reaches, as the provider lists them.
+pub fn register_of_customers() -> serde_json::Value {
+    register::listing()
 }

@@ -144,7 +144,7 @@ impl Gateway {
     /// How a call ended whose tool panicked. A panic is a bug of the tool: the session goes on.
     fn broken(&self, name: &str) -> Outcome {
         match self.registry.effect(name) {
-            Some(Effect::Writes) => Outcome::Unknown,
+            Some(Effect::Writes) => Outcome::Unknown(String::new()),
             _ => Outcome::Failed("an internal error".to_owned()),
         }
     }
@@ -325,7 +325,7 @@ impl Gateway {
             Ok(()) => Ok(()),
             Err(_) if effect != Effect::Writes => Ok(()),
             Err(Objection::NotDurable) => Err(Outcome::Refused(Refusal::NotRecorded)),
-            Err(Objection::Unsettled) => Err(Outcome::Unknown),
+            Err(Objection::Unsettled) => Err(Outcome::Unknown(String::new())),
         }
     }
 
@@ -354,7 +354,7 @@ impl Gateway {
             () = called_off => Outcome::Cancelled,
             ended = run => match ended {
                 Ok(Ok(answer)) => Outcome::Completed(answer),
-                Ok(Err(error)) if error.is_unsure => Outcome::Unknown,
+                Ok(Err(error)) if error.is_unsure => Outcome::Unknown(error.text),
                 Ok(Err(error)) => Outcome::Failed(error.text),
                 Err(_) => Outcome::TimedOut { limit },
             },
@@ -446,7 +446,7 @@ impl Drop for Claim {
         let is_open = self.memory.ledger().is_running(&self.call);
         if is_open {
             self.settle(&match self.effect {
-                Effect::Writes => Outcome::Unknown,
+                Effect::Writes => Outcome::Unknown(String::new()),
                 _ => Outcome::Failed("an internal error".to_owned()),
             });
         }

@@ -124,10 +124,7 @@ impl HttpTool {
                 name,
                 description: form.description.clone(),
                 parameters,
-                effect: match form.effect {
-                    HttpEffect::Reads => Effect::Reads,
-                    HttpEffect::Writes => Effect::Writes,
-                },
+                effect: form.effect.into(),
                 deadline: form.deadline(),
                 most_runs: form.most_runs,
                 marks: form.touches,

@@ -73,7 +73,7 @@ struct Seen {
 impl Seen {
     fn is_unsettled(&self) -> bool {
         use Outcome::{Cancelled, TimedOut, Unknown};
-        let is_unsure = matches!(self.outcome, Some(Cancelled | TimedOut { .. } | Unknown));
+        let is_unsure = matches!(self.outcome, Some(Cancelled | TimedOut { .. } | Unknown(_)));
         self.effect == Effect::Writes && is_unsure
     }
 }
@@ -192,9 +192,9 @@ impl Ledger {
         calls.find_map(|(id, seen)| match &seen.outcome {
             None => Some(Standing::Running(id.clone())),
             // What may have had its effect may have it tomorrow, too: somebody has to look.
-            Some(outcome @ (Outcome::Cancelled | Outcome::TimedOut { .. } | Outcome::Unknown)) => {
-                Some(Standing::Over(outcome.clone()))
-            }
+            Some(
+                outcome @ (Outcome::Cancelled | Outcome::TimedOut { .. } | Outcome::Unknown(_)),
+            ) => Some(Standing::Over(outcome.clone())),
             // What surely had no effect may be tried again at once.
             Some(Outcome::Failed(_) | Outcome::Refused(_)) => None,
             Some(outcome) => {

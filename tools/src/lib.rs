@@ -45,8 +45,6 @@
 //! );
 //! # });
 //! ```
-//!
-//! Not yet: tools of MCP servers that the provider of the model calls by itself.
 #![warn(missing_docs)]
 
 pub mod approval;
@@ -63,6 +61,7 @@ pub mod idempotency;
 pub mod mcp;
 pub mod outcome;
 pub mod policy;
+pub mod provider;
 pub mod registry;
 pub mod schema;
 pub mod strict;
@@ -75,6 +74,7 @@ pub use gateway::Gateway;
 pub use hooks::Hooks;
 pub use outcome::{Outcome, Refusal};
 pub use policy::{Facts, Marks, Rules};
+pub use provider::Provider;
 pub use registry::Registry;
 pub use threads::Threads;
 pub use tool::{Answer, Context, Effect, Then, Tool, ToolError, ToolSpec};

@@ -1,13 +1,15 @@
 //! MCP servers as places where tools come from (Model Context Protocol, 2025-03-26 to 2026-07-28).
 //!
 //! What an agent may use of a server is declared and pinned beforehand, so that the worker starts without
-//! it, and a model is told what people have read. [`Server::new`] makes the tools, [`Link`] keeps the
-//! connection they share, [`Server::pin`] makes what is pinned.
+//! it, and a model is told what people have read. [`Server::tools`] makes the tools, [`Link`] keeps the
+//! connection they share, [`Server::pin`] makes what is pinned. Of a server that the model's provider calls,
+//! [`Remote`] is what that is told.
 
 mod catalog;
 mod client;
 mod form;
 mod link;
+mod remote;
 mod wire;
 
 use std::{fmt, sync::Arc};
@@ -16,18 +18,19 @@ use async_trait::async_trait;
 use tokio::sync::{Notify, watch};
 
 pub use catalog::{Catalog, Change, Listed};
-pub use form::{McpServerForm, McpToolForm};
+pub use form::{McpServerForm, McpToolForm, RunBy};
 pub use link::{Link, LinkEvent};
+pub use remote::Remote;
 
 use self::{
-    client::{Connection, Failed},
+    client::{Connection, Failed, short},
     form::Way,
     link::Live,
 };
 use crate::{
     call::{ToolName, ValidCall},
     form::{FormProblem, Problems},
-    http::{self, HttpEffect, Secrets},
+    http::{self, Secrets},
     schema::Schema,
     tool::{Answer, Context, Effect, Tool, ToolError, ToolSpec},
 };
@@ -101,11 +104,11 @@ impl Server {
         })
     }
 
-    /// The tools of the form as they were pinned, and the connection they share.
+    /// The tools of the form as they were pinned, and what they share.
     ///
     /// # Errors
     /// Every problem with its path in the form.
-    pub fn tools(&self, pinned: Catalog) -> Result<(Vec<McpTool>, Link), Vec<FormProblem>> {
+    pub fn tools(&self, pinned: Catalog) -> Result<(Vec<McpTool>, Reach), Vec<FormProblem>> {
         let mut problems = Problems::default();
         let (live, reader) = watch::channel(Live::default());
         let look = Arc::new(Notify::new());
@@ -124,19 +127,34 @@ impl Server {
         let tools = specs.into_iter().map(|(name, spec)| McpTool {
             name,
             spec,
+            run_by: self.form.run_by,
             live: reader.clone(),
             look: Arc::clone(&look),
         });
         let tools = tools.collect();
-        let link = Link {
-            server: self.form.name.as_str().into(),
-            way: self.way.clone(),
-            client: self.client.clone(),
-            pinned: Arc::new(pinned),
-            live,
-            look,
-        };
-        Ok((tools, link))
+        Ok((tools, self.reach(pinned, live, look)))
+    }
+
+    fn reach(&self, pinned: Catalog, live: watch::Sender<Live>, look: Arc<Notify>) -> Reach {
+        let server = self.form.name.as_str().into();
+        let pinned = Arc::new(pinned);
+        match (&self.way, self.form.run_by) {
+            (Way::Http { url, headers }, RunBy::Provider) => Reach::Remote(Remote {
+                server,
+                url: url.clone(),
+                headers: headers.clone(),
+                pinned,
+                live,
+            }),
+            (way, _) => Reach::Link(Link {
+                server,
+                way: way.clone(),
+                client: self.client.clone(),
+                pinned,
+                live,
+                look,
+            }),
+        }
     }
 
     fn spec(
@@ -165,10 +183,7 @@ impl Server {
             name: problems.take(&path, full)?,
             description: pinned.description.clone(),
             parameters: pinned.input_schema.clone(),
-            effect: match form.effect {
-                HttpEffect::Reads => Effect::Reads,
-                HttpEffect::Writes => Effect::Writes,
-            },
+            effect: form.effect.into(),
             deadline: form.deadline(),
             most_runs: form.most_runs,
             marks: form.touches,
@@ -183,8 +198,17 @@ impl fmt::Debug for Server {
     }
 }
 
+/// What the tools of one server share.
+#[derive(Debug)]
+pub enum Reach {
+    /// The worker's connection to it.
+    Link(Link),
+    /// What the model's provider is told, which calls them.
+    Remote(Remote),
+}
+
 /// `SERVER-TOOL`. A server's name has no `-`, so no tool of one can be taken for another's.
-fn full_name(server: &str, tool: &str) -> Option<ToolName> {
+pub fn full_name(server: &str, tool: &str) -> Option<ToolName> {
     ToolName::parse(&format!("{server}-{}", tool.replace(['.', '/'], "_")))
 }
 
@@ -193,8 +217,16 @@ pub struct McpTool {
     /// The server's name for it.
     name: String,
     spec: ToolSpec,
+    run_by: RunBy,
     live: watch::Receiver<Live>,
     look: Arc<Notify>,
+}
+
+impl McpTool {
+    /// The server's name for it.
+    pub fn own_name(&self) -> &str {
+        &self.name
+    }
 }
 
 #[async_trait]
@@ -208,14 +240,27 @@ impl Tool for McpTool {
     }
 
     async fn run(&self, call: &ValidCall, context: &Context) -> Result<Answer, ToolError> {
+        let writes = self.spec.effect == Effect::Writes;
+        if self.run_by == RunBy::Provider {
+            let Some(provider) = &context.provider else {
+                return Err(ToolError::new("only the model itself can have this done"));
+            };
+            let ran = provider.run(call.id()).await;
+            return ran.map_err(|error| {
+                let text = short(&error.text);
+                let is_unsure = error.is_unsure && writes;
+                ToolError { text, is_unsure }
+            });
+        }
         let Some(caller) = self.live.borrow().caller.clone() else {
             return Err(ToolError::new("the service cannot be reached now"));
         };
-        let writes = self.spec.effect == Effect::Writes;
         let key = writes.then(|| context.idempotency_key(call.id()));
         let called = caller.call(&self.name, call.arguments(), key).await;
         called.map(Answer::new).map_err(|failed| match failed {
             Failed::Refused(what) => ToolError::new(what),
+            Failed::Told(what) if writes => ToolError::new(what).unsure(),
+            Failed::Told(what) => ToolError::new(what),
             Failed::Unsent(what) => {
                 self.look.notify_one();
                 ToolError::new(what)

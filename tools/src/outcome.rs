@@ -35,8 +35,9 @@ pub enum Outcome {
         /// The limit it did not keep.
         limit: Duration,
     },
-    /// The process ended while it ran: whether it had an effect is not known.
-    Unknown,
+    /// Whether it had an effect is not known: the process ended or a connection was lost while it ran, or it
+    /// failed in a way that may come after the deed. Holds what is known of it, or nothing.
+    Unknown(String),
 }
 
 /// Why a tool was not run.
@@ -94,9 +95,16 @@ impl Outcome {
                 "No answer within {} seconds. It may or may not have had an effect.",
                 limit.as_secs_f64()
             ),
-            Self::Unknown => "The connection to it was lost while it ran. It may or may not have \
-                              had an effect: look before you call it again."
-                .to_owned(),
+            Self::Unknown(what) => {
+                let what = if what.is_empty() {
+                    "The connection to it was lost while it ran"
+                } else {
+                    what
+                };
+                format!(
+                    "{what}. It may or may not have had an effect: look before you call it again."
+                )
+            }
         })
     }
 
@@ -116,6 +124,7 @@ impl Outcome {
                 Self::Completed(Answer { value, ..answer })
             }
             Self::Failed(reason) => Self::Failed(bounded(reason)),
+            Self::Unknown(what) => Self::Unknown(bounded(what)),
             other => other,
         }
     }
@@ -129,7 +138,7 @@ impl Outcome {
             Self::Failed(_) => "failed",
             Self::Refused(_) => "refused",
             Self::TimedOut { .. } => "timed_out",
-            Self::Unknown => "unknown",
+            Self::Unknown(_) => "unknown",
         }
     }
 

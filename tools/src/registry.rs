@@ -4,6 +4,8 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
+use serde_json::Value;
+
 use crate::{
     call::ToolName,
     error::{BuildError, BuildErrors},
@@ -103,6 +105,15 @@ impl Registry {
     /// What running a tool does to the world; `None` = there is no such tool.
     pub fn effect(&self, name: &str) -> Option<Effect> {
         self.find(name).map(|(_, entry)| entry.tool.spec().effect)
+    }
+
+    /// Whether these arguments fit a tool, but for those, by name, that have no value yet.
+    ///
+    /// # Errors
+    /// Short explanations; none when there is no such tool.
+    pub fn check(&self, name: &str, arguments: &Value, open: &[&str]) -> Result<(), Vec<String>> {
+        let found = self.find(name);
+        found.map_or(Ok(()), |(_, entry)| entry.schema.check_but(arguments, open))
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<(&ToolName, &Entry)> {

@@ -48,7 +48,18 @@ impl Schema {
     /// # Errors
     /// Short explanations, the first three problems.
     pub fn check(&self, arguments: &Value) -> Result<(), Vec<String>> {
-        let problems = self.validator.iter_errors(arguments).take(EXPLAINED);
+        self.check_but(arguments, &[])
+    }
+
+    /// The same for arguments some of which, by name, have no value yet.
+    pub(crate) fn check_but(&self, arguments: &Value, open: &[&str]) -> Result<(), Vec<String>> {
+        let problems = self.validator.iter_errors(arguments);
+        let counts = |problem: &jsonschema::ValidationError<'_>| {
+            let place = problem.instance_path().to_string();
+            let argument = place.split('/').nth(1);
+            argument.is_none_or(|name| !open.contains(&name))
+        };
+        let problems = problems.filter(counts).take(EXPLAINED);
         let explained: Vec<String> = problems.map(|problem| explain(&problem)).collect();
         if explained.is_empty() {
             Ok(())

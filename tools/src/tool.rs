@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     call::{CallId, ToolName, ValidCall},
     policy::{Facts, Marks, Rules},
+    provider::Provider,
 };
 
 /// How long a tool may take unless it says otherwise. People on the phone wait about as long.
@@ -147,6 +148,8 @@ pub struct Context {
     pub is_foreseen: bool,
     /// Names of the agents that this one may hand over to.
     pub colleagues: Arc<[String]>,
+    /// Who runs what the model's provider runs; `None` = nobody.
+    pub provider: Option<Arc<dyn Provider>>,
     /// What was going on when the model decided to call; only the record looks at it.
     pub background: Value,
 }

@@ -101,11 +101,11 @@ async fn a_write_that_panicked_is_unknown_and_nobody_waits_for_it() {
     let (gateway, log) = Probe::new().panics().gateway();
     let call = ToolCall::new("c1", "probe", CALL);
     let ended = gateway.invoke(&call, &Context::default()).await;
-    assert_eq!(ended, Outcome::Unknown);
+    assert_eq!(ended, Outcome::Unknown(String::new()));
     let again = gateway
         .invoke(&numbered("c2", CALL), &Context::default())
         .await;
-    assert_eq!(again, Outcome::Duplicate(Box::new(Outcome::Unknown)));
+    assert_eq!(again, Outcome::Duplicate(Box::new(ended)));
     assert!(
         again
             .text_for_model()

@@ -21,7 +21,7 @@ use tracing::Instrument;
 
 use crate::{
     admin::{self, Listener, routes::Admin},
-    agents::{Agents, Definition, PrefetchForm},
+    agents::{Agents, Definition},
     audit::Audit,
     config::{Config, Problem, Problems, ProcessSource},
     console::{self, Console},
@@ -35,7 +35,7 @@ use crate::{
     shutdown::Signals,
     supervision::{approvals::Approvals, escalation::Escalations, grant::Grants},
     telemetry,
-    tooling::{self, Plane},
+    tooling::{self, Plane, needs},
 };
 
 /// How long the runtime may take to let go of what is left when everything is over.
@@ -281,45 +281,17 @@ pub(crate) fn load_agents(config: &Config) -> Result<Loaded, Exit> {
     };
     let agents = Agents::load(&ProcessSource, directory, &config.agents.default)
         .map_err(|problems| not_usable(&problems))?;
-    let unknown = |agent: &Definition| unknown(&tools, agent);
+    let unfit = |agent: &Definition| needs::unfit(&tools, agent);
     let day = model::day(SystemTime::now());
     let unpriced = |agent: &Definition| unpriced(config, agent, &day);
-    let unknown = agents.all().flat_map(unknown);
-    let problems = unknown.chain(agents.all().filter_map(unpriced)).collect();
+    let unfit = agents.all().flat_map(unfit);
+    let problems = unfit.chain(agents.all().filter_map(unpriced)).collect();
     Problems::none_or(problems).map_err(|problems| not_usable(&problems))?;
     Ok(Loaded {
         agents,
         tools,
         links,
     })
-}
-
-/// Tools that an agent names and nobody has, and look-ups that would change something.
-fn unknown(plane: &Plane, agent: &Definition) -> Vec<Problem> {
-    let foreseen = |(nth, form): (usize, &PrefetchForm)| {
-        let path = |key: &str| format!("{}.prefetch[{nth}].{key}", agent.name);
-        let is_own = |tool: &String| agent.tools.contains(tool);
-        if !is_own(&form.tool) || plane.writes(&form.tool) != Some(false) {
-            let what = "expected one of the agent's tools, and one that changes nothing";
-            return Some(Problem::new(path("tool"), what));
-        }
-        if form.phrase.is_some() && form.after.is_some() {
-            return Some(Problem::new(
-                path("after"),
-                "expected `phrase` or `after`, not both",
-            ));
-        }
-        let after = form.after.as_ref()?;
-        (!is_own(after)).then(|| Problem::new(path("after"), "expected one of the agent's tools"))
-    };
-    let foreseen = agent.prefetch.iter().enumerate().filter_map(foreseen);
-    let names = agent.tools.iter().enumerate();
-    let problem = |(nth, name): (usize, &String)| {
-        let errors = plane.check(std::slice::from_ref(name)).err()?;
-        let path = format!("{}.tools[{nth}]", agent.name);
-        Some(Problem::new(path, errors.to_string()))
-    };
-    names.filter_map(problem).chain(foreseen).collect()
 }
 
 /// A budget is never spent on a model whose price nobody knows.

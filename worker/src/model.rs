@@ -171,8 +171,25 @@ impl DownReason {
     }
 }
 
+/// A server whose tools the provider calls.
+pub type RemoteServer = tools::mcp::Remote;
+
+/// Who runs a tool, once a call is allowed.
+#[derive(Clone, Debug)]
+pub enum RunBy {
+    /// The provider, which the server's address is told to.
+    Provider {
+        /// The server.
+        server: Arc<RemoteServer>,
+        /// The server's name for the tool.
+        name: String,
+    },
+    /// The worker.
+    Worker,
+}
+
 /// A tool as the model is told about it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct ToolDeclaration {
     /// Unique name.
     pub name: String,
@@ -180,6 +197,8 @@ pub struct ToolDeclaration {
     pub description: String,
     /// JSON schema of the arguments, passed through untouched.
     pub parameters: serde_json::Value,
+    /// Who runs it.
+    pub run_by: RunBy,
 }
 
 /// Everything one session tells its model. Cheap to clone compared with a connection.
@@ -229,6 +248,20 @@ impl SessionSettings {
 }
 
 impl SessionSettings {
+    /// The servers that the provider calls, or may be told to call.
+    fn servers(&self) -> Vec<Arc<RemoteServer>> {
+        let tools = self.catalog.iter().chain(&self.tools);
+        let mut servers: Vec<Arc<RemoteServer>> = tools
+            .filter_map(|tool| match &tool.run_by {
+                RunBy::Provider { server, .. } => Some(Arc::clone(server)),
+                RunBy::Worker => None,
+            })
+            .collect();
+        servers.sort_by(|one, other| one.server().cmp(other.server()));
+        servers.dedup_by(|one, other| one.server() == other.server());
+        servers
+    }
+
     /// Leaves the model these tools of the catalog.
     fn equip(&mut self, names: &[String]) {
         let is_named = |tool: &&ToolDeclaration| names.contains(&tool.name);

@@ -25,6 +25,15 @@ pub(super) enum Part {
         /// JSON text.
         arguments: String,
     },
+    /// A request to call a tool of an MCP server.
+    Request {
+        /// Label of the server.
+        server: String,
+        /// The server's name for the tool.
+        tool: String,
+        /// JSON text.
+        arguments: String,
+    },
 }
 
 /// What an answer depends on.
@@ -67,7 +76,7 @@ pub(super) fn answer(question: &Question<'_>) -> Vec<Part> {
         return parts;
     }
     match newest {
-        Some(item) if item.kind() == "function_call_output" => on_outcome(item),
+        Some(item) if is_outcome(item) => on_outcome(item),
         Some(item) => on_turn(question, item),
         None if question.items.iter().any(|item| item.role() == "user") => say("agent-all-right"),
         None => say("agent-greeting"),
@@ -94,7 +103,16 @@ fn newest_unanswered(items: &Items) -> Option<&Item> {
         .iter()
         .rev()
         .take_while(|item| item.role() != "assistant" && item.kind() != "function_call")
-        .find(|item| item.role() == "user" || item.kind() == "function_call_output")
+        .find(|item| item.role() == "user" || is_outcome(item))
+}
+
+/// What came of a call, or why nothing did.
+fn is_outcome(item: &Item) -> bool {
+    match item.kind() {
+        "function_call_output" | "mcp_call" => true,
+        "mcp_approval_response" => item.json["approve"] == false,
+        _ => false,
+    }
 }
 
 fn on_turn(question: &Question<'_>, item: &Item) -> Vec<Part> {
@@ -182,7 +200,8 @@ fn repeat_written(text: &str) -> Speech {
 }
 
 fn on_outcome(item: &Item) -> Vec<Part> {
-    let output = item.json["output"].as_str().unwrap_or_default();
+    let told = ["output", "reason"].map(|key| item.json[key].as_str());
+    let output = told.into_iter().flatten().next().unwrap_or_default();
     let lower = output.to_lowercase();
     if lower.contains("error") || lower.contains("failed") {
         return say("agent-failed");
@@ -199,11 +218,26 @@ fn on_outcome(item: &Item) -> Vec<Part> {
 /// Who types `call NAME {…}` has the tool of that name called with these arguments.
 pub(super) fn typed_call(question: &Question<'_>, words: &str) -> Option<Part> {
     let (name, arguments) = words.strip_prefix("call ")?.split_once(' ')?;
+    if let Some(request) = request(question, name, arguments) {
+        return Some(request);
+    }
     let Part::Call { name, .. } = call(question, &[name])? else {
         return None;
     };
     Some(Part::Call {
         name,
+        arguments: arguments.to_owned(),
+    })
+}
+
+/// `SERVER-TOOL` of a server that the provider calls.
+fn request(question: &Question<'_>, name: &str, arguments: &str) -> Option<Part> {
+    let (server, tool) = name.split_once('-')?;
+    let mut tools = question.tools.as_array()?.iter();
+    let is_it = |one: &&Value| one["type"] == "mcp" && one["server_label"] == server;
+    tools.find(is_it).map(|_| Part::Request {
+        server: server.to_owned(),
+        tool: tool.to_owned(),
         arguments: arguments.to_owned(),
     })
 }

@@ -33,7 +33,7 @@ impl Item {
         self.json["id"].as_str().unwrap_or_default()
     }
 
-    /// `message`, `function_call` or `function_call_output`.
+    /// `message`, `function_call`, `function_call_output`, `mcp_call` and so on.
     pub(super) fn kind(&self) -> &str {
         self.json["type"].as_str().unwrap_or_default()
     }
@@ -193,6 +193,10 @@ pub(super) fn from_client(item: &Value, id: String) -> Result<Item, Refusal> {
     match item["type"].as_str() {
         Some("message") => check_message(item)?,
         Some("function_call") => strings(item, &["name", "call_id", "arguments"])?,
+        Some("mcp_approval_response") if item["approve"].is_boolean() => {
+            strings(item, &["approval_request_id"])?;
+        }
+        Some("mcp_approval_response") => return Err(Refusal::missing("item.approve")),
         Some("function_call_output") => strings(item, &["call_id", "output"])?,
         Some(_) => return Err(Refusal::invalid("item.type", "Unknown type of item.")),
         None => return Err(Refusal::missing("item.type")),

@@ -196,6 +196,7 @@ mod tests {
                         self.push(json!({"id": "f", "type": "function_call", "name": name,
                             "call_id": self.calls.to_string()}));
                     }
+                    Part::Request { tool, .. } => panic!("there is no server with a {tool}"),
                 }
             }
             parts

@@ -51,6 +51,12 @@ pub(super) enum Content {
         name: String,
         arguments: String,
     },
+    /// A call of the provider's own that has to be allowed.
+    Request {
+        server: String,
+        tool: String,
+        arguments: String,
+    },
 }
 
 /// Where an item is.
@@ -165,6 +171,15 @@ impl Planned {
                 json["call_id"] = json!(call_id);
                 json["arguments"] = json!(if is_done { arguments } else { "" });
             }
+            Content::Request {
+                server,
+                tool,
+                arguments,
+            } => {
+                return json!({"id": self.id, "type": "mcp_approval_request",
+                    "server_label": server, "name": tool,
+                    "arguments": if is_done { arguments } else { "" }});
+            }
             Content::Speech { .. } | Content::Text(_) => {
                 json["type"] = json!("message");
                 json["role"] = json!("assistant");
@@ -189,7 +204,7 @@ impl Planned {
                 let kind = if in_item { "output_text" } else { "text" };
                 json!({"type": kind, "text": text})
             }
-            Content::Call { .. } => Value::Null,
+            Content::Call { .. } | Content::Request { .. } => Value::Null,
         }
     }
 }
@@ -201,6 +216,15 @@ fn content(part: Part, written: bool, ids: &mut impl FnMut(&str) -> String) -> C
         Part::Call { name, arguments } => Content::Call {
             call_id: ids("call"),
             name,
+            arguments,
+        },
+        Part::Request {
+            server,
+            tool,
+            arguments,
+        } => Content::Request {
+            server,
+            tool,
             arguments,
         },
     }

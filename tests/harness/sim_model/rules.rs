@@ -19,6 +19,7 @@ use super::{
 };
 use crate::clips::duration_of;
 
+mod mcp;
 mod refusal;
 mod speaks;
 
@@ -198,6 +199,7 @@ impl Rules {
             self.turn = None;
         }
         self.send(json!({"type": "session.updated", "session": self.session.object()}));
+        self.list_servers();
         Ok(())
     }
 
@@ -351,6 +353,9 @@ impl Rules {
             .items
             .insert(item, event["previous_item_id"].as_str())?;
         self.send_item(&json, &previous);
+        if json["type"] == "mcp_approval_response" {
+            self.on_approval(&json);
+        }
         Ok(())
     }
 

@@ -6,7 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::policy::{Marks, RuleForm};
+use crate::{
+    policy::{Marks, RuleForm},
+    tool::Effect,
+};
 
 /// A tool that asks a service over HTTP.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -93,6 +96,15 @@ pub enum HttpEffect {
     Reads,
     /// It changes something: never run twice for one intent.
     Writes,
+}
+
+impl From<HttpEffect> for Effect {
+    fn from(effect: HttpEffect) -> Self {
+        match effect {
+            HttpEffect::Reads => Self::Reads,
+            HttpEffect::Writes => Self::Writes,
+        }
+    }
 }
 
 impl HttpToolForm {

@@ -53,6 +53,16 @@ pub(super) struct Pinned {
     pub(super) input_schema: Value,
 }
 
+impl Pinned {
+    fn change(&self, name: &str, listing: &[Listed]) -> Option<Change> {
+        match one(name, listing) {
+            Ok(listed) if listed.digest() == self.digest => None,
+            Ok(_) => Some(Change::Described),
+            Err(change) => Some(change),
+        }
+    }
+}
+
 /// What was pinned of one server.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -156,12 +166,26 @@ impl Catalog {
 
     /// What is not as it was pinned.
     pub(super) fn changes(&self, listing: &[Listed]) -> BTreeMap<String, Change> {
-        let change = |(name, pinned): (&String, &Pinned)| match one(name, listing) {
-            Ok(listed) if listed.digest() == pinned.digest => None,
-            Ok(_) => Some((name.clone(), Change::Described)),
-            Err(change) => Some((name.clone(), change)),
+        let change = |(name, pinned): (&String, &Pinned)| {
+            Some((name.clone(), pinned.change(name, listing)?))
         };
         self.tools.iter().filter_map(change).collect()
+    }
+
+    /// The same where a listing may be a part: what it does not name stays as it was before.
+    pub(super) fn changes_in_part(
+        &self,
+        mut changes: BTreeMap<String, Change>,
+        listing: &[Listed],
+    ) -> BTreeMap<String, Change> {
+        for (name, pinned) in &self.tools {
+            match pinned.change(name, listing) {
+                None => drop(changes.remove(name)),
+                Some(Change::Gone) => {}
+                Some(change) => drop(changes.insert(name.clone(), change)),
+            }
+        }
+        changes
     }
 }
 

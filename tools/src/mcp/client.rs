@@ -57,6 +57,8 @@ const SDKS: [&str; 4] = [
 pub(super) enum Failed {
     /// It says so itself.
     Refused(String),
+    /// It says that something went wrong, and not when.
+    Told(String),
     /// It never had the request.
     Unsent(String),
     /// It may have done it.
@@ -74,7 +76,9 @@ impl Failed {
 
     pub(super) fn what(self) -> String {
         match self {
-            Self::Refused(what) | Self::Unsent(what) | Self::Unsure(what) => what,
+            Self::Refused(what) | Self::Told(what) | Self::Unsent(what) | Self::Unsure(what) => {
+                what
+            }
         }
     }
 }
@@ -290,7 +294,7 @@ fn answer(result: CallToolResult) -> Result<Value, Failed> {
     let text = |block: &ContentBlock| block.as_text().map(|text| text.text.clone());
     let texts: Vec<String> = result.content.iter().filter_map(text).collect();
     if result.is_error == Some(true) {
-        return Err(Failed::Refused(short(&texts.join("\n"))));
+        return Err(Failed::Told(short(&texts.join("\n"))));
     }
     Ok(match result.structured_content {
         Some(structured) => structured,
@@ -354,7 +358,8 @@ fn trouble(error: &(dyn std::error::Error + 'static)) -> Option<http::Trouble> {
     None
 }
 
-fn short(text: &str) -> String {
+/// A server's words, as far as anybody is told them.
+pub(super) fn short(text: &str) -> String {
     let is_fit = |c: &char| !c.is_control();
     text.chars().filter(is_fit).take(LONGEST_REASON).collect()
 }

@@ -32,9 +32,24 @@ pub struct McpServerForm {
     /// The environment of the program, besides `PATH`. Secrets as in `headers`.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
+    /// Who calls its tools. The provider of the model is told `url` and `headers`, and asks here before each
+    /// call.
+    #[serde(default)]
+    pub run_by: RunBy,
     /// The tools that agents may use, by the server's name for them. Others do not exist.
     #[schemars(length(min = 1, max = 64))]
     pub tools: BTreeMap<String, McpToolForm>,
+}
+
+/// Who calls the tools of a server.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunBy {
+    /// The provider of the model, which has to reach the server.
+    Provider,
+    /// The worker, which has to reach the server.
+    #[default]
+    Worker,
 }
 
 /// What is known here about a tool of an MCP server; the server's own hints about it are not trusted.
@@ -111,6 +126,15 @@ impl Way {
                     "`headers` are for a `url`, `environment` for a `command`",
                 );
             }
+        }
+        let is_remote = form.run_by == RunBy::Provider;
+        if is_remote
+            && !form
+                .url
+                .as_ref()
+                .is_some_and(|url| url.starts_with("https://"))
+        {
+            problems.add("run_by", "the provider wants a `url` with https");
         }
         if form.command.iter().any(|part| part.contains("{{")) {
             problems.add("command", "secrets stand in `environment`");

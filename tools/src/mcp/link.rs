@@ -99,7 +99,9 @@ impl Link {
                 // It may do one thing at a time; what it does is not to be cut off.
                 Err(Failed::Unsent(_) | Failed::Unsure(_)) if caller.is_busy() => {}
                 // Not in its own words: they would stand in the log.
-                Err(Failed::Refused(_)) => return "it does not list its tools".to_owned(),
+                Err(Failed::Refused(_) | Failed::Told(_)) => {
+                    return "it does not list its tools".to_owned();
+                }
                 Err(failed) => return failed.what(),
                 Ok(listing) => self.judge(caller, self.pinned.changes(&listing), tell),
             }
@@ -118,23 +120,35 @@ impl Link {
     }
 
     fn judge(&self, caller: &Caller, changes: BTreeMap<String, Change>, tell: &impl Fn(LinkEvent)) {
-        let before = self.live.borrow().clone();
-        for (tool, change) in &changes {
-            if before.changes.get(tool) != Some(change) {
-                tell(LinkEvent::Off(tool.clone(), *change));
-            }
-        }
-        for tool in before.changes.keys() {
-            if !changes.contains_key(tool) {
-                tell(LinkEvent::On(tool.clone()));
-            }
-        }
-        self.live.send_replace(Live {
-            caller: Some(caller.clone()),
-            changes: Arc::new(changes),
-        });
-        if before.caller.is_none() {
+        let was_away = self.live.borrow().caller.is_none();
+        let caller = Some(caller.clone());
+        replace(&self.live, caller, changes, tell);
+        if was_away {
             tell(LinkEvent::Up);
+        }
+    }
+}
+
+/// Takes note of what a listing says, and tells what is new in it.
+pub(super) fn replace(
+    live: &watch::Sender<Live>,
+    caller: Option<Caller>,
+    changes: BTreeMap<String, Change>,
+    tell: &impl Fn(LinkEvent),
+) {
+    let changes = Arc::new(changes);
+    let before = live.send_replace(Live {
+        caller,
+        changes: Arc::clone(&changes),
+    });
+    for (tool, change) in &*changes {
+        if before.changes.get(tool) != Some(change) {
+            tell(LinkEvent::Off(tool.clone(), *change));
+        }
+    }
+    for tool in before.changes.keys() {
+        if !changes.contains_key(tool) {
+            tell(LinkEvent::On(tool.clone()));
         }
     }
 }

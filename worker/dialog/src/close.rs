@@ -81,6 +81,10 @@ impl Dialog {
         if self.responses.is_busy() || !self.floor.is_empty() || self.yielding.is_some() {
             return;
         }
+        // Who hangs up now never learns how that ends.
+        if self.calls.is_at_provider() {
+            return;
+        }
         let can_speak = self.link.is_up() && self.audience.caller().is_some();
         if !has_goodbye && can_speak {
             closing.is_goodbye_asked = true;

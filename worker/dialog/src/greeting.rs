@@ -37,6 +37,7 @@ impl Dialog {
     pub(crate) fn give_floor(&mut self, now: Instant) {
         if !self.is_protected() {
             self.yield_floor(now);
+            self.call_off_look_ups();
         }
         if !self.is_greeting_protected() {
             self.drop_greeting();

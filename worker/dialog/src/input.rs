@@ -55,6 +55,11 @@ pub enum Input {
     RoomAway,
     /// The link to the room is whole again.
     RoomBack,
+    /// A call that the provider runs may go ahead; its end comes as [`crate::Output::McpCallDone`].
+    ToolApproved {
+        /// The call.
+        call: CallId,
+    },
     /// A tool call ended.
     ToolFinished {
         /// The call.

@@ -121,8 +121,12 @@ impl Dialog {
             heard: heard.unwrap_or_default(),
             stopped_after,
         });
-        // Who interrupts does not want what is being looked up; what is being done is done.
-        if self.calls.is_running() && self.user.holds_floor() {
+    }
+
+    /// Who interrupts does not want what is being looked up; what is being done is done. Before the answer
+    /// to the interruption may look up anything itself.
+    pub(crate) fn call_off_look_ups(&mut self) {
+        if self.calls.is_running() && self.yielding.is_some() {
             self.outputs.push_back(Output::CancelReads);
         }
     }

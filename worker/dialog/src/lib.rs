@@ -116,6 +116,7 @@ mod silence;
 mod silenced;
 mod timers;
 mod tool_calls;
+mod tool_flow;
 mod transcript;
 mod user_turn;
 mod voices;
@@ -295,6 +296,7 @@ impl Dialog {
             Input::RoomBack => self.is_room_away = false,
             Input::RoomReady => self.on_room_ready(),
             Input::Speech { participant, edge } => self.on_speech(now, participant, edge),
+            Input::ToolApproved { call } => self.on_tool_approved(&call),
             Input::ToolFinished { call, output, then } => {
                 self.on_tool_finished(now, &call, output, then);
             }

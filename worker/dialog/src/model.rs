@@ -122,6 +122,17 @@ pub struct Usage {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
+    /// The provider asks whether it may run a call of its own; arguments are the raw JSON text.
+    ApprovalRequested {
+        /// The response it belongs to.
+        response: ResponseId,
+        /// The request; also the call's own id.
+        call: CallId,
+        /// Name of the tool, as the worker knows it.
+        name: String,
+        /// JSON text, unchecked.
+        arguments: String,
+    },
     /// Audio of an item arrived; the samples took the straight road to the playout.
     AudioReceived {
         /// The response it belongs to.
@@ -172,6 +183,13 @@ pub enum Event {
         /// JSON text, unchecked.
         arguments: String,
     },
+    /// A call that the provider was allowed to run is over.
+    McpCallDone {
+        /// The request it was allowed by.
+        call: CallId,
+        /// How it ended; the model knows it already.
+        end: McpEnd,
+    },
     /// A response began. `tag` is ours; `None` = the model created it.
     ResponseCreated {
         /// The new response.
@@ -221,6 +239,33 @@ pub enum Event {
         /// The user item.
         item: ItemId,
     },
+}
+
+/// How a call ended that the provider was allowed to run. Text is personal data: `Debug` hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub enum McpEnd {
+    /// With this answer, which the model knows already.
+    Answered(String),
+    /// With this error, which the model knows already and which may have come after the deed.
+    Doubtful(String),
+    /// With this error, which the model knows already: nothing was done.
+    Failed(String),
+    /// The connection was lost meanwhile: nobody knows how.
+    Lost,
+    /// The connection that asked for it was gone before the provider was told.
+    Unsent,
+}
+
+impl fmt::Debug for McpEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Answered(_) => "Answered(..)",
+            Self::Doubtful(_) => "Doubtful(..)",
+            Self::Failed(_) => "Failed(..)",
+            Self::Lost => "Lost",
+            Self::Unsent => "Unsent",
+        })
+    }
 }
 
 /// What the conversation asks of the model.
@@ -333,6 +378,13 @@ pub enum Said {
 pub enum NewItem {
     /// Earlier speech of the agent, for replay.
     AgentText(String),
+    /// Whether the provider may run a call.
+    Approval {
+        /// The request it answers.
+        call: CallId,
+        /// Why not; `None` = it may.
+        denial: Option<String>,
+    },
     /// What a tool answered.
     FunctionOutput {
         /// The call it answers.
@@ -359,6 +411,10 @@ impl fmt::Debug for NewItem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AgentText(_) => f.write_str("AgentText(..)"),
+            Self::Approval { call, denial } => match denial {
+                None => write!(f, "Approval({call})"),
+                Some(_) => write!(f, "Denial({call}, ..)"),
+            },
             Self::FunctionOutput { call, .. } => write!(f, "FunctionOutput({call}, ..)"),
             Self::Picture { item, picture, .. } => write!(f, "{picture:?} as {item}"),
             Self::SystemText(_) => f.write_str("SystemText(..)"),

@@ -8,14 +8,12 @@ use std::time::Instant;
 use crate::{
     Dialog, Output,
     floor::{Purpose, Request},
-    input::AfterTool,
-    model::{CallId, Event, ItemId, NewItem, Order, ResponseId, ResponseStatus, Tag},
+    model::{Event, ItemId, Order, ResponseId, ResponseStatus, Tag},
     note::Note,
-    output::ToolCall,
+    output::{RunBy, ToolCall},
     response::{Asked, Live, Standing},
     rotation::Rotation,
     timers::Timer,
-    tool_calls::Arrival,
 };
 
 /// The provider wants us to be slower.
@@ -34,6 +32,24 @@ impl Dialog {
             return self.note_unexpected("event of the connection before");
         }
         match event {
+            Event::ApprovalRequested {
+                response,
+                call,
+                name,
+                arguments,
+            } => {
+                let run_by = RunBy::Provider;
+                self.on_call(
+                    now,
+                    ToolCall {
+                        call,
+                        name,
+                        arguments,
+                        response,
+                        run_by,
+                    },
+                );
+            }
             Event::AudioDone { item, .. } => self.playhead.complete(&item),
             Event::AudioReceived {
                 response,
@@ -59,16 +75,21 @@ impl Dialog {
                 arguments,
                 ..
             } => {
+                let run_by = RunBy::Worker;
                 self.on_call(
                     now,
-                    &response,
                     ToolCall {
                         call,
                         name,
                         arguments,
-                        response: response.clone(),
+                        response,
+                        run_by,
                     },
                 );
+            }
+            Event::McpCallDone { call, end } => {
+                self.calls.end_there(&call);
+                self.outputs.push_back(Output::McpCallDone { call, end });
             }
             Event::ResponseCreated { response, tag } => self.on_created(now, response, tag),
             Event::ResponseDone {
@@ -106,7 +127,7 @@ impl Dialog {
         }
     }
 
-    fn on_created(&mut self, now: Instant, response: ResponseId, tag: Option<Tag>) {
+    pub(crate) fn on_created(&mut self, now: Instant, response: ResponseId, tag: Option<Tag>) {
         if self.responses.standing(&response) != Standing::Unknown {
             return self.note_unexpected("response created twice");
         }
@@ -131,7 +152,7 @@ impl Dialog {
         if let Some(forgotten) = self.responses.begin(now, response.clone(), request) {
             self.note_unexpected("response without end");
             self.playhead.response_over(&forgotten);
-            self.calls.cut_short(&forgotten);
+            self.cut_calls_short(&forgotten);
         }
         self.timers
             .set(Timer::Response, now + self.config.response_limit);
@@ -213,9 +234,7 @@ impl Dialog {
         self.playhead.response_over(&live.id);
         let is_cut = live.is_cancelled || status != ResponseStatus::Completed;
         if is_cut {
-            for _ in 0..self.calls.cut_short(&live.id) {
-                self.note(Note::CallDropped { why: "incomplete" });
-            }
+            self.cut_calls_short(&live.id);
         } else {
             for call in self.calls.complete(now, &live.id) {
                 self.outputs.push_back(Output::RunTool(call));
@@ -345,75 +364,6 @@ impl Dialog {
         if let Some(live) = self.responses.give_up(&id) {
             let code = "timeout".to_owned();
             self.end_response(now, live, ResponseStatus::Failed { code });
-        }
-    }
-
-    fn on_call(&mut self, now: Instant, response: &ResponseId, call: ToolCall) {
-        if self.responses.standing(response) == Standing::Unknown {
-            self.on_created(now, response.clone(), None);
-        }
-        let standing = self.responses.standing(response);
-        if standing == Standing::Stopped || self.closing.is_some() {
-            return self.note(Note::CallDropped { why: "interrupted" });
-        }
-        if let Some(live) = &mut self.responses.live {
-            let is_first = !std::mem::replace(&mut live.has_content, true);
-            live.last_sign = now;
-            if is_first && live.is_answer() {
-                self.conversation.settle();
-            }
-        }
-        let id = call.call.clone();
-        let is_over = standing == Standing::Over;
-        let may_run = !self.is_doubtful(response);
-        match self.calls.arrive(now, response, is_over, may_run, call) {
-            Arrival::Held => {}
-            Arrival::Repeated => self.note(Note::CallDropped { why: "repeated" }),
-            Arrival::Run(call) => self.outputs.push_back(Output::RunTool(call)),
-            Arrival::TooMany => {
-                self.note(Note::CallDropped { why: "too many" });
-                let output = "not run: too many calls at once".to_owned();
-                self.order(Order::Item(NewItem::FunctionOutput { call: id, output }));
-            }
-        }
-    }
-
-    pub(crate) fn on_tool_finished(
-        &mut self,
-        now: Instant,
-        call: &CallId,
-        output: String,
-        then: AfterTool,
-    ) {
-        let Some(finished) = self.calls.finish(call) else {
-            return self.note_unexpected("answer of an unknown call");
-        };
-        self.note(Note::ToolAnswered {
-            took: now.saturating_duration_since(finished.since),
-        });
-        self.conversation.tool_answered(&finished.name, &output);
-        if self.link.is_up() {
-            let item = if finished.is_stale {
-                NewItem::SystemText(format!("A tool answered. {}: {output}", finished.name))
-            } else {
-                NewItem::FunctionOutput {
-                    call: call.clone(),
-                    output,
-                }
-            };
-            self.order(Order::Item(item));
-        }
-        // Who speaks up while the tool runs has not finished: hanging up now would be rude.
-        if then == AfterTool::EndConversation && !self.user.holds_floor() {
-            self.end_unless_interrupted(now, finished.response);
-        }
-        self.carry_on_after_tools();
-    }
-
-    /// One continuation follows a response with calls, when all is in.
-    fn carry_on_after_tools(&mut self) {
-        if self.calls.settle() && self.closing.is_none() {
-            self.floor.want(Request::reply(self.user.next_to_end()));
         }
     }
 }

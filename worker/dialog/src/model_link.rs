@@ -225,7 +225,7 @@ impl Dialog {
         self.keep_open_question();
         self.remember_what_plays();
         self.playhead.disconnect();
-        self.calls.disconnect();
+        self.disconnect_calls();
         self.conversation.disconnect();
     }
 

@@ -1,7 +1,7 @@
 //! Core: everything a conversation may ask of the world.
 
 use crate::{
-    model::{CallId, Order, ResponseId},
+    model::{CallId, McpEnd, Order, ResponseId},
     note::Note,
     speaker::ParticipantId,
 };
@@ -23,6 +23,13 @@ pub enum Output {
     },
     /// The conversation is over; nothing follows.
     Finished(CloseReason),
+    /// What the provider ran is over, or never began.
+    McpCallDone {
+        /// The call.
+        call: CallId,
+        /// How.
+        end: McpEnd,
+    },
     /// An order for the model.
     Model(Order),
     /// Something worth a log line or a metric.
@@ -181,6 +188,15 @@ impl AgentState {
     }
 }
 
+/// Who runs a call, once it is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunBy {
+    /// The model's provider, which waits to be allowed; [`crate::Input::ToolApproved`] does.
+    Provider,
+    /// The worker.
+    Worker,
+}
+
 /// A call the model asked for. Arguments are personal data: `Debug` hides them.
 #[derive(Clone, PartialEq)]
 pub struct ToolCall {
@@ -192,6 +208,8 @@ pub struct ToolCall {
     pub arguments: String,
     /// The response in which the model decided to call.
     pub response: ResponseId,
+    /// Who runs it.
+    pub run_by: RunBy,
 }
 
 impl std::fmt::Debug for ToolCall {

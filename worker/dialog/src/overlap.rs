@@ -311,6 +311,7 @@ impl Dialog {
             self.confirm(now);
         } else if !self.is_protected() && self.closing.is_none() {
             self.yield_floor_to(now, None, beside.answer.as_ref());
+            self.call_off_look_ups();
         }
     }
 

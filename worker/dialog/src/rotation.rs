@@ -61,7 +61,7 @@ impl Dialog {
         self.rotation = Rotation::Moving;
         self.responses.disconnect();
         self.playhead.disconnect();
-        self.calls.disconnect();
+        self.disconnect_calls();
         self.conversation.disconnect();
         self.dismissed.disconnect();
         self.addressing.disconnect();

@@ -7,7 +7,7 @@ use std::{collections::VecDeque, time::Instant};
 
 use crate::{
     model::{CallId, ResponseId},
-    output::ToolCall,
+    output::{RunBy, ToolCall},
 };
 
 /// Calls that may be open at once; a model that makes more is out of its mind.
@@ -21,8 +21,31 @@ enum State {
     Held(ToolCall),
     Running {
         since: Instant,
+        run: Run,
     },
     Answered,
+}
+
+/// Where a running call stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Run {
+    /// The worker runs it.
+    Here,
+    /// The provider may run it.
+    Approved,
+    /// The provider has run it, and the model knows what came of it.
+    Ended,
+    /// The provider waits to hear whether it may.
+    Waiting,
+}
+
+impl Run {
+    fn of(call: &ToolCall) -> Self {
+        match call.run_by {
+            RunBy::Provider => Self::Waiting,
+            RunBy::Worker => Self::Here,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -34,6 +57,15 @@ struct Open {
     is_response_over: bool,
     /// The connection that made the call is gone: its id means nothing to the next one.
     is_stale: bool,
+}
+
+impl Open {
+    fn is_run_by_provider(&self) -> bool {
+        let State::Running { run, .. } = self.state else {
+            return false;
+        };
+        run == Run::Approved
+    }
 }
 
 /// All calls that are not yet settled.
@@ -59,7 +91,20 @@ pub(crate) struct Finished {
     pub(crate) name: String,
     pub(crate) response: ResponseId,
     pub(crate) since: Instant,
-    pub(crate) is_stale: bool,
+    pub(crate) owes: Owes,
+}
+
+/// How the model gets to know of an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owes {
+    /// The provider is told that it may not run it, and why.
+    Denial,
+    /// The provider has told it.
+    Nothing,
+    /// By the output of its call.
+    Output,
+    /// In other words: it has never heard of the call, or of its end.
+    Words,
 }
 
 impl ToolCalls {
@@ -84,7 +129,8 @@ impl ToolCalls {
         }
         let may_run = may_run && (is_response_over || is_whole_object(&call.arguments));
         let state = if may_run {
-            State::Running { since: now }
+            let run = Run::of(&call);
+            State::Running { since: now, run }
         } else {
             State::Held(call.clone())
         };
@@ -114,29 +160,36 @@ impl ToolCalls {
         {
             open.is_response_over = true;
             if let State::Held(call) = &open.state {
+                let run = Run::of(call);
                 released.push(call.clone());
-                open.state = State::Running { since: now };
+                open.state = State::Running { since: now, run };
             }
         }
         released
     }
 
-    /// A response was cut short. Returns how many held calls are dropped with it; what runs
+    /// A response was cut short. Returns the held calls, which are dropped with it; what runs
     /// already goes on.
-    pub(crate) fn cut_short(&mut self, response: &ResponseId) -> usize {
-        let before = self.open.len();
+    pub(crate) fn cut_short(&mut self, response: &ResponseId) -> Vec<ToolCall> {
+        let mut dropped = Vec::new();
         self.open.retain_mut(|open| {
             let is_of_it = open.response == *response;
             open.is_response_over |= is_of_it;
-            !(is_of_it && matches!(open.state, State::Held(_)))
+            match &open.state {
+                State::Held(call) if is_of_it => {
+                    dropped.push(call.clone());
+                    false
+                }
+                _ => true,
+            }
         });
-        before - self.open.len()
+        dropped
     }
 
     /// A tool answered; `None` = no such call is running.
     pub(crate) fn finish(&mut self, call: &CallId) -> Option<Finished> {
         let open = self.open.iter_mut().find(|open| open.call == *call)?;
-        let State::Running { since } = open.state else {
+        let State::Running { since, run } = open.state else {
             return None;
         };
         open.state = State::Answered;
@@ -144,8 +197,44 @@ impl ToolCalls {
             name: open.name.clone(),
             response: open.response.clone(),
             since,
-            is_stale: open.is_stale,
+            owes: match run {
+                _ if open.is_stale => Owes::Words,
+                Run::Here => Owes::Output,
+                Run::Approved => Owes::Words,
+                Run::Ended => Owes::Nothing,
+                Run::Waiting => Owes::Denial,
+            },
         })
+    }
+
+    /// The provider may run this call. Returns whether it waits to hear so.
+    pub(crate) fn approve(&mut self, call: &CallId) -> bool {
+        self.go_on(call, Run::Waiting, Run::Approved)
+    }
+
+    /// The provider has run this call.
+    pub(crate) fn end_there(&mut self, call: &CallId) {
+        self.go_on(call, Run::Approved, Run::Ended);
+    }
+
+    fn go_on(&mut self, call: &CallId, from: Run, to: Run) -> bool {
+        let mut open = self.open.iter_mut();
+        let of_it = open.find(|open| open.call == *call && !open.is_stale);
+        let Some(State::Running { run, .. }) = of_it.map(|open| &mut open.state) else {
+            return false;
+        };
+        let is_so = *run == from;
+        if is_so {
+            *run = to;
+        }
+        is_so
+    }
+
+    /// The provider runs a call that it was allowed to.
+    pub(crate) fn is_at_provider(&self) -> bool {
+        self.open
+            .iter()
+            .any(|open| !open.is_stale && open.is_run_by_provider())
     }
 
     /// Lets go of every response that is over and has all its answers. Returns whether there was
@@ -162,13 +251,19 @@ impl ToolCalls {
         self.open.len() < before
     }
 
-    /// The connection is gone; what runs goes on and is told to the next one in other words.
-    pub(crate) fn disconnect(&mut self) {
+    /// The connection is gone; what runs goes on and is told to the next one in other words. Returns what
+    /// the provider ran: nobody will tell how that ends.
+    pub(crate) fn disconnect(&mut self) -> Vec<CallId> {
+        let mut lost = Vec::new();
         self.open.retain_mut(|open| {
+            if !open.is_stale && open.is_run_by_provider() {
+                lost.push(open.call.clone());
+            }
             open.is_response_over = true;
             open.is_stale = true;
             !matches!(open.state, State::Held(_))
         });
+        lost
     }
 
     /// Gives up everything; returns what must be stopped.

@@ -11,8 +11,8 @@ use std::{
 use dialog::{
     Config, Dialog, Input, Output,
     input::{AfterTool, ModelLink, Playout},
-    model::{Capabilities, Event, NewItem, Order},
-    output::PlayoutOrder,
+    model::{Capabilities, Event, McpEnd, NewItem, Order},
+    output::{PlayoutOrder, RunBy, ToolCall},
 };
 
 mod cues;
@@ -51,6 +51,7 @@ struct Tool {
     takes: f64,
     output: &'static str,
     then: AfterTool,
+    is_denied: bool,
 }
 
 /// A script, and the world it plays in.
@@ -180,6 +181,16 @@ impl Scene {
             takes,
             output,
             then,
+            is_denied: false,
+        });
+        self
+    }
+
+    /// A tool that the worker does not let the provider run, for this reason.
+    pub(crate) fn denied(mut self, name: &'static str, takes: f64, output: &'static str) -> Self {
+        self = self.tool(name, takes, output);
+        self.tools.iter_mut().for_each(|tool| {
+            tool.is_denied |= tool.name == name;
         });
         self
     }
@@ -294,7 +305,7 @@ impl Scene {
     fn lose_model(&mut self) {
         self.sim.disconnect();
         let lost = |cue: &Cue| match &cue.what {
-            What::Fact(Input::Model(event)) => Sim::is_of_a_response(event),
+            What::Fact(Input::Model(event)) => Sim::is_on_its_way(event),
             What::Order(_) => true,
             _ => false,
         };
@@ -332,20 +343,32 @@ impl Scene {
                     self.schedule(self.now + TICK, What::Fact(Input::Playout(fact)));
                 }
             }
-            Output::RunTool(run) => {
-                let tool = self.tools.iter().find(|tool| tool.name == run.name);
-                let tool = tool.expect("a scene knows the tools it calls");
-                let (output, then) = (tool.output.to_owned(), tool.then);
-                let at = self.now + Duration::from_secs_f64(tool.takes);
-                let finished = Input::ToolFinished {
-                    call: run.call,
-                    output,
-                    then,
-                };
-                self.schedule(at, What::Fact(finished));
+            Output::McpCallDone { call, end } => {
+                let (output, then) = (format!("{end:?}"), AfterTool::Continue);
+                let finished = Input::ToolFinished { call, output, then };
+                self.schedule(self.now + TICK, What::Fact(finished));
             }
+            Output::RunTool(run) => self.run(run),
             _ => {}
         }
+    }
+
+    fn run(&mut self, run: ToolCall) {
+        let call = run.call;
+        let tool = self.tools.iter().find(|tool| tool.name == run.name);
+        let tool = tool.expect("a scene knows the tools it calls");
+        if run.run_by == RunBy::Provider && !tool.is_denied {
+            let end = McpEnd::Answered(tool.output.to_owned());
+            let of = call.clone();
+            let done = Event::McpCallDone { call: of, end };
+            self.sim.may_run.push((call.clone(), tool.takes, done));
+            let approved = Input::ToolApproved { call };
+            return self.schedule(self.now + TICK, What::Fact(approved));
+        }
+        let (output, then) = (tool.output.to_owned(), tool.then);
+        let at = self.now + Duration::from_secs_f64(tool.takes);
+        let finished = Input::ToolFinished { call, output, then };
+        self.schedule(at, What::Fact(finished));
     }
 
     /// What a fresh connection is told, until it creates responses.

@@ -19,6 +19,7 @@ mod late_words;
 mod many_voices;
 mod picture;
 mod press;
+mod providers_calls;
 mod reconnect;
 mod rotation;
 mod scene;

@@ -106,10 +106,26 @@ fn who_interrupts_calls_off_what_is_looked_up() {
         .says(3.4, 4.6, "No, I mean the news.")
         .model_will_say("The news.", 1.0)
         .until(7.0);
-    let after = lanes.split("(interrupted at").nth(1);
-    let after = after.expect("the agent is interrupted");
-    assert!(after.contains("call off look-ups"), "{lanes}");
-    assert!(!after.contains("stop tool"), "what writes goes on: {lanes}");
+    assert_eq!(lanes.matches("call off look-ups").count(), 1, "{lanes}");
+    assert!(!lanes.contains("stop tool"), "what writes goes on: {lanes}");
+}
+
+#[test]
+fn a_short_word_calls_off_what_is_looked_up_and_not_what_its_answer_looks_up() {
+    let lanes = scene()
+        .says(0.0, 1.0, "What is the weather?")
+        .model_will_call("", &[("weather", "{}")])
+        .tool("weather", 8.0, "sunny")
+        .model_will_say("One moment, it takes a while.", 3.0)
+        .says(3.4, 3.9, "No, the news.")
+        .model_will_call("", &[("news", "{}")])
+        .tool("news", 0.5, "none")
+        .until(7.0);
+    let called_off = lanes.find("call off look-ups");
+    let called_off = called_off.expect("the look-up is called off");
+    let news = lanes.find("run news").expect("the answer looks up its own");
+    assert!(called_off < news, "{lanes}");
+    assert_eq!(lanes.matches("call off look-ups").count(), 1, "{lanes}");
 }
 
 #[test]

@@ -71,6 +71,15 @@ impl PrefetchForm {
             .filter_map(|(name, value)| Some((format!("arguments.{name}"), value.as_str()?)))
     }
 
+    /// The arguments as they stand there, and the names of those in which variables stand.
+    pub(crate) fn written(&self) -> (Value, Vec<&str>) {
+        let arguments = self.arguments.clone().into_iter().collect();
+        let texts = self.arguments.iter();
+        let has_variable = |value: &Value| value.as_str().is_some_and(|text| text.contains("{{"));
+        let open = texts.filter_map(|(name, value)| has_variable(value).then_some(name.as_str()));
+        (Value::Object(arguments), open.collect())
+    }
+
     pub(super) fn render(&self, text: impl Fn(&str) -> Text) -> Prefetch {
         let argument = |(name, value): (&String, &Value)| {
             let argument = match value {

@@ -12,16 +12,20 @@ mod socket;
 mod translate;
 mod wire;
 
-use std::{future::Future, pin::Pin, time::Duration};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use dialog::model::Capabilities;
 use futures_util::{SinkExt, StreamExt};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
+use tools::mcp::Listed;
 
-use super::{Endpoint, SessionSettings, TurnDetection, link::Timings, reconnect::Failure};
-use crate::telemetry::event::{ModelEventReceived, ProtocolError};
+use super::{
+    Endpoint, RemoteServer, SessionSettings, TurnDetection, link::Timings, reconnect::Failure,
+};
+use crate::telemetry::event::{ModelEventReceived, ProtocolError, ToolServer};
 use socket::{ConnectError, Socket};
+use translate::{Fact, listing};
 use wire::server_event::{Malformed, ServerEvent};
 
 pub(super) use connection::{Connection, End, Lanes};
@@ -130,9 +134,23 @@ async fn configure(
                     field: error.field(),
                 });
             }
+            // The provider does not say when it lists them.
+            Ok(ServerEvent::McpItemDone(item)) => {
+                if let Some(Fact::Listed { server, tools }) = listing(item) {
+                    take_listing(&settings.servers(), &server, &tools);
+                }
+            }
             Ok(_) => {}
             Err(_) => not_understood(),
         }
+    }
+}
+
+/// What concerns a server concerns every session, so it does not wait for this one.
+fn take_listing(servers: &[Arc<RemoteServer>], server: &str, tools: &[Listed]) {
+    let mut servers = servers.iter();
+    if let Some(remote) = servers.find(|remote| remote.server() == server) {
+        remote.listed(tools, |event| ToolServer { server, event }.emit());
     }
 }
 

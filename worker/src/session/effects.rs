@@ -46,6 +46,7 @@ impl Driver<'_> {
                 self.hands.ingress.gate(participant, gate);
             }
             Output::Finished(reason) => self.finish(reason),
+            Output::McpCallDone { call, end } => self.hands.tools.mcp_call_done(call, end),
             Output::Model(order) => {
                 if self.hands.model.order(order).is_err() {
                     self.fail(SessionError::Overrun("model"));
@@ -99,7 +100,10 @@ impl Driver<'_> {
             Publish::AgentText { segment, .. } if self.talk.is_new(segment) => {
                 self.hands.tools.agent_began();
             }
-            Publish::AgentTextEnd { .. } => self.hands.tools.agent_spoke(),
+            // A question that was cut off was not put.
+            Publish::AgentTextEnd {
+                interrupted: false, ..
+            } => self.hands.tools.agent_spoke(),
             Publish::UserText {
                 participant,
                 text,

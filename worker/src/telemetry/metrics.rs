@@ -3,13 +3,16 @@
 //! Names are `room_agent_<noun>_<unit>[_total]` in base units; labels are closed lists (see
 //! `words`). Nothing else registers a metric, and only [`super::event`] moves one.
 
+mod family;
+
 use std::{sync::LazyLock, time::Duration};
 
 use prometheus::{
-    CounterVec, Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
-    IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    CounterVec, Encoder, Gauge, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Registry, TextEncoder,
 };
 
+use self::family::{amounts, counter, counters, gauge, gauges, histogram, histograms, ratio};
 use super::process;
 
 static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::build);
@@ -397,62 +400,6 @@ const LATENCY: &[f64] = &[
 const CALLS: &[f64] = &[1.0, 5.0, 15.0, 60.0, 180.0, 600.0, 1800.0, 3600.0, 7200.0];
 
 const UNIQUE: &str = "metric names are legal and unique";
-
-fn counter(registry: &Registry, name: &str, help: &str) -> IntCounter {
-    let metric = IntCounter::new(name, help).expect(UNIQUE);
-    registry.register(Box::new(metric.clone())).expect(UNIQUE);
-    metric
-}
-
-fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-    let metric = IntCounterVec::new(Opts::new(name, help), labels).expect(UNIQUE);
-    registry.register(Box::new(metric.clone())).expect(UNIQUE);
-    metric
-}
-
-fn amounts(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> CounterVec {
-    let metric = CounterVec::new(Opts::new(name, help), labels).expect(UNIQUE);
-    registry.register(Box::new(metric.clone())).expect(UNIQUE);
-    metric
-}
-
-fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {
-    let metric = IntGauge::new(name, help).expect(UNIQUE);
-    registry.register(Box::new(metric.clone())).expect(UNIQUE);
-    metric
-}
-
-fn gauges(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
-    let metric = IntGaugeVec::new(Opts::new(name, help), labels).expect(UNIQUE);
-    registry.register(Box::new(metric.clone())).expect(UNIQUE);
-    metric
-}
-
-fn ratio(registry: &Registry, name: &str, help: &str) -> Gauge {
-    let metric = Gauge::new(name, help).expect(UNIQUE);
-    registry.register(Box::new(metric.clone())).expect(UNIQUE);
-    metric
-}
-
-fn histogram(registry: &Registry, name: &str, help: &str, buckets: &[f64]) -> Histogram {
-    let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
-    let metric = Histogram::with_opts(options).expect(UNIQUE);
-    registry.register(Box::new(metric.clone())).expect(UNIQUE);
-    metric
-}
-
-fn histograms(
-    registry: &Registry,
-    name: &str,
-    help: &str,
-    labels: &[&str],
-    buckets: &[f64],
-) -> HistogramVec {
-    let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
-    let metric = HistogramVec::new(options, labels).expect(UNIQUE);
-    registry.register(Box::new(metric.clone())).expect(UNIQUE);
-    metric
-}
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,11 @@
 //! catalogue beside the file. Everything that is wrong in any file is told at once, with file and path; values
 //! are never repeated.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
 
 use schemars::JsonSchema;
 use secrecy::SecretString;
@@ -14,10 +18,10 @@ use tools::{
     BuildErrors, Registry, Tool, builtin,
     form::FormProblem,
     http::{Client, HttpTool, HttpToolForm, Networks, Secrets},
-    mcp::{Catalog, Link, McpServerForm, Server},
+    mcp::{Catalog, Link, McpServerForm, Reach, Server},
 };
 
-use super::Plane;
+use super::{Plane, plane::Remoteness};
 use crate::config::{
     Problem, Problems, Source, parse,
     source::{self, TomlFile},
@@ -55,6 +59,10 @@ struct Declared {
     /// With the place of each.
     tools: Vec<(String, Arc<dyn Tool>)>,
     links: Vec<Link>,
+    /// By the names of the tools.
+    remotes: BTreeMap<String, Remoteness>,
+    /// Names of the servers.
+    servers: BTreeSet<String>,
 }
 
 /// An MCP server of a tool file.
@@ -95,7 +103,8 @@ impl Plane {
                 .flat_map(|errors| named(errors, &places)),
         );
         Problems::none_or(problems)?;
-        Ok((Self::new(registry.unwrap_or_default()), declared.links))
+        let plane = Self::new(registry.unwrap_or_default()).with_remotes(declared.remotes);
+        Ok((plane, declared.links))
     }
 }
 
@@ -209,11 +218,7 @@ impl<'a> Files<'a> {
         Declaration { place, server }: Declaration,
         declared: &mut Declared,
     ) -> Result<(), Vec<Problem>> {
-        if declared
-            .links
-            .iter()
-            .any(|link| link.server() == server.name())
-        {
+        if !declared.servers.insert(server.name().to_owned()) {
             return Err(vec![same_name(&place, &server)]);
         }
         let file = server.file();
@@ -222,11 +227,20 @@ impl<'a> Files<'a> {
             Err(_) => Catalog::default(),
             Ok(text) => Catalog::read(&text).map_err(|what| vec![Problem::new(file, what)])?,
         };
-        let (tools, link) = server.tools(pinned).map_err(|wrong| told(&place, wrong))?;
+        let (tools, reach) = server.tools(pinned).map_err(|wrong| told(&place, wrong))?;
+        match reach {
+            Reach::Link(link) => declared.links.push(link),
+            Reach::Remote(remote) => {
+                let remote = Arc::new(remote);
+                declared.remotes.extend(tools.iter().map(|tool| {
+                    let (full, own) = (tool.spec().name.to_string(), tool.own_name().to_owned());
+                    (full, (Arc::clone(&remote), own))
+                }));
+            }
+        }
         for tool in tools {
             declared.tools.push((place.clone(), Arc::new(tool)));
         }
-        declared.links.push(link);
         Ok(())
     }
 }

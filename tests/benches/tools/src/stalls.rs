@@ -14,7 +14,7 @@ use std::{
 
 use dialog::{
     model::{CallId, ItemId, ResponseId},
-    output::ToolCall,
+    output::{RunBy, ToolCall},
 };
 use room_agent::{
     agents::Rendered,
@@ -24,7 +24,7 @@ use room_agent::{
         echo::OwnVoice,
         playout::{self, source::AgentSource},
     },
-    tooling::{self, Plane},
+    tooling::{self, Plane, ToolEvent},
 };
 use serde_json::{Value, json};
 use tokio::{task::JoinSet, time};
@@ -199,7 +199,8 @@ async fn one_call(plane: &Plane, session: usize) -> bool {
         name: "blocks".to_owned(),
         arguments: "{}".to_owned(),
         response: ResponseId::new("r1"),
+        run_by: RunBy::Worker,
     };
     tooling.run(call, Value::Null);
-    ends.recv().await.is_some_and(|end| end.output == "done")
+    matches!(ends.recv().await, Some(ToolEvent::Ended(end)) if end.output == "done")
 }

@@ -223,7 +223,7 @@ impl Rules {
     fn send_body(&mut self, at: usize, index: usize) {
         let response = &self.responses[at];
         match &response.items[index].content {
-            Content::Speech { .. } => {}
+            Content::Request { .. } | Content::Speech { .. } => {}
             Content::Text(text) => {
                 let mut delta = response.event("response.output_text.delta", index);
                 delta["delta"] = json!(text);
@@ -245,7 +245,9 @@ impl Rules {
         let response = &self.responses[at];
         let planned = &response.items[index];
         let mut json = planned.json();
-        json["status"] = json!(status);
+        if json["type"] != "mcp_approval_request" {
+            json["status"] = json!(status);
+        }
         let mut events = Vec::new();
         let mut add = |kind: &str, key: &str, value: Value| {
             let mut event = response.event(kind, index);
@@ -253,6 +255,7 @@ impl Rules {
             events.push(event);
         };
         match &planned.content {
+            Content::Request { .. } => {}
             Content::Speech { speech, sent } => {
                 add(
                     "response.output_audio.done",

@@ -138,6 +138,18 @@ const TOOL: Kind = Kind::Object(&[
     ("parameters", Kind::Anything),
 ]);
 
+/// As the API reference has it, but for what is deprecated.
+const MCP: Kind = Kind::Object(&[
+    ("type", Kind::OneOf(&["mcp"])),
+    ("server_label", Kind::Text),
+    ("server_url", Kind::Text),
+    ("authorization", Kind::Text),
+    ("headers", Kind::Nullable(&Kind::Anything)),
+    ("allowed_tools", Kind::Nullable(&Kind::Anything)),
+    ("require_approval", Kind::OneOf(&["always", "never"])),
+    ("server_description", Kind::Text),
+]);
+
 const RESPONSE: Kind = Kind::Object(&[
     ("output_modalities", Kind::Modalities),
     ("instructions", Kind::Text),
@@ -246,8 +258,12 @@ fn check_tools(path: &str, value: &Value) -> Result<(), Refusal> {
     };
     for (index, tool) in tools.iter().enumerate() {
         let path = format!("{path}[{index}]");
-        check(&path, tool, &TOOL)?;
-        for key in ["type", "name"] {
+        let (kind, keys) = match tool["type"].as_str() {
+            Some("mcp") => (&MCP, ["server_label", "server_url"]),
+            _ => (&TOOL, ["type", "name"]),
+        };
+        check(&path, tool, kind)?;
+        for key in keys {
             if tool.get(key).is_none() {
                 return Err(Refusal::missing(&format!("{path}.{key}")));
             }

@@ -37,6 +37,7 @@ impl Dialog {
         let answer = self.last_word(now, &mut overlap);
         let keep = answer.as_ref().map(|answer| &answer.response);
         self.yield_floor_to(now, overlap.silent_after, keep);
+        self.call_off_look_ups();
         self.outputs
             .push_back(Output::Playout(PlayoutOrder::Resume));
         self.drop_greeting();

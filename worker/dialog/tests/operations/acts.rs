@@ -5,7 +5,7 @@ use std::time::Duration;
 use dialog::{
     Input,
     input::{AfterTool, ModelLink, Playout},
-    model::{Capabilities, Event, ItemId, ResponseStatus, Tag},
+    model::{Capabilities, Event, ItemId, McpEnd, ResponseStatus, Tag},
 };
 
 use super::{Item, World, call_id, item_id, response_id};
@@ -16,6 +16,7 @@ impl World {
         self.live = None;
         self.asked = None;
         self.first_response = self.responses;
+        self.first_call = self.calls;
         // The next connection may use the ids of people's items again.
         self.taken_back.clear();
         self.pictures.clear();
@@ -229,6 +230,35 @@ impl World {
             name: "tool".to_owned(),
             arguments,
         });
+    }
+
+    /// The provider asks for a call of its own.
+    pub(super) fn call_of_provider(&mut self, back: u8) {
+        let Some(response) = self.recent_response(back) else {
+            return;
+        };
+        let call = call_id(self.calls);
+        self.calls += 1;
+        self.model(Event::ApprovalRequested {
+            response: response_id(response),
+            call,
+            name: "server-tool".to_owned(),
+            arguments: "{}".to_owned(),
+        });
+    }
+
+    pub(super) fn tool_approved(&mut self, back: u8) {
+        if let Some(call) = self.recent(self.calls, back) {
+            let call = call_id(call);
+            self.tell(Input::ToolApproved { call });
+        }
+    }
+
+    pub(super) fn mcp_call_done(&mut self, back: u8) {
+        if let Some(call) = self.recent(self.calls, back) {
+            let (call, end) = (call_id(call), McpEnd::Answered("ok".to_owned()));
+            self.model(Event::McpCallDone { call, end });
+        }
     }
 
     pub(super) fn tool_finished(&mut self, back: u8, ends: bool) {

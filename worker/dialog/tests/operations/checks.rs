@@ -107,6 +107,17 @@ impl World {
                     assert!(self.heard_again.insert(item), "heard again twice");
                 }
             }
+            Order::Item(NewItem::Approval { call, denial }) => {
+                assert!(
+                    denial.is_some() || self.ran.contains(&call),
+                    "nobody looked at it"
+                );
+                assert!(self.decided.insert(call.clone()), "decided twice");
+                assert!(
+                    index(call.as_str()) >= self.first_call,
+                    "of a lost connection"
+                );
+            }
             Order::Item(NewItem::Picture { item, .. }) => {
                 assert!(self.pictures.insert(item), "shown twice");
                 assert!(self.pictures.len() <= 3, "too many pictures");

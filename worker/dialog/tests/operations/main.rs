@@ -64,6 +64,10 @@ struct World {
     items: Vec<Item>,
     calls: usize,
     ran: HashSet<CallId>,
+    /// Calls of the provider's that it may run, or may not.
+    decided: HashSet<CallId>,
+    /// The first call of this connection.
+    first_call: usize,
     /// User items that were no turns.
     taken_back: HashSet<ItemId>,
     heard_again: HashSet<ItemId>,
@@ -126,6 +130,8 @@ impl World {
             items: Vec::new(),
             calls: 0,
             ran: HashSet::new(),
+            decided: HashSet::new(),
+            first_call: 0,
             taken_back: HashSet::new(),
             heard_again: HashSet::new(),
             is_clip_heard: false,
@@ -291,6 +297,9 @@ impl World {
             }
             Operation::Start { back } => self.start(back),
             Operation::Text { back } => self.text(back),
+            Operation::CallOfProvider { back } => self.call_of_provider(back),
+            Operation::McpCallDone { back } => self.mcp_call_done(back),
+            Operation::ToolApproved { back } => self.tool_approved(back),
             Operation::ToolFinished { back, ends } => self.tool_finished(back, ends),
             Operation::UserText {
                 is_final,

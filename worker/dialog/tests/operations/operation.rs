@@ -126,6 +126,15 @@ pub(crate) enum Operation {
     Text {
         back: u8,
     },
+    CallOfProvider {
+        back: u8,
+    },
+    McpCallDone {
+        back: u8,
+    },
+    ToolApproved {
+        back: u8,
+    },
     ToolFinished {
         back: u8,
         ends: bool,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use dialog::{
     Input,
-    input::{Ask, Audience, ModelLink, SpeechEdge},
-    model::{Capabilities, Event, ItemId, Picture, PictureFormat},
+    input::{AfterTool, Ask, Audience, ModelLink, SpeechEdge},
+    model::{CallId, Capabilities, Event, ItemId, Picture, PictureFormat},
     speaker::{ParticipantId, Role},
 };
 
@@ -158,6 +158,16 @@ impl Scene {
 
     pub(crate) fn link_up_with(self, at: f64, capabilities: Capabilities) -> Self {
         self.fact(at, Input::ModelLink(ModelLink::Up(capabilities)))
+    }
+
+    /// The worker gives a call up, whatever the provider still does.
+    pub(crate) fn tool_ends(self, call: &str, at: f64, output: &str) -> Self {
+        let finished = Input::ToolFinished {
+            call: CallId::new(call),
+            output: output.to_owned(),
+            then: AfterTool::Continue,
+        };
+        self.fact(at, finished)
     }
 
     pub(crate) fn link_down(self, at: f64) -> Self {

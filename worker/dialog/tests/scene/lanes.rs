@@ -62,6 +62,7 @@ impl Scene {
             Input::RoomAway => (Lane::People, "room away".to_owned()),
             Input::RoomBack => (Lane::People, "room back".to_owned()),
             Input::RoomReady => (Lane::People, "room ready".to_owned()),
+            Input::ToolApproved { call } => (Lane::Agent, format!("tool {call} is approved")),
             Input::ToolFinished { call, .. } => (Lane::Agent, format!("tool {call} answers")),
             _ => return,
         };
@@ -84,6 +85,9 @@ impl Scene {
                 )
             }
             Output::Finished(reason) => (Lane::Agent, format!("FINISHED {reason:?}")),
+            Output::McpCallDone { call, end } => {
+                (Lane::Agent, format!("tool {call} ended: {end:?}"))
+            }
             Output::Model(order) => (Lane::Model, format!("> {}", show_order(order))),
             Output::Note(Note::ResponseEnded { .. }) => return,
             Output::Note(note) => (Lane::Agent, format!("({})", show_note(note))),
@@ -145,9 +149,11 @@ enum Lane {
 
 fn show_event(event: &Event) -> Option<String> {
     Some(match event {
+        Event::ApprovalRequested { name, call, .. } => format!("may I call {name} {call}"),
         Event::Consulted { tag, answer, .. } => format!("{tag}: {answer:?}"),
         Event::Error { code, .. } => format!("error {code}"),
         Event::FunctionCall { name, call, .. } => format!("call {name} {call}"),
+        Event::McpCallDone { call, .. } => format!("ran {call}"),
         Event::ResponseCreated { response, tag } => match tag {
             Some(tag) => format!("created {response} for {tag}"),
             None => format!("created {response}"),
@@ -176,6 +182,10 @@ fn show_order(order: &Order) -> String {
         } => format!("create {tag} {words:?}"),
         Order::Delete { item } => format!("delete {item}"),
         Order::Item(NewItem::AgentText(text)) => format!("item agent {text:?}"),
+        Order::Item(NewItem::Approval { call, denial }) => match denial {
+            None => format!("item approves {call}"),
+            Some(why) => format!("item denies {call} {why:?}"),
+        },
         Order::Item(NewItem::FunctionOutput { call, output }) => {
             format!("item output {call} {output:?}")
         }

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use dialog::model::{CallId, Event, ItemId, Order, ResponseId, ResponseStatus, Tag};
+use dialog::model::{CallId, Event, ItemId, NewItem, Order, ResponseId, ResponseStatus, Tag};
 
 /// Thinking time before the first delta.
 const FIRST_DELTA: Duration = Duration::from_millis(200);
@@ -32,6 +32,8 @@ pub(crate) struct Sim {
     commits: usize,
     /// No sound of people reaches it.
     pub(crate) is_deaf: bool,
+    /// What it may ask to run, the seconds that takes, and the end.
+    pub(crate) may_run: Vec<(CallId, f64, Event)>,
 }
 
 type Timed = Vec<(Duration, Event)>;
@@ -91,6 +93,13 @@ impl Sim {
                 }
             },
             Order::Commit => self.commit(),
+            Order::Item(NewItem::Approval { call, denial: None }) => {
+                let mut may_run = self.may_run.iter();
+                let found = may_run.find(|(asked, ..)| asked == call);
+                let run =
+                    found.map(|(_, takes, end)| (Duration::from_secs_f64(*takes), end.clone()));
+                run.into_iter().collect()
+            }
             Order::TurnControl { creates_responses } => {
                 self.creates_responses = *creates_responses;
                 Vec::new()
@@ -195,22 +204,33 @@ impl Sim {
 
     fn call(&mut self, response: &ResponseId, name: String, arguments: String) -> Event {
         self.calls += 1;
+        let (response, call) = (response.clone(), CallId::new(format!("c{}", self.calls)));
+        if is_of_a_server(&name) {
+            return Event::ApprovalRequested {
+                response,
+                call,
+                name,
+                arguments,
+            };
+        }
         Event::FunctionCall {
-            response: response.clone(),
+            response,
             item: ItemId::new(format!("f{}", self.calls)),
-            call: CallId::new(format!("c{}", self.calls)),
+            call,
             name,
             arguments,
         }
     }
 
-    pub(crate) fn is_of_a_response(event: &Event) -> bool {
-        Self::response_of(event).is_some()
+    /// It is gone with the connection.
+    pub(crate) fn is_on_its_way(event: &Event) -> bool {
+        matches!(event, Event::McpCallDone { .. }) || Self::response_of(event).is_some()
     }
 
     pub(crate) fn response_of(event: &Event) -> Option<&ResponseId> {
         match event {
-            Event::AudioDone { response, .. }
+            Event::ApprovalRequested { response, .. }
+            | Event::AudioDone { response, .. }
             | Event::AudioReceived { response, .. }
             | Event::FunctionCall { response, .. }
             | Event::ResponseCreated { response, .. }
@@ -219,6 +239,11 @@ impl Sim {
             _ => None,
         }
     }
+}
+
+/// `SERVER-TOOL`: the provider runs it.
+pub(crate) fn is_of_a_server(name: &str) -> bool {
+    name.contains('-')
 }
 
 fn done(response: ResponseId, status: ResponseStatus) -> Event {

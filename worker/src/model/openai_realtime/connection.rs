@@ -144,7 +144,8 @@ impl Connection {
     ) -> End {
         let (sink, stream) = self.socket.split();
         let (out, uplink) = (Arc::clone(lanes.out), lanes.uplink.clone());
-        let reader = Reader::new(stream, out, uplink, lanes.events.clone(), timings);
+        let (events, servers) = (lanes.events.clone(), settings.servers());
+        let reader = Reader::new(stream, out, uplink, events, servers, timings);
         let mut reading = JoinSet::new();
         reading.spawn(reader.run().in_current_span());
         let mut writer = Writer::new(sink, settings, lanes.uplink, is_replay, timings);

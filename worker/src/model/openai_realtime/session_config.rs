@@ -5,16 +5,18 @@
 //! connection and off while a conversation is replayed; `interrupt_response` is always off, because
 //! a response the provider cancelled cannot be resumed. It sends nothing.
 
+use std::collections::BTreeMap;
+
 use crate::{
     media::SAMPLE_RATE,
     model::{
-        SessionSettings, ToolDeclaration,
+        RemoteServer, RunBy, SessionSettings, ToolDeclaration,
         config::{Eagerness, NoiseReduction, TurnDetection},
     },
 };
 
 use super::wire::client_event::{
-    AudioPatch, ClientEvent, Format, InputPatch, Kind, OutputPatch, SessionPatch, Tool,
+    AudioPatch, ClientEvent, Format, InputPatch, Kind, OutputPatch, Secret, SessionPatch, Tool,
     TranscriptionPatch, TurnDetectionPatch,
 };
 
@@ -121,14 +123,32 @@ fn nothing<'a>() -> SessionPatch<'a> {
     }
 }
 
+/// A server is told once, with all its tools that may be used.
 fn tools(declared: &[ToolDeclaration]) -> Vec<Tool<'_>> {
-    let tools = declared.iter().map(|tool| Tool {
-        kind: "function",
-        name: &tool.name,
-        description: &tool.description,
-        parameters: &tool.parameters,
-    });
-    tools.collect()
+    let mut tools = Vec::new();
+    let mut servers: BTreeMap<&str, (&RemoteServer, Vec<&str>)> = BTreeMap::new();
+    for tool in declared {
+        match &tool.run_by {
+            RunBy::Worker => tools.push(Tool::Function {
+                name: &tool.name,
+                description: &tool.description,
+                parameters: &tool.parameters,
+            }),
+            RunBy::Provider { server, name } => servers
+                .entry(server.server())
+                .or_insert((server, Vec::new()))
+                .1
+                .push(name),
+        }
+    }
+    tools.extend(servers.into_values().map(|(server, names)| Tool::Mcp {
+        server_label: server.server(),
+        server_url: server.url(),
+        headers: Secret(server.headers()),
+        allowed_tools: names,
+        require_approval: "always",
+    }));
+    tools
 }
 
 fn pcm() -> Format {

@@ -5,6 +5,7 @@
 //! clock; samples pass through it once, decoded.
 
 mod asides;
+mod mcp;
 mod orders;
 
 use std::collections::VecDeque;
@@ -15,8 +16,11 @@ use super::wire::{
     audio::AudioDecoder,
     server_event::{Delta, ErrorBody, Item, ItemOf, ItemRef, Response, ServerEvent},
 };
+use tools::mcp::Listed;
+
 use crate::{media::Pcm, model::reconnect};
 
+pub(super) use mcp::listing;
 pub(super) use orders::{order_json, tag_of_event_id};
 
 use asides::Asides;
@@ -43,6 +47,8 @@ pub(super) enum Fact {
     AudioDone { response: ResponseId, item: ItemId },
     /// For the driver.
     Event(Event),
+    /// The provider lists the tools of an MCP server so.
+    Listed { server: String, tools: Vec<Listed> },
     /// The provider will not go on with this connection, for the reason of this code.
     Refused { code: String },
     /// A type we do not know, by its name.
@@ -59,6 +65,8 @@ pub(super) struct Translator {
     /// Items that got audio and were not finished, in order; the last one is being spoken.
     speaking: VecDeque<(ResponseId, ItemId)>,
     seen_calls: VecDeque<CallId>,
+    /// The latest response: not every item of an MCP server says whose it is.
+    responding: Option<ResponseId>,
     transcripts: VecDeque<(ItemId, String)>,
 }
 
@@ -79,14 +87,25 @@ impl Translator {
             ServerEvent::Error(error) => on_error(&error, facts),
             ServerEvent::Ignored | ServerEvent::SessionCreated(_) | ServerEvent::SessionUpdated => {
             }
+            ServerEvent::McpItemDone(item) => {
+                self.on_mcp_item(None, item, facts);
+            }
+            ServerEvent::McpListingFailed => {
+                facts.push(Fact::Unusable(
+                    "the tools of an MCP server could not be listed",
+                ));
+            }
             ServerEvent::OutputItemDone { response_id, .. } if self.asides.holds(&response_id) => {}
             ServerEvent::OutputItemDone { response_id, item } => {
                 let id = item.id.clone().unwrap_or_default();
                 self.finish(|(_, speaking)| speaking.as_str() == id, facts);
-                self.on_call(&ResponseId::new(response_id.as_ref()), item, facts);
+                self.on_item(&ResponseId::new(response_id.as_ref()), item, facts);
             }
             ServerEvent::ResponseCreated(response) if self.asides.begin(&response) => {}
-            ServerEvent::ResponseCreated(response) => facts.push(Fact::Event(created(*response))),
+            ServerEvent::ResponseCreated(response) => {
+                self.responding = Some(ResponseId::new(response.id.as_str()));
+                facts.push(Fact::Event(created(*response)));
+            }
             ServerEvent::ResponseDone(response) => match self.asides.end(&response) {
                 Some(tag) => on_aside_done(tag, &response, facts),
                 None => self.on_response_done(*response, facts),
@@ -189,10 +208,19 @@ impl Translator {
         });
     }
 
+    fn on_item(&mut self, response: &ResponseId, item: Item, facts: &mut Vec<Fact>) {
+        match item.kind.as_deref() {
+            Some("function_call") => self.on_call(response, item, facts),
+            Some(kind) if kind.starts_with("mcp_") => {
+                self.on_mcp_item(Some(response), item, facts);
+            }
+            _ => {}
+        }
+    }
+
     fn on_call(&mut self, response: &ResponseId, item: Item, facts: &mut Vec<Fact>) {
         // The arguments of an interrupted call are cut off somewhere.
-        let is_cut = item.status.as_deref() == Some("incomplete");
-        if item.kind.as_deref() != Some("function_call") || is_cut {
+        if item.status.as_deref() == Some("incomplete") {
             return;
         }
         let (Some(call), Some(name)) = (item.call_id, item.name) else {
@@ -200,13 +228,9 @@ impl Translator {
             return;
         };
         let call = CallId::new(call);
-        if self.seen_calls.contains(&call) {
+        if !self.is_news(&call) {
             return;
         }
-        if self.seen_calls.len() == SEEN_CALLS {
-            self.seen_calls.pop_front();
-        }
-        self.seen_calls.push_back(call.clone());
         facts.push(Fact::Event(Event::FunctionCall {
             response: response.clone(),
             item: ItemId::new(item.id.unwrap_or_default()),
@@ -216,6 +240,18 @@ impl Translator {
         }));
     }
 
+    /// Whether this is told for the first time.
+    fn is_news(&mut self, call: &CallId) -> bool {
+        if self.seen_calls.contains(call) {
+            return false;
+        }
+        if self.seen_calls.len() == SEEN_CALLS {
+            self.seen_calls.pop_front();
+        }
+        self.seen_calls.push_back(call.clone());
+        true
+    }
+
     fn on_response_done(&mut self, body: Response, facts: &mut Vec<Fact>) {
         let response = ResponseId::new(body.id.as_str());
         self.finish(|(r, _)| *r == response, facts);
@@ -223,7 +259,7 @@ impl Translator {
         // Servers that send no `output_item.done` tell their calls only here.
         if status == ResponseStatus::Completed {
             for item in body.output.into_iter().flatten() {
-                self.on_call(&response, item, facts);
+                self.on_item(&response, item, facts);
             }
         }
         let fatal = fatal(&status);

@@ -17,10 +17,11 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use super::End;
 use crate::{
     model::{
-        AudioOut, LinkEvent, Uplink,
+        AudioOut, LinkEvent, RemoteServer, Uplink,
         link::Timings,
         openai_realtime::{
             socket::Socket,
+            take_listing,
             translate::{Fact, Translator},
             wire::server_event::ServerEvent,
         },
@@ -34,6 +35,8 @@ pub(super) struct Reader {
     out: Arc<dyn AudioOut>,
     uplink: Uplink,
     events: mpsc::Sender<LinkEvent>,
+    /// Whose tools the provider may call.
+    servers: Vec<Arc<RemoteServer>>,
     outbox: Outbox,
     translator: Translator,
     /// Scratch of one event.
@@ -58,6 +61,7 @@ impl Reader {
         out: Arc<dyn AudioOut>,
         uplink: Uplink,
         events: mpsc::Sender<LinkEvent>,
+        servers: Vec<Arc<RemoteServer>>,
         timings: Timings,
     ) -> Self {
         Self {
@@ -65,6 +69,7 @@ impl Reader {
             out,
             uplink,
             events,
+            servers,
             outbox: Outbox::default(),
             translator: Translator::default(),
             facts: Vec::new(),
@@ -209,6 +214,7 @@ impl Reader {
                 }
                 self.outbox.push(event);
             }
+            Fact::Listed { server, tools } => take_listing(&self.servers, &server, &tools),
             Fact::Refused { code } => return Some(End::refused(&code)),
             Fact::Unknown { kind } => {
                 ModelEventUnknown.emit();

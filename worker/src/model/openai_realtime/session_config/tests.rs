@@ -3,7 +3,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::{Config, Endpoint, ToolDeclaration, Transcription};
+use crate::{
+    model::{Config, Endpoint, RunBy, ToolDeclaration, Transcription},
+    tooling::tests::a_register_of_the_providers,
+};
 
 fn settings() -> SessionSettings {
     let config = Config::default();
@@ -32,6 +35,7 @@ fn the_whole_session_is_said_explicitly() {
             "properties": {"q": {"type": "string"}},
             "required": ["q"],
         }),
+        run_by: RunBy::Worker,
     }];
     let expected: Value =
         serde_json::from_str(include_str!("../wire/fixtures/session_update.json")).unwrap();
@@ -101,4 +105,33 @@ fn turn_control_changes_nothing_else() {
             },
         })
     );
+}
+
+#[test]
+fn the_provider_is_told_of_a_server_once_and_has_to_ask_before_each_call() {
+    let plane = a_register_of_the_providers();
+    let mut settings = settings();
+    settings.tools = plane.declare_all();
+    let update = as_json(&equip(&settings.tools));
+    let tools = update["session"]["tools"].as_array().unwrap();
+    let of_servers: Vec<&Value> = tools.iter().filter(|tool| tool["type"] == "mcp").collect();
+    assert_eq!(
+        of_servers,
+        [&json!({
+            "type": "mcp",
+            "server_label": "register",
+            "server_url": "https://register.example.com/mcp",
+            "headers": {"Authorization": "Bearer s3cr3t"},
+            "allowed_tools": ["find_customer", "rename_customer"],
+            "require_approval": "always",
+        })]
+    );
+    assert!(
+        tools
+            .iter()
+            .all(|tool| tool["type"] == "mcp" || tool["type"] == "function")
+    );
+    // The secret is for the wire alone.
+    let shown = format!("{:?} {settings:?}", equip(&settings.tools));
+    assert!(!shown.contains("s3cr3t"), "{shown}");
 }

@@ -136,6 +136,11 @@ fn new_item(item: &NewItem) -> Option<Item<'_>> {
     };
     let item = match item {
         NewItem::AgentText(text) => message("assistant", vec![Part::OutputText { text }]),
+        NewItem::Approval { call, denial } => Item::McpApprovalResponse {
+            approval_request_id: call.as_str(),
+            approve: denial.is_none(),
+            reason: denial.as_deref(),
+        },
         NewItem::FunctionOutput { call, output } => Item::FunctionCallOutput {
             call_id: call.as_str(),
             output,

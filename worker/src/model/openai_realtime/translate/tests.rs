@@ -28,6 +28,7 @@ fn line(fact: &Fact) -> String {
         }
         Fact::AudioDone { response, item } => format!("audio done {response} {item}"),
         Fact::Event(event) => format!("{event:?}"),
+        Fact::Listed { server, tools } => format!("{server} lists {}", tools.len()),
         Fact::Refused { code } => format!("refused {code}"),
         Fact::Unknown { kind } => format!("unknown {kind}"),
         Fact::Unusable(what) => format!("unusable: {what}"),

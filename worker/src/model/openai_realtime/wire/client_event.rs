@@ -3,6 +3,8 @@
 //! Every event carries an `event_id`, so that an error can name what it answers. A field that is
 //! `None` is left out ("leave as it is"); `Some(None)` is written as `null` ("off").
 
+use std::{collections::BTreeMap, fmt};
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -102,6 +104,12 @@ pub(in crate::model) enum Item<'a> {
     FunctionCallOutput {
         call_id: &'a str,
         output: &'a str,
+    },
+    McpApprovalResponse {
+        approval_request_id: &'a str,
+        approve: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<&'a str>,
     },
     /// An item of the conversation; only where one may be meant.
     #[serde(rename = "item_reference")]
@@ -209,12 +217,40 @@ pub(in crate::model) enum TurnDetectionPatch {
 }
 
 #[derive(Debug, Serialize)]
-pub(in crate::model) struct Tool<'a> {
-    #[serde(rename = "type")]
-    pub(in crate::model) kind: &'static str,
-    pub(in crate::model) name: &'a str,
-    pub(in crate::model) description: &'a str,
-    pub(in crate::model) parameters: &'a Value,
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(in crate::model) enum Tool<'a> {
+    Function {
+        name: &'a str,
+        description: &'a str,
+        parameters: &'a Value,
+    },
+    /// A server whose tools the provider calls (API guide, MCP).
+    Mcp {
+        server_label: &'a str,
+        server_url: &'a str,
+        #[serde(skip_serializing_if = "Secret::is_empty")]
+        headers: Secret<'a>,
+        allowed_tools: Vec<&'a str>,
+        /// The worker decides about every call.
+        require_approval: &'static str,
+    },
+}
+
+/// Headers, in which secrets stand.
+#[derive(Serialize)]
+#[serde(transparent)]
+pub(in crate::model) struct Secret<'a>(pub(in crate::model) &'a BTreeMap<String, String>);
+
+impl Secret<'_> {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for Secret<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} secret", self.0.len())
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::{model::usage::Counts, telemetry::event::ModelEventKind};
 
@@ -19,6 +20,10 @@ pub(in crate::model) enum ServerEvent<'a> {
     Error(ErrorBody),
     /// Known, and of no use to us.
     Ignored,
+    /// An item of an MCP server is complete, whether or not a response made it.
+    McpItemDone(Item),
+    /// The tools of an MCP server could not be listed.
+    McpListingFailed,
     OutputItemDone {
         response_id: Cow<'a, str>,
         item: Item,
@@ -105,6 +110,17 @@ pub(in crate::model) struct Item {
     pub(in crate::model) arguments: Option<String>,
     #[serde(default)]
     content: Option<Vec<Part>>,
+    #[serde(default)]
+    pub(in crate::model) server_label: Option<String>,
+    #[serde(default)]
+    pub(in crate::model) approval_request_id: Option<String>,
+    /// Of these, what does not look as expected must not cost the rest of an event.
+    #[serde(default)]
+    pub(in crate::model) output: Value,
+    #[serde(default)]
+    pub(in crate::model) error: Value,
+    #[serde(default)]
+    pub(in crate::model) tools: Value,
 }
 
 /// The part of a message that is written.
@@ -279,6 +295,18 @@ struct WithItem<'a> {
     item: Item,
 }
 
+/// An item, as far as it tells whether it is worth reading.
+#[derive(Deserialize)]
+struct WithKind<'a> {
+    #[serde(borrow)]
+    item: Head<'a>,
+}
+
+#[derive(Deserialize)]
+struct WithOnlyItem {
+    item: Item,
+}
+
 #[derive(Deserialize)]
 struct WithResponse {
     response: Box<Response>,
@@ -303,18 +331,24 @@ const IGNORED: &[&str] = &[
     "conversation.item.added",
     "conversation.item.created",
     "conversation.item.deleted",
-    "conversation.item.done",
     "conversation.item.input_audio_transcription.segment",
     "conversation.item.retrieved",
     "conversation.item.truncated",
     "input_audio_buffer.cleared",
     "input_audio_buffer.timeout_triggered",
+    "mcp_list_tools.completed",
+    "mcp_list_tools.in_progress",
     "rate_limits.updated",
     "response.audio_transcript.done",
     "response.content_part.added",
     "response.content_part.done",
     "response.function_call_arguments.delta",
     "response.function_call_arguments.done",
+    "response.mcp_call.completed",
+    "response.mcp_call.failed",
+    "response.mcp_call.in_progress",
+    "response.mcp_call_arguments.delta",
+    "response.mcp_call_arguments.done",
     "response.output_audio_transcript.done",
     "response.output_item.added",
     "response.output_text.delta",
@@ -350,6 +384,15 @@ impl<'a> ServerEvent<'a> {
                 let WithItem { response_id, item } = serde_json::from_str(text)?;
                 Self::OutputItemDone { response_id, item }
             }
+            "conversation.item.done" => {
+                let head = serde_json::from_str::<WithKind<'_>>(text);
+                if head.is_ok_and(|head| head.item.kind.starts_with("mcp_")) {
+                    Self::McpItemDone(serde_json::from_str::<WithOnlyItem>(text)?.item)
+                } else {
+                    Self::Ignored
+                }
+            }
+            "mcp_list_tools.failed" => Self::McpListingFailed,
             "conversation.item.input_audio_transcription.delta" => {
                 let WithTranscript {
                     item_id,
@@ -396,7 +439,9 @@ impl ServerEvent<'_> {
             Self::Committed(_) => ModelEventKind::TurnCommitted,
             Self::Error(_) => ModelEventKind::Error,
             Self::Ignored => ModelEventKind::Ignored,
-            Self::OutputItemDone { .. } => ModelEventKind::ItemDone,
+            Self::McpItemDone(_) | Self::McpListingFailed | Self::OutputItemDone { .. } => {
+                ModelEventKind::ItemDone
+            }
             Self::ResponseCreated(_) => ModelEventKind::ResponseCreated,
             Self::ResponseDone(_) => ModelEventKind::ResponseDone,
             Self::SessionCreated(_) => ModelEventKind::SessionCreated,
