@@ -149,8 +149,8 @@ impl Default for EscalateToHuman {
                            for a person, when you cannot help, or when somebody may be in danger.";
         Self {
             spec: ToolSpec {
-                // Asked for twice, nobody comes twice.
-                effect: Effect::Writes,
+                // A record that takes nothing must not keep help away, so it does not wait for one. Who carries it
+                // out asks once for one reason.
                 ..spec::<EscalateArguments>("escalate_to_human", description)
             },
         }

@@ -21,7 +21,7 @@ use crate::{
     call::{CallId, ToolCall, ToolName, ValidCall},
     confirm::{Answer, Confirmations},
     hooks::{Ended, Hooks, Intent, NoRecord, Objection},
-    idempotency::{Ledger, Standing, Wish},
+    idempotency::{Ask, Ledger, Standing, Wish},
     outcome::{Outcome, Refusal},
     policy::{self, Decision, Otherwise, Who},
     registry::{Entry, Registry},
@@ -114,6 +114,14 @@ impl Gateway {
         self.memory.said.send_modify(|said| *said += 1);
     }
 
+    /// The same session with the tools of another agent. What was looked up for the one before, with its
+    /// variables, is not told to this one.
+    #[must_use]
+    pub fn handed_over(&self, registry: Registry) -> Self {
+        self.memory.ledger().forget_foreseen();
+        self.equipped(registry)
+    }
+
     /// The same session with other tools from now on; what was called before is still known.
     #[must_use]
     pub fn equipped(&self, registry: Registry) -> Self {
@@ -134,19 +142,12 @@ impl Gateway {
         let steps = AssertUnwindSafe(self.steps(call, context)).catch_unwind();
         let outcome = match steps.await {
             Ok(Ok(outcome) | Err(outcome)) => outcome,
-            Err(_panic) => self.broken(&call.name),
+            // A panic is a bug of the tool: the session goes on.
+            Err(_panic) => Outcome::broken(self.registry.effect(&call.name)),
         };
         self.record_outcome(call, &outcome, context, now() - arrived)
             .await;
         outcome
-    }
-
-    /// How a call ended whose tool panicked. A panic is a bug of the tool: the session goes on.
-    fn broken(&self, name: &str) -> Outcome {
-        match self.registry.effect(name) {
-            Some(Effect::Writes) => Outcome::Unknown(String::new()),
-            _ => Outcome::Failed("an internal error".to_owned()),
-        }
     }
 
     async fn steps(&self, call: &ToolCall, context: &Context) -> Result<Outcome, Outcome> {
@@ -155,9 +156,6 @@ impl Gateway {
         validate(entry, &arguments)?;
         let call = ValidCall::new(call.id.clone(), arguments);
         let claim = self.dedupe(name, entry, &call, context).await?;
-        if context.is_foreseen {
-            self.memory.ledger().foresee(claim.call());
-        }
         let rule = self
             .decide(name, entry, &call, context)
             .await
@@ -190,14 +188,16 @@ impl Gateway {
             effect, most_runs, ..
         } = *entry.tool.spec();
         let wish = Wish::new(name.clone(), call.arguments());
+        let ask = Ask {
+            effect,
+            most_runs,
+            is_foreseen: context.is_foreseen,
+        };
         let mut ended = self.memory.ended.subscribe();
         let mut id = call.id().clone();
         loop {
             ended.mark_unchanged();
-            let standing = self
-                .memory
-                .ledger()
-                .admit(now(), &id, &wish, effect, most_runs);
+            let standing = self.memory.ledger().admit(now(), &id, &wish, &ask);
             match standing {
                 Standing::New => {
                     return Ok(Claim {
@@ -217,6 +217,7 @@ impl Gateway {
                     _ = ended.changed() => {}
                 },
                 Standing::Over(outcome) => return Err(outcome.again()),
+                Standing::Unneeded => return Err(Outcome::Refused(Refusal::Unneeded)),
                 Standing::Full => return Err(Outcome::Refused(Refusal::TooMany)),
                 Standing::Spent => return Err(Outcome::Refused(Refusal::TooOften)),
                 Standing::Running(same) => {
@@ -431,10 +432,6 @@ struct Claim {
 }
 
 impl Claim {
-    fn call(&self) -> &CallId {
-        &self.call
-    }
-
     fn settle(&self, outcome: &Outcome) {
         self.memory.ledger().settle(now(), &self.call, outcome);
         self.memory.ended.send_modify(|ended| *ended += 1);
@@ -445,10 +442,7 @@ impl Drop for Claim {
     fn drop(&mut self) {
         let is_open = self.memory.ledger().is_running(&self.call);
         if is_open {
-            self.settle(&match self.effect {
-                Effect::Writes => Outcome::Unknown(String::new()),
-                _ => Outcome::Failed("an internal error".to_owned()),
-            });
+            self.settle(&Outcome::broken(Some(self.effect)));
         }
     }
 }

@@ -81,12 +81,33 @@ pub struct HttpTool {
 struct Asked<'a> {
     breaker: &'a Shared,
     until: Instant,
+    is_judged: bool,
+}
+
+impl Asked<'_> {
+    /// What says something about the service, and not about the request, moves the breaker.
+    fn judge(mut self, sent: &Result<Response, Trouble>) {
+        let mut breaker = self.breaker.lock();
+        match sent {
+            Ok(response) if response.status.is_server_error() => breaker.failed(now()),
+            Ok(_) | Err(Trouble::TooLong | Trouble::Packed) => breaker.worked(),
+            Err(Trouble::Unreachable | Trouble::Broken) => breaker.failed(now()),
+            Err(_) => breaker.learned_nothing(),
+        }
+        drop(breaker);
+        self.is_judged = true;
+    }
 }
 
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
+        if self.is_judged {
+            return;
+        }
         if now() >= self.until {
             self.breaker.lock().failed(now());
+        } else {
+            self.breaker.lock().learned_nothing();
         }
     }
 }
@@ -178,7 +199,12 @@ impl HttpTool {
     }
 
     /// What broke on the way may be sent again where that cannot do harm.
-    async fn send(&self, call: &ValidCall, context: &Context) -> Result<Response, ToolError> {
+    async fn send(
+        &self,
+        asked: Asked<'_>,
+        call: &ValidCall,
+        context: &Context,
+    ) -> Result<Response, ToolError> {
         let is_safe = self.spec.effect != Effect::Writes || self.is_idempotent;
         let mut is_second = false;
         loop {
@@ -190,22 +216,11 @@ impl HttpTool {
                 Ok(response) => is_safe && is_passing(response.status),
             };
             if is_second || !is_worth_it {
-                self.judge(&sent);
+                asked.judge(&sent);
                 return sent.map_err(|trouble| self.told(trouble));
             }
             is_second = true;
             tokio::time::sleep(AGAIN_AFTER).await;
-        }
-    }
-
-    /// What says something about the service, and not about the request, moves the breaker.
-    fn judge(&self, sent: &Result<Response, Trouble>) {
-        match sent {
-            Ok(response) if !response.status.is_server_error() => self.breaker.lock().worked(),
-            Ok(_) | Err(Trouble::Unreachable | Trouble::Broken) => {
-                self.breaker.lock().failed(now());
-            }
-            Err(_) => {}
         }
     }
 
@@ -289,11 +304,10 @@ impl Tool for HttpTool {
         let asked = Asked {
             breaker: &self.breaker,
             until: now() + self.spec.deadline.saturating_sub(ROUNDING),
+            is_judged: false,
         };
-        let sent = self.send(call, context).await;
-        // Whatever came, it was judged.
-        std::mem::forget(asked);
-        self.answer(&sent?)
+        let response = self.send(asked, call, context).await?;
+        self.answer(&response)
     }
 }
 

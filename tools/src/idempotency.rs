@@ -39,6 +39,19 @@ pub enum Standing {
     Full,
     /// It has run as often as it may in one session, or all tools together have.
     Spent,
+    /// It is to be looked up beforehand, and that is done already.
+    Unneeded,
+}
+
+/// What a call asks leave with.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask {
+    /// What its tool does to the world.
+    pub effect: Effect,
+    /// How often its tool may run in this session; `None` = as often as any.
+    pub most_runs: Option<u32>,
+    /// It is started before the model asks for it.
+    pub is_foreseen: bool,
 }
 
 /// What makes two calls one wish: their tool and their arguments, in one canonical text.
@@ -71,6 +84,11 @@ struct Seen {
 }
 
 impl Seen {
+    fn is_fresh_answer(&self, now: Instant) -> bool {
+        let is_answer = matches!(self.outcome, Some(Outcome::Completed(_)));
+        is_answer && now.saturating_duration_since(self.at) < FRESH
+    }
+
     fn is_unsettled(&self) -> bool {
         use Outcome::{Cancelled, TimedOut, Unknown};
         let is_unsure = matches!(self.outcome, Some(Cancelled | TimedOut { .. } | Unknown(_)));
@@ -94,22 +112,13 @@ impl Ledger {
         self.most_runs = Some(most_runs);
     }
 
-    /// A call that was just admitted was started before the model asked for it.
-    pub fn foresee(&mut self, id: &CallId) {
-        if let Some(seen) = self.calls.get_mut(id) {
-            seen.is_foreseen = seen.effect != Effect::Writes;
-        }
-    }
-
-    /// Asks for leave to run a call; `most_runs`: how often its tool may run in this session.
-    pub fn admit(
-        &mut self,
-        now: Instant,
-        id: &CallId,
-        wish: &Wish,
-        effect: Effect,
-        most_runs: Option<u32>,
-    ) -> Standing {
+    /// Asks for leave to run a call.
+    pub fn admit(&mut self, now: Instant, id: &CallId, wish: &Wish, ask: &Ask) -> Standing {
+        let Ask {
+            effect,
+            most_runs,
+            is_foreseen,
+        } = *ask;
         if let Some(seen) = self.calls.get(id) {
             return match &seen.outcome {
                 Some(outcome) => Standing::Over(outcome.clone()),
@@ -118,6 +127,7 @@ impl Ledger {
         }
         let known = match effect {
             Effect::Writes => self.same_wish(now, wish),
+            _ if is_foreseen => self.is_foreseen(now, wish).then_some(Standing::Unneeded),
             _ => self.foreseen(now, wish),
         };
         if let Some(known) = known {
@@ -136,7 +146,7 @@ impl Ledger {
         let seen = Seen {
             wish: wish.clone(),
             effect,
-            is_foreseen: false,
+            is_foreseen: is_foreseen && effect != Effect::Writes,
             at: now,
             outcome: None,
         };
@@ -160,9 +170,14 @@ impl Ledger {
         }
         if has_written {
             // What was looked up before may not be so any more.
-            for seen in self.calls.values_mut() {
-                seen.is_foreseen = false;
-            }
+            self.forget_foreseen();
+        }
+    }
+
+    /// What was looked up beforehand is not to be told any more: somebody else asks now.
+    pub fn forget_foreseen(&mut self) {
+        for seen in self.calls.values_mut() {
+            seen.is_foreseen = false;
         }
     }
 
@@ -170,6 +185,13 @@ impl Ledger {
     pub fn is_running(&self, id: &CallId) -> bool {
         let seen = self.calls.get(id);
         seen.is_some_and(|seen| seen.outcome.is_none())
+    }
+
+    /// One look beforehand is enough, and its answer is for the model.
+    fn is_foreseen(&self, now: Instant, wish: &Wish) -> bool {
+        let mut calls = self.calls.values();
+        let twin = calls.find(|seen| seen.is_foreseen && seen.wish == *wish);
+        twin.is_some_and(|seen| seen.outcome.is_none() || seen.is_fresh_answer(now))
     }
 
     /// Only an answer is taken, and once: who asks again wants to know how it is now. What went wrong is tried
@@ -180,10 +202,10 @@ impl Ledger {
         let Some(outcome) = &seen.outcome else {
             return Some(Standing::Foreseeing);
         };
+        let outcome = outcome.clone();
         seen.is_foreseen = false;
-        let is_fresh = now.saturating_duration_since(seen.at) < FRESH;
-        let is_answer = matches!(outcome, Outcome::Completed(_));
-        (is_answer && is_fresh).then(|| Standing::Foreseen(outcome.clone()))
+        seen.is_fresh_answer(now)
+            .then_some(Standing::Foreseen(outcome))
     }
 
     fn same_wish(&self, now: Instant, wish: &Wish) -> Option<Standing> {

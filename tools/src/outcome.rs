@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     policy::Who,
-    tool::{Answer, Then},
+    tool::{Answer, Effect, Then},
 };
 
 /// Longest text for the model, in bytes: about 2,000 tokens.
@@ -73,11 +73,21 @@ pub enum Refusal {
     TooOften,
     /// Somebody has to agree first, and it was only to be looked up beforehand.
     Unasked,
+    /// It was to be looked up beforehand, and that was done already.
+    Unneeded,
     /// No such tool is offered.
     UnknownTool,
 }
 
 impl Outcome {
+    /// How a call ended in the middle of which somebody made a mistake; `effect` of its tool, if there is one.
+    pub fn broken(effect: Option<Effect>) -> Self {
+        match effect {
+            Some(Effect::Writes) => Self::Unknown(String::new()),
+            _ => Self::Failed("an internal error".to_owned()),
+        }
+    }
+
     /// What the model is told: plain words or JSON, at most [`LONGEST_TEXT`] bytes.
     pub fn text_for_model(&self) -> String {
         bounded(match self {
@@ -162,6 +172,7 @@ impl Outcome {
             Refusal::TooMany => "too_many",
             Refusal::TooOften => "too_often",
             Refusal::Unasked => "unasked",
+            Refusal::Unneeded => "unneeded",
             Refusal::UnknownTool => "unknown_tool",
         })
     }
@@ -213,6 +224,7 @@ impl Refusal {
                     .to_owned()
             }
             Self::Unasked => "somebody has to agree first, and nobody was asked".to_owned(),
+            Self::Unneeded => "it was looked up already".to_owned(),
             Self::UnknownTool => "there is no such tool".to_owned(),
         }
     }

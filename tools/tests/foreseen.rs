@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tools::{
     CallId, Context, Effect, Gateway, Outcome, ToolCall, ToolName,
-    idempotency::{Ledger, Standing, Wish},
+    idempotency::{Ask, Ledger, Standing, Wish},
     policy::{RuleForm, Rules},
 };
 
@@ -46,13 +46,17 @@ fn after_a_change_it_may_not_be_so_any_more() {
     };
     let done = Outcome::Completed(tools::Answer::new("free"));
     let admit = |ledger: &mut Ledger, id: &str, tool: &str, effect| {
-        ledger.admit(now, &CallId::new(id), &wish(tool), effect, None)
+        let ask = Ask {
+            effect,
+            most_runs: None,
+            is_foreseen: id == "p",
+        };
+        ledger.admit(now, &CallId::new(id), &wish(tool), &ask)
     };
     assert_eq!(
         admit(&mut ledger, "p", "slots", Effect::Reads),
         Standing::New
     );
-    ledger.foresee(&CallId::new("p"));
     ledger.settle(now, &CallId::new("p"), &done);
     assert_eq!(
         admit(&mut ledger, "w", "book", Effect::Writes),
@@ -155,4 +159,15 @@ async fn rules_are_looked_at_again_when_the_answer_is_taken() {
         .invoke(&numbered("c", SAME), &of("south", false))
         .await;
     assert_eq!(other.text_for_model(), "Not run: Not yours.");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_that_are_the_same_one_is_looked_up_and_the_model_has_its_answer() {
+    let (gateway, log) = Probe::new().with_effect(Effect::Reads).gateway();
+    for id in ["p1", "p2"] {
+        gateway.invoke(&numbered(id, SAME), &foreseen()).await;
+    }
+    assert_eq!(log.started(), 1);
+    assert_eq!(call(&gateway, "c1").await.text_for_model(), "ok");
+    assert_eq!(log.started(), 1, "the answer was there");
 }

@@ -24,6 +24,7 @@ struct Blocks {
 
 impl Blocks {
     fn tool(
+        effect: Effect,
         deadline: Duration,
     ) -> (
         Arc<dyn Tool>,
@@ -37,7 +38,7 @@ impl Blocks {
                 name: ToolName::parse("blocks").expect("a name"),
                 description: "Blocks.".to_owned(),
                 parameters: json!({"type": "object", "properties": {}}),
-                effect: Effect::Writes,
+                effect,
                 deadline,
                 most_runs: None,
                 marks: Marks::default(),
@@ -91,7 +92,7 @@ async fn call(gateway: &Gateway, id: &str, name: &str) -> Outcome {
 
 #[tokio::test]
 async fn a_tool_that_blocks_its_thread_holds_up_nobody_else() {
-    let (blocks, mut begins, release) = Blocks::tool(PATIENCE);
+    let (blocks, mut begins, release) = Blocks::tool(Effect::Writes, PATIENCE);
     let gateway = gateway(blocks);
     let meanwhile = async {
         begins.recv().await.expect("it begins");
@@ -106,27 +107,33 @@ async fn a_tool_that_blocks_its_thread_holds_up_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_tool_that_blocks_its_thread_is_left_at_its_deadline_and_when_it_is_called_off() {
-    let limit = Duration::from_millis(50);
-    let (blocks, mut begins, release) = Blocks::tool(limit);
+async fn a_tool_that_blocks_its_thread_is_left_at_its_deadline() {
+    let limit = Duration::from_secs(2);
+    let (blocks, mut begins, release) = Blocks::tool(Effect::Writes, limit);
     let gateway = gateway(blocks);
-    assert_eq!(
-        call(&gateway, "c1", "blocks").await,
-        Outcome::TimedOut { limit }
-    );
-    begins.recv().await.expect("it did begin");
+    let (ended, begun) = tokio::join!(call(&gateway, "c1", "blocks"), begins.recv());
+    begun.expect("it did begin");
+    assert_eq!(ended, Outcome::TimedOut { limit });
     release.send(()).expect("it still runs");
+}
+
+#[tokio::test]
+async fn a_tool_that_blocks_its_thread_is_left_when_it_is_called_off() {
+    let (blocks, mut begins, release) = Blocks::tool(Effect::Reads, PATIENCE);
+    let gateway = gateway(blocks);
     let context = Context::default();
-    context.cancelled.cancel();
-    let called_off = gateway
-        .invoke(&ToolCall::new("c2", "quick", "{}"), &context)
-        .await;
-    assert_eq!(called_off, Outcome::Cancelled);
+    let call = ToolCall::new("c1", "blocks", "{}");
+    let (ended, ()) = tokio::join!(gateway.invoke(&call, &context), async {
+        begins.recv().await.expect("it begins");
+        context.cancelled.cancel();
+    });
+    assert_eq!(ended, Outcome::Cancelled);
+    release.send(()).expect("it still runs");
 }
 
 #[tokio::test]
 async fn a_panic_on_another_thread_ends_its_own_call_alone() {
-    let (blocks, _begins, _release) = Blocks::tool(PATIENCE);
+    let (blocks, _begins, _release) = Blocks::tool(Effect::Writes, PATIENCE);
     let gateway = gateway(blocks);
     assert_eq!(
         call(&gateway, "c1", "bug").await,

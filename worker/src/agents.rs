@@ -113,14 +113,19 @@ impl Agents {
             }
         };
         let mut rendered = render::render(definition, &metadata.variables)?;
-        let mut next = definition.hands_to.clone();
-        while let Some(name) = next.pop() {
+        let with = |variables: &BTreeMap<String, String>, names: &[String]| {
+            let names = names.iter().cloned();
+            let all: Vec<_> = names.map(|name| (name, variables.clone())).collect();
+            all
+        };
+        let mut next = with(&rendered.variables, &rendered.hands_to);
+        while let Some((name, before)) = next.pop() {
             let known = self.by_name.get(&name);
             let Some(known) = known.filter(|_| !rendered.colleagues.contains_key(&name)) else {
                 continue;
             };
-            let colleague = render::colleague(known, &metadata.variables)?;
-            next.extend(colleague.hands_to.iter().cloned());
+            let colleague = render::colleague(known, &metadata.variables, &before)?;
+            next.extend(with(&colleague.variables, &colleague.hands_to));
             rendered.colleagues.insert(name, colleague);
         }
         Ok(rendered)
@@ -205,6 +210,24 @@ mod tests {
         let metadata = r#"{"agent": "receptionist", "variables": {"company": "Acme"}}"#;
         let agent = built_in().for_job("front-desk", metadata).unwrap();
         assert!(agent.greeting.unwrap().contains("receptionist of Acme"));
+    }
+
+    #[test]
+    fn who_takes_over_has_the_variables_of_who_hands_over() {
+        let front = "name = \"front\"\ninstructions = \"Help.\"\nhands_to = [\"billing\"]\n\
+                     [variables.company]\ndescription = \"Whose.\"\ndefault = \"Acme\"";
+        let billing = "name = \"billing\"\ninstructions = \"Bills of {{company}}.\"\n\
+                       [variables.company]\ndescription = \"Whose.\"";
+        let source = MapSource::default()
+            .file("/agents/front.toml", front)
+            .file("/agents/billing.toml", billing);
+        let agents = Agents::load(&source, Some(Path::new("/agents")), "front").unwrap();
+        let company = |metadata: &str| {
+            let rendered = agents.for_job("front", metadata).unwrap();
+            rendered.colleagues["billing"].variables["company"].clone()
+        };
+        assert_eq!(company(""), "Acme");
+        assert_eq!(company(r#"{"variables": {"company": "North"}}"#), "North");
     }
 
     #[test]

@@ -449,7 +449,11 @@ async fn join_room(config: &Config, room: String, metadata: &str) -> Result<Exit
             }
         }
     };
-    tools.finished().await;
+    // Each tool has a deadline; who wants all to end now does not wait for it.
+    tokio::select! {
+        () = tools.finished() => {}
+        () = signals.next() => {}
+    }
     last.finish().await;
     match end.error {
         None => Ok(Exit::Done),

@@ -345,6 +345,7 @@ async fn hold(
         clips: request.agent.clips.clone(),
         begun: hears_beginnings.then(BTreeSet::new),
         is_instructed: false,
+        escalated: None,
         personal: request.agent.personal.clone(),
         caller: None,
         colleagues: request.agent.colleagues.clone(),

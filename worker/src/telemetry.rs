@@ -67,7 +67,7 @@ impl Level {
         }
         format!(
             "warn,room_agent={text},dialog={text},tools={text},libwebrtc={text},\
-             livekit=error,livekit_api=error,livekit_signaling=error,str0m=error"
+             livekit=error,livekit_api=error,livekit_signaling=error,str0m=error,rmcp=error"
         )
     }
 }
@@ -75,7 +75,7 @@ impl Level {
 /// More loudly these print whole requests, with the keys in their headers, and what servers of tools say. Comes last, so
 /// that it wins.
 const CAPPED: &str =
-    "tungstenite=info,tokio_tungstenite=info,hyper=info,reqwest=info,h2=info,rmcp=warn";
+    "tungstenite=info,tokio_tungstenite=info,hyper=info,reqwest=info,h2=info,rmcp=error";
 
 /// Says whether the text is a usable log filter; for the validation of the config file.
 pub fn is_log_filter(text: &str) -> bool {

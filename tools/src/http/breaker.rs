@@ -37,19 +37,27 @@ impl Shared {
 pub(super) struct Breaker {
     failures: u32,
     opened: Option<Instant>,
+    /// Since when one call tries again.
+    probing: Option<Instant>,
 }
 
 impl Breaker {
     /// Whether it may be asked now. After a rest one call may try; the next wait for what it finds.
     pub(super) fn admits(&mut self, now: Instant) -> bool {
         match self.opened {
-            Some(opened) if now.saturating_duration_since(opened) < REST => false,
+            Some(opened) if is_recent(now, opened) => false,
+            Some(_) if self.probing.is_some_and(|began| is_recent(now, began)) => false,
             Some(_) => {
-                self.opened = Some(now);
+                self.probing = Some(now);
                 true
             }
             None => true,
         }
+    }
+
+    /// A call ended without a word about the service: the next one may try.
+    pub(super) fn learned_nothing(&mut self) {
+        self.probing = None;
     }
 
     pub(super) fn worked(&mut self) {
@@ -58,10 +66,15 @@ impl Breaker {
 
     pub(super) fn failed(&mut self, now: Instant) {
         self.failures += 1;
+        self.probing = None;
         if self.failures >= FAILURES {
             self.opened = Some(now);
         }
     }
+}
+
+fn is_recent(now: Instant, then: Instant) -> bool {
+    now.saturating_duration_since(then) < REST
 }
 
 #[cfg(test)]
@@ -84,6 +97,8 @@ mod tests {
         let later = begin + Duration::from_secs(11);
         assert!(breaker.admits(later), "one tries");
         assert!(!breaker.admits(later), "the next wait");
+        breaker.learned_nothing();
+        assert!(breaker.admits(later), "another one tries");
         breaker.worked();
         assert!(breaker.admits(later));
     }

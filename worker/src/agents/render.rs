@@ -84,6 +84,8 @@ pub struct Colleague {
     pub hands_to: Vec<String>,
     /// For the rules of tools.
     pub variables: BTreeMap<String, String>,
+    /// Look-ups that are started before the model asks for them.
+    pub prefetch: Vec<Prefetch>,
 }
 
 impl fmt::Debug for Colleague {
@@ -200,24 +202,39 @@ pub(super) fn render(
     })
 }
 
-/// What one of the agents that may take over is made of; its variables are the job's, where it has any.
+/// What one of the agents that may take over is made of. Its variables are the job's, where it has any; without
+/// a default of its own they are those of the agent `before`.
 pub(super) fn colleague(
     definition: &Definition,
     variables: &Map<String, Value>,
+    before: &BTreeMap<String, String>,
 ) -> Result<Colleague, Problems> {
     let mut problems = Vec::new();
-    let values = values(definition, variables, &mut problems);
+    let mut variables = variables.clone();
+    for (name, variable) in &definition.variables {
+        if let Some(text) = before.get(name).filter(|_| variable.default.is_none()) {
+            let text = Value::String(text.clone());
+            variables.entry(name.clone()).or_insert(text);
+        }
+    }
+    let values = values(definition, &variables, &mut problems);
     let of = |problem: Problem| {
         let what = format!("{} (for the agent `{}`)", problem.what, definition.name);
         Problem::new(problem.path, what)
     };
     Problems::none_or(problems.into_iter().map(of).collect())?;
     let value = |name: &str| values.get(name).and_then(Value::as_str);
+    let text = |text: &str| text_of(text, value);
     Ok(Colleague {
         instructions: Personal {
-            instructions: text_of(definition.instructions.trim(), value),
+            instructions: text(definition.instructions.trim()),
             greeting: None,
         },
+        prefetch: definition
+            .prefetch
+            .iter()
+            .map(|form| form.render(text))
+            .collect(),
         tools: definition.tools.clone(),
         hands_to: definition.hands_to.clone(),
         variables: plain_variables(&values),

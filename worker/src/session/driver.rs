@@ -95,6 +95,8 @@ pub(super) struct Driver<'a> {
     pub(super) begun: Option<BTreeSet<TrackId>>,
     /// Somebody gave it other instructions.
     pub(super) is_instructed: bool,
+    /// Why a person was asked to join, last.
+    pub(super) escalated: Option<String>,
     /// What it says of the caller, until they are known; `None` = nothing, or it was said.
     pub(super) personal: Option<Personal>,
     /// The first person, once they are known.

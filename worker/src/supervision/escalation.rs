@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
@@ -27,6 +27,8 @@ pub struct Config {
 /// Requests under way at once. When there are more the next one is dropped and said so in the log: a
 /// receiver this slow tells nobody anything.
 const MOST_UNDER_WAY: usize = 256;
+/// After these it is told again; a person may be waiting for help.
+const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
 /// How long requests under way may take when the worker ends, which somebody may be waiting for.
 const LAST_REQUESTS: Duration = Duration::from_secs(3);
 
@@ -92,8 +94,16 @@ impl Escalations {
             "reason": escalation.reason,
             "at_ms": escalation.at_ms,
         });
+        let body = body.to_string().into_bytes();
         let telling = async move {
-            if let Err(error) = webhook.post(body.to_string().into_bytes()).await {
+            for pause in PAUSES {
+                match webhook.post(body.clone()).await {
+                    Ok(()) => return,
+                    Err(error) => tracing::warn!(%error, "an escalation is told again"),
+                }
+                sleep(pause).await;
+            }
+            if let Err(error) = webhook.post(body).await {
                 tracing::error!(%error, "nobody was told of an escalation");
             }
         };

@@ -129,9 +129,12 @@ impl Task {
                     }
                     Some(Order::Serve(caller)) => self.serve(caller),
                     Some(Order::Succeed(agent)) => {
-                        self.gateway = self.gateway.equipped(self.plane.part(&agent.tools));
+                        let tools = self.plane.part(&agent.tools);
+                        self.gateway = self.gateway.handed_over(tools);
                         self.facts.variables = agent.variables;
                         self.colleagues = agent.hands_to.into();
+                        self.prefetch = agent.prefetch;
+                        self.foresee(|cue| *cue == Cue::Start);
                     }
                     None => break,
                 },
@@ -247,14 +250,19 @@ impl Task {
         }
     }
 
-    /// A panic is a bug of the tool: the call failed, and the session goes on. Returns what the model is
-    /// told, if it asked.
+    /// The gateway ends a call whose tool panics; what panics here is the gateway itself, or the record, at any
+    /// moment. Returns what the model is told, if it asked.
     fn finish(&mut self, ended: Result<(Id, Outcome), JoinError>) -> Option<ToolEnded> {
-        let (id, outcome) = match ended {
-            Ok(ended) => ended,
-            Err(error) => (error.id(), Outcome::Failed("an internal error".to_owned())),
+        let id = match &ended {
+            Ok((id, _)) => *id,
+            Err(error) => error.id(),
         };
         let running = self.running.remove(&id)?;
+        let outcome = match ended {
+            Ok((_, outcome)) => outcome,
+            Err(_) if running.writes => Outcome::broken(Some(Effect::Writes)),
+            Err(_) => Outcome::broken(None),
+        };
         event::ToolFinished {
             tool: &running.name,
             outcome: word(&outcome),

@@ -46,7 +46,12 @@ impl Driver<'_> {
     }
 
     /// The agent asks for a person: the room shows it, and whoever is configured is told.
-    pub(super) fn escalate(&self, reason: &str) {
+    pub(super) fn escalate(&mut self, reason: &str) {
+        // Asked for twice, nobody comes twice.
+        if self.escalated.as_deref() == Some(reason) {
+            return;
+        }
+        self.escalated = Some(reason.to_owned());
         let escalation = Escalation::now(reason);
         self.hands.room.escalation(escalation.attribute());
         self.escalations

@@ -110,6 +110,7 @@ async fn play_made<F: Future<Output = World>>(
         clips: Arc::default(),
         begun: Some(BTreeSet::new()),
         is_instructed: false,
+        escalated: None,
         personal: None,
         caller: None,
         colleagues: Default::default(),

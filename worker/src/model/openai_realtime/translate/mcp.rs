@@ -157,10 +157,22 @@ mod tests {
         assert_eq!(told(&[&call(silent)]), answered);
         assert_eq!(told(&[&of_response(&item(r#""output":7"#))]), answered);
         for (error, end) in [
-            (r#"{"type":"protocol_error","code":-32602,"message":"no"}"#, "Failed(..)"),
-            (r#"{"type":"protocol_error","code":-32603,"message":"no"}"#, "Doubtful(..)"),
-            (r#"{"type":"tool_execution_error","message":"no"}"#, "Doubtful(..)"),
-            (r#"{"type":"http_error","code":503,"message":"no"}"#, "Doubtful(..)"),
+            (
+                r#"{"type":"protocol_error","code":-32602,"message":"no"}"#,
+                "Failed(..)",
+            ),
+            (
+                r#"{"type":"protocol_error","code":-32603,"message":"no"}"#,
+                "Doubtful(..)",
+            ),
+            (
+                r#"{"type":"tool_execution_error","message":"no"}"#,
+                "Doubtful(..)",
+            ),
+            (
+                r#"{"type":"http_error","code":503,"message":"no"}"#,
+                "Doubtful(..)",
+            ),
             (r#""of tomorrow""#, "Doubtful(..)"),
         ] {
             let failed = call(&format!(r#""output":null,"error":{error}"#));
