@@ -29,6 +29,15 @@ pub(crate) fn prepare() -> Result<(), Failure> {
 
 /// `cargo test` of one target of the package `tests`, told where the programs are.
 pub(crate) fn harness(target: &str) -> Command {
+    told(target, TOLD_AT_ONCE)
+}
+
+/// The same for stories that load the machine.
+pub(crate) fn one_at_a_time(target: &str) -> Command {
+    told(target, "--test-threads=1")
+}
+
+fn told(target: &str, at_once: &str) -> Command {
     let mut command = cargo::cargo("test");
     command.args(["--workspace", "--test", target]);
     if let Ok(server) = servers::livekit_server() {
@@ -40,6 +49,6 @@ pub(crate) fn harness(target: &str) -> Command {
     );
     command.env("SIM_MODEL_BIN", cargo::program(Profile::Test, "sim-model"));
     command.current_dir(paths::root());
-    command.args(["--", TOLD_AT_ONCE]);
+    command.args(["--", at_once]);
     command
 }
