@@ -406,3 +406,6 @@ fn check<'a>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -149,6 +149,12 @@ const TARGETS: &[Target] = &[
         "tooling::files::tests::any_file_is_tools_or_a_list_of_problems",
     ),
     target(
+        "http-reply",
+        "tools",
+        "tools",
+        "http::tests::any_reply_is_an_answer_or_a_failure",
+    ),
+    target(
         "mcp-catalogue",
         "tools",
         "tools",

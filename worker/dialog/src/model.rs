@@ -108,10 +108,14 @@ pub struct Usage {
     pub input_text: u64,
     /// Audio tokens read.
     pub input_audio: u64,
+    /// Tokens of pictures read.
+    pub input_image: u64,
     /// Cached text tokens among `input_text`.
     pub cached_text: u64,
     /// Cached audio tokens among `input_audio`.
     pub cached_audio: u64,
+    /// Cached tokens among `input_image`.
+    pub cached_image: u64,
     /// Text tokens written.
     pub output_text: u64,
     /// Audio tokens written.

@@ -6,7 +6,7 @@ use super::say;
 use crate::{
     config::{Config, Problem, Problems, ProcessSource},
     exit::Exit,
-    tooling::files::{Declaration, mcp_servers},
+    tooling::files::{self, Declaration, mcp_servers},
 };
 use ::tools::mcp::Catalog;
 
@@ -64,13 +64,8 @@ async fn look(
     // One that cannot be read is written anew.
     let before = std::fs::read_to_string(&path).ok();
     let before = before.and_then(|text| Catalog::read(&text).ok());
-    let now = server.pin().await.map_err(|wrong| {
-        let problem = |one: ::tools::form::FormProblem| {
-            let dot = if one.path.is_empty() { "" } else { "." };
-            Problem::new(format!("{place}{dot}{}", one.path), one.problem)
-        };
-        Problems(wrong.into_iter().map(problem).collect())
-    })?;
+    let now = server.pin().await;
+    let now = now.map_err(|wrong| Problems(files::told(place, wrong)))?;
     let lines = differences(&before.unwrap_or_default(), &now);
     for line in &lines {
         say(&format!("{file}: {line}"));

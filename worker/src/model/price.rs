@@ -38,6 +38,14 @@ pub struct Price {
     /// Audio written.
     #[schemars(range(min = 0.0, max = 1e6))]
     pub audio_output: f64,
+    /// Pictures read, not cached. Default: what text costs.
+    #[serde(default)]
+    #[schemars(range(min = 0.0, max = 1e6))]
+    pub image_input: Option<f64>,
+    /// Pictures read from the provider's cache. Default: what text costs.
+    #[serde(default)]
+    #[schemars(range(min = 0.0, max = 1e6))]
+    pub image_cached: Option<f64>,
 }
 
 impl Price {
@@ -57,6 +65,8 @@ impl Price {
             Kind::AudioInput => self.audio_input,
             Kind::AudioCached => self.audio_cached,
             Kind::AudioOutput => self.audio_output,
+            Kind::ImageInput => self.image_input.unwrap_or(self.text_input),
+            Kind::ImageCached => self.image_cached.unwrap_or(self.text_cached),
         };
         // A dollar for a million tokens is a million picodollars for one.
         let each = (per_million * 1e6).round() as u64;
@@ -92,12 +102,16 @@ pub enum Kind {
     AudioCached,
     /// Audio written.
     AudioOutput,
+    /// Pictures read, not cached.
+    ImageInput,
+    /// Pictures read from the provider's cache.
+    ImageCached,
 }
 
 impl Kind {
     /// The tokens of a response, each counted once: cached ones are taken out of the input that they
     /// are part of.
-    pub fn billed(usage: &Usage) -> [(Self, u64); 6] {
+    pub fn billed(usage: &Usage) -> [(Self, u64); 8] {
         [
             (
                 Self::TextInput,
@@ -111,6 +125,11 @@ impl Kind {
             ),
             (Self::AudioCached, usage.cached_audio),
             (Self::AudioOutput, usage.output_audio),
+            (
+                Self::ImageInput,
+                usage.input_image.saturating_sub(usage.cached_image),
+            ),
+            (Self::ImageCached, usage.cached_image),
         ]
     }
 
@@ -123,6 +142,8 @@ impl Kind {
             Self::AudioInput => ["audio", "input", "false"],
             Self::AudioCached => ["audio", "input", "true"],
             Self::AudioOutput => ["audio", "output", "false"],
+            Self::ImageInput => ["image", "input", "false"],
+            Self::ImageCached => ["image", "input", "true"],
         }
     }
 }
@@ -185,6 +206,8 @@ mod tests {
             audio_input: 32.0,
             audio_cached: 0.4,
             audio_output: 64.0,
+            image_input: Some(5.0),
+            image_cached: None,
         }
     }
 
@@ -225,12 +248,16 @@ mod tests {
             cached_text: 900,
             input_audio: 600,
             cached_audio: 100,
+            input_image: 300,
+            cached_image: 200,
             output_text: 50,
             output_audio: 1_200,
         };
         let cost = price("one", "2026-01-01", 4.0).of_all(&usage);
-        let expected =
-            100.0 * 4.0 + 900.0 * 0.4 + 500.0 * 32.0 + 100.0 * 0.4 + 50.0 * 24.0 + 1_200.0 * 64.0;
+        let read = 100.0 * 4.0 + 900.0 * 0.4 + 500.0 * 32.0 + 100.0 * 0.4;
+        // What pictures cost is not told of cached ones: it is what text costs.
+        let shown = 100.0 * 5.0 + 200.0 * 0.4;
+        let expected = read + shown + 50.0 * 24.0 + 1_200.0 * 64.0;
         assert_eq!(cost, Usd::new(expected / 1e6));
     }
 

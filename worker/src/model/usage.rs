@@ -9,26 +9,30 @@ use dialog::model::Usage;
 pub(super) struct Counts {
     pub(super) input_text: u64,
     pub(super) input_audio: u64,
+    pub(super) input_image: u64,
     /// All cached input tokens.
     pub(super) cached: u64,
-    /// How the cached ones split into text and audio; `None` = not told.
-    pub(super) cached_split: Option<(u64, u64)>,
+    /// How the cached ones split into text, audio and pictures; `None` = not told.
+    pub(super) cached_split: Option<(u64, u64, u64)>,
     pub(super) output_text: u64,
     pub(super) output_audio: u64,
 }
 
 impl Counts {
-    /// Without a split, cached tokens count as text first: instructions are what is cached most.
+    /// Without a split, cached tokens count as text first, then audio: instructions are what is cached most.
     pub(super) fn into_usage(self) -> Usage {
-        let (cached_text, cached_audio) = self.cached_split.unwrap_or_else(|| {
+        let (cached_text, cached_audio, cached_image) = self.cached_split.unwrap_or_else(|| {
             let text = self.cached.min(self.input_text);
-            (text, self.cached - text)
+            let audio = (self.cached - text).min(self.input_audio);
+            (text, audio, self.cached - text - audio)
         });
         Usage {
             input_text: self.input_text,
             input_audio: self.input_audio,
+            input_image: self.input_image,
             cached_text: cached_text.min(self.input_text),
             cached_audio: cached_audio.min(self.input_audio),
+            cached_image: cached_image.min(self.input_image),
             output_text: self.output_text,
             output_audio: self.output_audio,
         }
@@ -58,8 +62,10 @@ impl Totals {
         for (total, more) in [
             (&mut sum.input_text, usage.input_text),
             (&mut sum.input_audio, usage.input_audio),
+            (&mut sum.input_image, usage.input_image),
             (&mut sum.cached_text, usage.cached_text),
             (&mut sum.cached_audio, usage.cached_audio),
+            (&mut sum.cached_image, usage.cached_image),
             (&mut sum.output_text, usage.output_text),
             (&mut sum.output_audio, usage.output_audio),
         ] {
@@ -76,12 +82,14 @@ mod tests {
     fn cached_tokens_without_a_split_count_as_text_first() {
         let counts = Counts {
             input_text: 100,
-            input_audio: 80,
+            input_audio: 20,
+            input_image: 80,
             cached: 128,
             ..Counts::default()
         };
         let usage = counts.into_usage();
-        assert_eq!((usage.cached_text, usage.cached_audio), (100, 28));
+        let cached = (usage.cached_text, usage.cached_audio, usage.cached_image);
+        assert_eq!(cached, (100, 20, 8));
     }
 
     #[test]
@@ -89,7 +97,7 @@ mod tests {
         let counts = Counts {
             input_text: 10,
             cached: u64::MAX,
-            cached_split: Some((64, 64)),
+            cached_split: Some((64, 64, 64)),
             ..Counts::default()
         };
         let usage = counts.into_usage();

@@ -131,6 +131,10 @@ impl Desk {
     }
 
     fn record(&self, deed: Deed<'_>) -> Receipt {
+        // Nothing stands behind the end of a session, and nothing was done.
+        if self.facts.strong_count() == 0 {
+            return Receipt::none();
+        }
         let is_refused = deed.answer == CommandAnswer::Refused.as_str();
         if is_refused && self.refusals.fetch_add(1, Ordering::Relaxed) >= MOST_REFUSALS {
             return Receipt::none();

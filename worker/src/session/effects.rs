@@ -13,6 +13,7 @@ use super::{
     SessionEnd, SessionError,
     driver::{Driver, now},
     notes,
+    talk::Sign,
 };
 use crate::{
     audit::{Kind, Record},
@@ -94,23 +95,12 @@ impl Driver<'_> {
         }
     }
 
-    /// What may be the answer to a question about a call: the caller's own words, after the agent's.
     fn tell_tools(&mut self, publish: &Publish) {
-        match publish {
-            Publish::AgentText { segment, .. } if self.talk.is_new(segment) => {
-                self.hands.tools.agent_began();
-            }
-            // A question that was cut off was not put.
-            Publish::AgentTextEnd {
-                interrupted: false, ..
-            } => self.hands.tools.agent_spoke(),
-            Publish::UserText {
-                participant,
-                text,
-                is_final: true,
-                ..
-            } if self.talk.is_caller(participant) => self.hands.tools.caller_spoke(text),
-            _ => {}
+        match self.talk.sign(publish) {
+            None => {}
+            Some(Sign::AgentBegins) => self.hands.tools.agent_began(),
+            Some(Sign::AgentSpoke) => self.hands.tools.agent_spoke(),
+            Some(Sign::CallerSpoke(words)) => self.hands.tools.caller_spoke(words),
         }
     }
 

@@ -144,6 +144,8 @@ mod tests {
             audio_input: per_million,
             audio_cached: per_million,
             audio_output: per_million,
+            image_input: None,
+            image_cached: None,
         }
     }
 

@@ -221,10 +221,14 @@ pub struct UsageReport {
     pub input_text: u64,
     /// Audio tokens read.
     pub input_audio: u64,
+    /// Tokens of pictures read.
+    pub input_image: u64,
     /// Cached text tokens among them.
     pub cached_text: u64,
     /// Cached audio tokens among them.
     pub cached_audio: u64,
+    /// Cached tokens of pictures among them.
+    pub cached_image: u64,
     /// Text tokens written.
     pub output_text: u64,
     /// Audio tokens written.
@@ -239,8 +243,10 @@ impl From<Totals> for UsageReport {
         Self {
             input_text: usage.input_text,
             input_audio: usage.input_audio,
+            input_image: usage.input_image,
             cached_text: usage.cached_text,
             cached_audio: usage.cached_audio,
+            cached_image: usage.cached_image,
             output_text: usage.output_text,
             output_audio: usage.output_audio,
             unreported: totals.unreported,

@@ -29,6 +29,17 @@ pub(super) struct Talk {
     segment: String,
 }
 
+/// What may belong to a question about a call: that it is put, or its answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Sign<'a> {
+    /// The agent begins to say something.
+    AgentBegins,
+    /// The agent has said something to its end.
+    AgentSpoke,
+    /// The caller's own words.
+    CallerSpoke(&'a str),
+}
+
 /// One person's words on their way through the redactor.
 #[derive(Debug, Default)]
 struct Voice {
@@ -82,13 +93,25 @@ impl Talk {
         self.caller.as_ref() == Some(person)
     }
 
-    /// Whether the agent begins something with this segment.
-    pub(super) fn is_new(&mut self, segment: &str) -> bool {
-        let is_new = self.segment != segment;
-        if is_new {
-            segment.clone_into(&mut self.segment);
+    /// What people in the room are shown, as far as it may be a question about a call, or its answer.
+    pub(super) fn sign<'a>(&mut self, publish: &'a Publish) -> Option<Sign<'a>> {
+        match publish {
+            Publish::AgentText { segment, .. } if self.segment != *segment => {
+                self.segment.clone_from(segment);
+                Some(Sign::AgentBegins)
+            }
+            // A question that was cut off was not put.
+            Publish::AgentTextEnd {
+                interrupted: false, ..
+            } => Some(Sign::AgentSpoke),
+            Publish::UserText {
+                participant,
+                text,
+                is_final: true,
+                ..
+            } if self.is_caller(participant) => Some(Sign::CallerSpoke(text)),
+            _ => None,
         }
-        is_new
     }
 
     /// What was going on when the model decided in this response.
@@ -220,6 +243,28 @@ mod tests {
         talk.hear(&says("bob", "Hello there."));
         talk.hear(&says("ann", "1111 1111 is it"));
         assert_eq!(tail(&talk), "guest: Hello there. | caller: [card] is it");
+    }
+
+    #[test]
+    fn a_question_is_put_when_it_was_said_to_its_end_and_answered_by_the_caller() {
+        let mut talk = Talk::default();
+        talk.meet(&ParticipantId::new("ann"));
+        let text = |segment: &str| Publish::AgentText {
+            segment: segment.to_owned(),
+            text: "Shall I book it?".to_owned(),
+        };
+        let end = |interrupted| Publish::AgentTextEnd {
+            segment: "a".to_owned(),
+            interrupted,
+        };
+        assert_eq!(talk.sign(&text("a")), Some(Sign::AgentBegins));
+        assert_eq!(talk.sign(&text("a")), None);
+        assert_eq!(talk.sign(&end(true)), None, "who was cut off has not asked");
+        assert_eq!(talk.sign(&end(false)), Some(Sign::AgentSpoke));
+        assert_eq!(talk.sign(&text("b")), Some(Sign::AgentBegins));
+        assert_eq!(talk.sign(&says("bob", "Yes.")), None, "a guest");
+        let yes = says("ann", "Yes.");
+        assert_eq!(talk.sign(&yes), Some(Sign::CallerSpoke("Yes.")));
     }
 
     #[test]

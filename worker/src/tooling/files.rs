@@ -251,7 +251,8 @@ fn same_name(place: &str, server: &Server) -> Problem {
     Problem::new(format!("{place}.name"), what)
 }
 
-fn told(place: &str, wrong: Vec<FormProblem>) -> Vec<Problem> {
+/// What is wrong with the form at this place.
+pub fn told(place: &str, wrong: Vec<FormProblem>) -> Vec<Problem> {
     let problem = |one: FormProblem| {
         let dot = if one.path.is_empty() { "" } else { "." };
         Problem::new(format!("{place}{dot}{}", one.path), one.problem)

@@ -357,11 +357,13 @@ impl Rules {
     }
 
     /// Counts that grow as a conversation does: 10 tokens per second heard, 20 per second spoken,
-    /// one per four letters; what was there before is cached in steps of 64.
+    /// one per four letters, 85 per picture; what was there before, but for pictures, is cached in steps of 64.
     fn usage(&mut self, at: usize) -> Value {
         let seconds = |samples: usize| duration_of(samples).as_secs();
-        let (mut text, mut audio) = (60, 0);
+        let (mut text, mut audio, mut image) = (60, 0, 0);
         for item in self.items.iter() {
+            let parts = item.json["content"].as_array().into_iter().flatten();
+            image += 85 * parts.filter(|part| part["type"] == "input_image").count() as u64;
             text += item.text().len() as u64 / 4;
             audio += 10 * seconds(item.pcm.len());
         }
@@ -380,10 +382,10 @@ impl Rules {
         let out_audio = 20 * seconds(spoken);
         let out_text = 12;
         json!({
-            "total_tokens": text + audio + out_text + out_audio,
-            "input_tokens": text + audio, "output_tokens": out_text + out_audio,
+            "total_tokens": text + audio + image + out_text + out_audio,
+            "input_tokens": text + audio + image, "output_tokens": out_text + out_audio,
             "input_token_details": {"text_tokens": text, "audio_tokens": audio,
-                "image_tokens": 0, "cached_tokens": cached,
+                "image_tokens": image, "cached_tokens": cached,
                 "cached_tokens_details": {"text_tokens": cached_text,
                     "audio_tokens": cached_audio, "image_tokens": 0}},
             "output_token_details": {"text_tokens": out_text, "audio_tokens": out_audio},

@@ -60,7 +60,7 @@ fn a_spoken_answer_goes_from_created_to_done() {
     audio resp_1 item_2 [1, 2]
     audio done resp_1 item_2
     FunctionCall { response: resp_1, item: item_3, call: call_9, name: "lookup", arguments: "{\"q\":\"x\"}" }
-    ResponseDone { response: resp_1, status: Completed, usage: Some(Usage { input_text: 120, input_audio: 60, cached_text: 100, cached_audio: 28, output_text: 30, output_audio: 90 }) }
+    ResponseDone { response: resp_1, status: Completed, usage: Some(Usage { input_text: 120, input_audio: 60, input_image: 40, cached_text: 100, cached_audio: 28, cached_image: 10, output_text: 30, output_audio: 90 }) }
     "#);
 }
 
@@ -451,7 +451,8 @@ fn of_a_response_beside_the_conversation_only_the_answer_is_told() {
         scene(&mut translator, &frames),
         [concat!(
             "Consulted { tag: weigh-1, answer: Some(\"Yes.\"), usage: Some(Usage { input_text: 0, ",
-            "input_audio: 0, cached_text: 0, cached_audio: 0, output_text: 2, output_audio: 0 }) }"
+            "input_audio: 0, input_image: 0, cached_text: 0, cached_audio: 0, cached_image: 0, ",
+            "output_text: 2, output_audio: 0 }) }"
         )]
     );
     let cut = scene(

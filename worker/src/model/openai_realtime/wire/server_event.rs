@@ -246,7 +246,7 @@ impl SessionBody {
 #[serde(default)]
 pub(in crate::model) struct UsageBody {
     input_token_details: Option<InputTokens>,
-    output_token_details: Option<OutputTokens>,
+    output_token_details: Option<ByModality>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -254,16 +254,18 @@ pub(in crate::model) struct UsageBody {
 struct InputTokens {
     text_tokens: u64,
     audio_tokens: u64,
+    image_tokens: u64,
     cached_tokens: u64,
-    cached_tokens_details: Option<OutputTokens>,
+    cached_tokens_details: Option<ByModality>,
 }
 
 /// A count by modality.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct OutputTokens {
+struct ByModality {
     text_tokens: u64,
     audio_tokens: u64,
+    image_tokens: u64,
 }
 
 impl UsageBody {
@@ -273,10 +275,11 @@ impl UsageBody {
         Counts {
             input_text: input.map_or(0, |input| input.text_tokens),
             input_audio: input.map_or(0, |input| input.audio_tokens),
+            input_image: input.map_or(0, |input| input.image_tokens),
             cached: input.map_or(0, |input| input.cached_tokens),
             cached_split: input
                 .and_then(|input| input.cached_tokens_details.as_ref())
-                .map(|split| (split.text_tokens, split.audio_tokens)),
+                .map(|split| (split.text_tokens, split.audio_tokens, split.image_tokens)),
             output_text: output.map_or(0, |output| output.text_tokens),
             output_audio: output.map_or(0, |output| output.audio_tokens),
         }

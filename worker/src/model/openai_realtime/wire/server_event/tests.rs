@@ -33,8 +33,9 @@ fn usage_is_read_with_its_cached_split() {
         Counts {
             input_text: 120,
             input_audio: 60,
-            cached: 128,
-            cached_split: Some((100, 28)),
+            input_image: 40,
+            cached: 138,
+            cached_split: Some((100, 28, 10)),
             output_text: 30,
             output_audio: 90,
         }
