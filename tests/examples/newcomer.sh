@@ -46,7 +46,14 @@ sed -i "s/127.0.0.1:8090/127.0.0.1:$port/" "$mine/tools/hours.toml"
 export ROOM_AGENT__TOOLS__DIR=$mine/tools ROOM_AGENT__TOOLS__NETWORKS=127.0.0.0/8
 export ROOM_AGENT__AGENTS__DIR=$mine/agents ROOM_AGENT__AGENTS__DEFAULT=front-desk
 export ROOM_AGENT__AUDIT__DIR=$mine/journal
-room_agent() { cargo run --quiet --locked --package room-agent -- "$@"; }
+# README's `cargo run`, or the program that is already built.
+room_agent() {
+  if [ -n "${ROOM_AGENT_BIN:-}" ]; then
+    "$ROOM_AGENT_BIN" "$@"
+  else
+    cargo run --quiet --locked --package room-agent -- "$@"
+  fi
+}
 check_config() {
   LIVEKIT_URL=ws://127.0.0.1:7880 LIVEKIT_API_KEY=devkey LIVEKIT_API_SECRET=development-only-secret-of-the-demo \
     OPENAI_API_KEY=simulated room_agent check-config

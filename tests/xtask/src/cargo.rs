@@ -12,8 +12,7 @@ use crate::{
 pub(crate) enum Profile {
     Dev,
     Release,
-    /// As [`Self::Dev`], sharing everything with `cargo test`: development dependencies change the
-    /// features of others, and nothing should be compiled twice.
+    /// As [`Self::Dev`], with the tests that need the programs.
     Test,
 }
 
@@ -28,16 +27,29 @@ pub(crate) fn cargo(subcommand: &str) -> Command {
     command
 }
 
+/// `cargo <subcommand> --locked --workspace …`, with the features that tests ask of everything.
+///
+/// Another choice of packages or features means that their dependencies are compiled again, and lie
+/// in the target folder twice.
+pub(crate) fn workspace(subcommand: &str) -> Command {
+    let mut command = cargo(subcommand);
+    command.args(["--workspace", "--features", "tests/test-clock"]);
+    command
+}
+
 /// Builds the worker, the simulated model and the benchmark.
 pub(crate) fn build_programs(profile: Profile) -> Result<(), Failure> {
-    let mut command = cargo("build");
-    // Always the whole workspace: another choice of packages means other features of their
-    // dependencies, and these compiled again.
-    command.args(["--workspace", "--bins"]);
-    match profile {
-        Profile::Dev => {}
-        Profile::Release => drop(command.arg("--release")),
-        Profile::Test => drop(command.arg("--tests")),
+    let mut command = match profile {
+        Profile::Dev | Profile::Test => workspace("build"),
+        Profile::Release => {
+            let mut command = cargo("build");
+            command.args(["--workspace", "--release"]);
+            command
+        }
+    };
+    command.arg("--bins");
+    if profile == Profile::Test {
+        command.arg("--tests");
     }
     long("the worker and the simulated model", &mut command)
 }

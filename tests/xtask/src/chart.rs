@@ -12,7 +12,7 @@ pub(crate) const HELM_PACKAGE: &str = "helm.sh/helm/v4/cmd/helm";
 /// Runs the chart's tests.
 pub(crate) fn chart() -> Result<(), Failure> {
     let helm = servers::helm()?;
-    run(cargo::cargo("test")
-        .args(["--workspace", "--test", "chart"])
+    run(cargo::workspace("test")
+        .args(["--test", "chart"])
         .env("HELM_BIN", helm))
 }

@@ -121,9 +121,9 @@ pub(crate) fn receptionist() -> Result<(), Failure> {
 pub(crate) fn newcomer() -> Result<(), Failure> {
     browser::prepare()?;
     cargo::build_programs(Profile::Dev)?;
-    run(&mut Command::new(
-        paths::root().join("tests/examples/newcomer.sh"),
-    ))
+    let program = cargo::program(Profile::Dev, "room-agent");
+    let steps = paths::root().join("tests/examples/newcomer.sh");
+    run(Command::new(steps).env("ROOM_AGENT_BIN", program))
 }
 
 fn checked(options: Options) -> Result<(), Failure> {

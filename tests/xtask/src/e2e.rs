@@ -38,8 +38,8 @@ pub(crate) fn one_at_a_time(target: &str) -> Command {
 }
 
 fn told(target: &str, at_once: &str) -> Command {
-    let mut command = cargo::cargo("test");
-    command.args(["--workspace", "--test", target]);
+    let mut command = cargo::workspace("test");
+    command.args(["--test", target]);
     if let Ok(server) = servers::livekit_server() {
         command.env("LIVEKIT_SERVER_BIN", server);
     }

@@ -197,7 +197,7 @@ pub(crate) fn fuzz(args: &[String]) -> Result<(), Failure> {
     let sanitized = format!("{SANITIZED}-asan");
     let mut outcomes = Vec::new();
     if !plain.is_empty() {
-        let binaries = binaries(&mut cargo::cargo("test"))?;
+        let binaries = binaries(&mut cargo::workspace("test"))?;
         outcomes = all(&plain, &binaries, wish.seconds)?;
     }
     if wanted(&sanitized) {
@@ -242,7 +242,7 @@ fn find(name: &str) -> Result<Target, Failure> {
 fn binaries(cargo: &mut std::process::Command) -> Result<Binaries, Failure> {
     note("  … the fuzz targets");
     // The choice of packages is that of `cargo xtask test`, so that nothing is compiled twice.
-    let built = cargo.args(["--workspace", "--no-run", "--message-format=json"]);
+    let built = cargo.args(["--no-run", "--message-format=json"]);
     Ok(executables(&crate::run::output(built)?))
 }
 

@@ -17,8 +17,8 @@ use crate::{
 pub(crate) fn interop(args: &[String]) -> Result<(), Failure> {
     setup::ensure(setup::BUILD)?;
     let wants = |flag: &str| args.iter().any(|arg| arg == flag);
-    let mut calls = cargo::cargo("test");
-    calls.args(["--workspace", "--test", "interop", "--"]);
+    let mut calls = cargo::workspace("test");
+    calls.args(["--test", "interop", "--"]);
     calls.args(args).current_dir(paths::root());
     calls.env("LIVEKIT_SERVER_BIN", servers::livekit_server()?);
     if picks(args, "google") && !wants("--skip-netns") {

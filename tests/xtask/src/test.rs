@@ -183,11 +183,8 @@ fn format() -> Result<(), Failure> {
 fn clippy() -> Result<(), Failure> {
     // By name too: the tests that run only by name are no part of "all targets".
     for targets in [["--all-targets"].as_slice(), &["--test", "*"]] {
-        let mut command = cargo::cargo("clippy");
-        command
-            .arg("--workspace")
-            .args(targets)
-            .args(["--", "-D", "warnings"]);
+        let mut command = cargo::workspace("clippy");
+        command.args(targets).args(["--", "-D", "warnings"]);
         run(&mut command)?;
     }
     Ok(())
@@ -205,7 +202,7 @@ fn docs() -> Result<(), Failure> {
 }
 
 fn unit() -> Result<(), Failure> {
-    run(cargo::cargo("test").arg("--workspace"))
+    run(&mut cargo::workspace("test"))
 }
 
 /// The end-to-end stories that wait long.
