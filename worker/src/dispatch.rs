@@ -7,6 +7,8 @@
 pub mod admission;
 pub mod agent_protocol;
 pub mod connection;
+mod handle;
+mod settling;
 #[cfg(test)]
 mod tests;
 
@@ -19,10 +21,13 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+pub use self::handle::{Handle, View};
 use self::{
     admission::{Admission, Load, Offer},
     agent_protocol::{Assignment, FromServer, JobStatus},
     connection::{Connection, Outgoing, Report, Settings},
+    handle::Order,
+    settling::Settling,
 };
 use crate::telemetry::event::{
     Answer, AssignmentMissed, OfferAnswered, SlotsChanged, Unregistered,
@@ -47,115 +52,6 @@ pub enum JobOrder {
         /// The job.
         job: String,
     },
-}
-
-/// What can be seen of the dispatcher.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct View {
-    /// Agent names and whether each is registered now.
-    pub registrations: Vec<(String, bool)>,
-    /// The slots.
-    pub load: Load,
-    /// No job is taken because the worker drains.
-    pub is_draining: bool,
-    /// The server refused our key: the worker cannot do anything.
-    pub is_refused: bool,
-}
-
-impl View {
-    /// Every agent name is registered.
-    pub fn is_registered(&self) -> bool {
-        !self.registrations.is_empty() && self.registrations.iter().all(|(_, up)| *up)
-    }
-}
-
-#[derive(Debug)]
-enum Order {
-    Drain,
-    Ended {
-        job: String,
-    },
-    Finish {
-        done: oneshot::Sender<()>,
-    },
-    ModelRefused(bool),
-    Status {
-        job: String,
-        agent_name: String,
-        status: JobStatus,
-        written: oneshot::Sender<()>,
-    },
-}
-
-/// Talks to the dispatcher.
-#[derive(Clone, Debug)]
-pub struct Handle {
-    orders: mpsc::Sender<Order>,
-    view: watch::Receiver<View>,
-}
-
-impl Handle {
-    /// Tells the server how a job goes; returns when the message was written, or cannot be.
-    pub async fn job_status(&self, job: &str, agent_name: &str, status: JobStatus) {
-        let (written, is_written) = oneshot::channel();
-        let (job, agent_name) = (job.to_owned(), agent_name.to_owned());
-        self.order(Order::Status {
-            job,
-            agent_name,
-            status,
-            written,
-        })
-        .await;
-        let _ = is_written.await;
-    }
-
-    /// The same without waiting for the socket, which may be away for long.
-    pub async fn job_status_soon(&self, job: &str, agent_name: &str, status: JobStatus) {
-        let (job, agent_name) = (job.to_owned(), agent_name.to_owned());
-        let (written, _) = oneshot::channel();
-        self.order(Order::Status {
-            job,
-            agent_name,
-            status,
-            written,
-        })
-        .await;
-    }
-
-    /// The session is over: its slot is free.
-    pub async fn ended(&self, job: &str) {
-        self.order(Order::Ended {
-            job: job.to_owned(),
-        })
-        .await;
-    }
-
-    /// No further job is taken; running ones stay connected to the server.
-    pub async fn drain(&self) {
-        self.order(Order::Drain).await;
-    }
-
-    /// While the model refuses us no job is taken.
-    pub async fn model_refused(&self, refused: bool) {
-        self.order(Order::ModelRefused(refused)).await;
-    }
-
-    /// Closes the connections; to be called when the last job was reported.
-    pub async fn finish(&self) {
-        let (done, is_done) = oneshot::channel();
-        self.order(Order::Finish { done }).await;
-        let _ = is_done.await;
-    }
-
-    /// The dispatcher as it is now, and later.
-    pub fn view(&self) -> watch::Receiver<View> {
-        self.view.clone()
-    }
-
-    async fn order(&self, order: Order) {
-        // Fails only when the dispatcher has finished; then there is nobody left to tell.
-        let _ = self.orders.send(order).await;
-    }
 }
 
 /// Starts the dispatcher. Jobs must always read its orders: at most one per slot waits there.
@@ -198,6 +94,7 @@ pub fn start(
         registrations,
         is_refused: false,
         told: Load::default(),
+        settling: Settling::default(),
         orders: order_inbox,
         reports: report_inbox,
         jobs,
@@ -206,13 +103,7 @@ pub fn start(
         connections,
     };
     tasks.spawn(dispatcher.run());
-    (
-        Handle {
-            orders,
-            view: view_reader,
-        },
-        job_orders,
-    )
+    (Handle::new(orders, view_reader), job_orders)
 }
 
 struct Registration {
@@ -221,12 +112,21 @@ struct Registration {
     is_up: bool,
 }
 
+/// What is to be said of a job, and on which registration.
+#[derive(Debug)]
+struct Words {
+    index: usize,
+    frame: Vec<u8>,
+    written: Option<oneshot::Sender<()>>,
+}
+
 struct Dispatcher {
     admission: Admission,
     registrations: Vec<Registration>,
     is_refused: bool,
     /// The load every server was told last.
     told: Load,
+    settling: Settling<Words>,
     orders: mpsc::Receiver<Order>,
     reports: mpsc::Receiver<(usize, Report)>,
     jobs: mpsc::Sender<JobOrder>,
@@ -240,6 +140,7 @@ enum Event {
     Order(Order),
     Released,
     Report(usize, Report),
+    Settled,
     Tick,
 }
 
@@ -260,6 +161,7 @@ impl Dispatcher {
                 Event::Order(order) => self.on_order(order),
                 Event::Released => return self.close().await,
                 Event::Report(index, report) => self.on_report(index, report),
+                Event::Settled => self.say_what_is_due(),
                 Event::Tick => self.tell_load(),
             }
             self.publish();
@@ -268,8 +170,9 @@ impl Dispatcher {
 
     async fn next_event(&mut self, ticks: &mut tokio::time::Interval) -> Event {
         let expiry = self.admission.next_expiry().map(Instant::from_std);
-        let expired = async {
-            match expiry {
+        let settled = self.settling.deadline().map(Instant::from_std);
+        let at = |deadline: Option<Instant>| async move {
+            match deadline {
                 Some(at) => sleep_until(at).await,
                 None => std::future::pending().await,
             }
@@ -277,7 +180,8 @@ impl Dispatcher {
         tokio::select! {
             Some((index, report)) = self.reports.recv() => Event::Report(index, report),
             order = self.orders.recv() => order.map_or(Event::Released, Event::Order),
-            () = expired => Event::Expiry,
+            () = at(expiry) => Event::Expiry,
+            () = at(settled) => Event::Settled,
             _ = ticks.tick() => Event::Tick,
         }
     }
@@ -343,14 +247,42 @@ impl Dispatcher {
             .offer
             .agent_name
             .clone_from(&self.registrations[index].agent_name);
+        let job = assignment.offer.job.clone();
+        self.settling.assigned(Instant::now().into_std(), &job);
         if self.admission.assigned(&assignment.offer) {
             self.tell_jobs(JobOrder::Start(assignment));
         } else {
             let refused = JobStatus::Failed("this worker cannot take the job now".to_owned());
-            let frame = agent_protocol::job_status(&assignment.offer.job, &refused);
-            self.send(index, frame, true, None);
+            self.say(index, &job, &refused, None);
         }
         self.load_changed();
+    }
+
+    /// Tells the server how a job goes, once it knows the job.
+    fn say(
+        &mut self,
+        index: usize,
+        job: &str,
+        status: &JobStatus,
+        written: Option<oneshot::Sender<()>>,
+    ) {
+        self.say_what_is_due();
+        let frame = agent_protocol::job_status(job, status);
+        let words = Words {
+            index,
+            frame,
+            written,
+        };
+        let now = Instant::now().into_std();
+        if let Some(words) = self.settling.say(now, job, words) {
+            self.send(words.index, words.frame, true, words.written);
+        }
+    }
+
+    fn say_what_is_due(&mut self) {
+        for words in self.settling.due(Instant::now().into_std()) {
+            self.send(words.index, words.frame, true, words.written);
+        }
     }
 
     fn on_expiry(&mut self) {
@@ -374,13 +306,12 @@ impl Dispatcher {
                 status,
                 written,
             } => {
-                let frame = agent_protocol::job_status(&job, &status);
                 let home = self
                     .registrations
                     .iter()
                     .position(|r| r.agent_name == agent_name);
                 if let Some(index) = home {
-                    self.send(index, frame, true, Some(written));
+                    self.say(index, &job, &status, Some(written));
                 }
                 return;
             }
@@ -468,6 +399,9 @@ impl Dispatcher {
 
     /// Lets what is queued leave, then hangs up.
     async fn close(mut self) {
+        for words in self.settling.rest() {
+            self.send(words.index, words.frame, true, words.written);
+        }
         for registration in &self.registrations {
             if !registration.is_up {
                 continue;

@@ -189,7 +189,7 @@ impl Jobs {
                 let failed = JobStatus::Failed(format!("bad job metadata: {told}"));
                 self.parts
                     .dispatcher
-                    .job_status(&offer.job, &offer.agent_name, failed)
+                    .job_status_soon(&offer.job, &offer.agent_name, failed)
                     .await;
                 self.parts.dispatcher.ended(&offer.job).await;
                 return;

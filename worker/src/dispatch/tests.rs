@@ -234,6 +234,28 @@ async fn a_lost_connection_comes_back_and_brings_what_was_not_said() {
 }
 
 #[tokio::test]
+async fn a_job_refused_at_once_is_reported_when_the_server_knows_it() {
+    let server = MockServer::start().await;
+    let mut worker = worker(&server.url, 1, &["desk"]);
+    let mut server = server.registered().await;
+    server.send(mock::offer("AJ_1", "kitchen", "")).await;
+    assert!(answer(&mut server).await.1);
+    server
+        .send(mock::assignment("AJ_1", "kitchen", "", ""))
+        .await;
+    assert!(matches!(worker.next_job().await, JobOrder::Start(_)));
+    let refused = JobStatus::Failed("bad metadata".to_owned());
+    let handle = &worker.handle;
+    handle.job_status_soon("AJ_1", "desk", refused).await;
+    // What is said of another job does not wait, and overtakes.
+    let other = JobStatus::Success;
+    handle.job_status_soon("AJ_0", "desk", other).await;
+    assert_eq!(server.read_news().await, job("AJ_0", Wire::JsSuccess, ""));
+    let refused = job("AJ_1", Wire::JsFailed, "bad metadata");
+    assert_eq!(server.read_news().await, refused);
+}
+
+#[tokio::test]
 async fn a_key_that_is_refused_at_first_is_final() {
     let server = MockServer::start().await;
     let worker = worker(&server.url, 2, &[""]);
