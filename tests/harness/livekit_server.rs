@@ -276,8 +276,8 @@ room:
     )
 }
 
-/// From the environment, the path, or where the task runner builds it.
-fn binary() -> PathBuf {
+/// The server's program: from the environment, the path, or where the task runner builds it.
+pub fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("LIVEKIT_SERVER_BIN") {
         return path.into();
     }

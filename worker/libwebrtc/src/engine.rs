@@ -42,6 +42,8 @@ mod pair;
 mod pair_tests;
 mod path;
 pub(crate) mod peer;
+mod reach;
+mod reached;
 pub(crate) mod reason;
 #[cfg(test)]
 mod refused_tests;
@@ -60,6 +62,7 @@ pub(crate) mod transceivers;
 mod wire;
 
 use link::Link;
+use reach::Trust;
 use shard::Shard;
 
 static SETTINGS: OnceLock<Settings> = OnceLock::new();
@@ -81,6 +84,8 @@ fn fec() -> Fec {
 pub(crate) struct Engine {
     settings: &'static Settings,
     shards: Vec<Arc<Shard>>,
+    /// Whom relays over TLS must be known to.
+    trust: Arc<Trust>,
     /// Number of the next connection.
     next: AtomicU64,
 }
@@ -109,6 +114,7 @@ impl Engine {
         Ok(Self {
             settings,
             shards,
+            trust: Arc::new(Trust::new(settings.ca_file.clone())),
             next: AtomicU64::new(0),
         })
     }
@@ -123,18 +129,21 @@ impl Engine {
         }
     }
 
-    /// Makes a connection. With `hidden` our own addresses are not used.
-    fn open(&self, hidden: bool) -> Result<Arc<Link>, RtcError> {
+    /// Makes a connection. With `is_hidden` our own addresses are not told.
+    fn open(&self, is_hidden: bool) -> Result<Arc<Link>, RtcError> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let shard = self.shards[id as usize % self.shards.len()].clone();
-        let mut sockets = match hidden {
-            true => Vec::new(),
-            false => gather::sockets(self.settings)
-                .map_err(|error| RtcError::internal(format!("no socket: {error}")))?,
-        };
+        let mut sockets = gather::sockets(self.settings)
+            .map_err(|error| RtcError::internal(format!("no socket: {error}")))?;
         shard
             .register(id, &mut sockets)
             .map_err(|error| RtcError::internal(format!("no socket: {error}")))?;
-        Ok(Link::open(id, shard, sockets))
+        Ok(Link::open(
+            id,
+            shard,
+            sockets,
+            self.trust.clone(),
+            is_hidden,
+        ))
     }
 }

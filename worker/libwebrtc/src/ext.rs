@@ -1,7 +1,7 @@
 //! Ours, not upstream's: settings of the engine, and encoded packets as they arrive or leave.
 //! Outside the prelude, so that nothing leans on it by accident.
 
-use std::{fmt, ops::RangeInclusive, sync::Arc, time::Duration};
+use std::{fmt, ops::RangeInclusive, path::PathBuf, sync::Arc, time::Duration};
 
 use thiserror::Error;
 
@@ -27,6 +27,9 @@ pub struct Settings {
     pub interfaces: Vec<String>,
     /// Number of I/O threads; `None` means one for each four processors, at least one.
     pub io_threads: Option<usize>,
+    /// Certificate authorities (PEM) that relays over TLS may be known to, besides the public ones.
+    /// A file that cannot be read is an error in the log when the first such relay is needed.
+    pub ca_file: Option<PathBuf>,
     /// When packets of local tracks carry in-band FEC.
     pub fec: Fec,
 }

@@ -15,6 +15,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::{
     link::{DATAGRAM, Link, Socket},
+    reach::Tunnel,
     stream::Stream,
 };
 
@@ -24,8 +25,10 @@ const WAKER: Token = Token(usize::MAX);
 pub(crate) const SOCKETS: usize = 8;
 /// TCP connections a connection may have besides.
 pub(crate) const STREAMS: usize = 4;
+/// Relays that are called at once, in the order of the configuration.
+pub(crate) const RELAYS: usize = 3;
 /// Tokens of one connection.
-const SLOTS: usize = SOCKETS + STREAMS;
+const SLOTS: usize = SOCKETS + STREAMS + RELAYS;
 /// Events taken from the system at once.
 const EVENTS: usize = 256;
 /// An alarm that is not needed is as good as none.
@@ -91,6 +94,18 @@ impl Shard {
         let token = Token(id as usize * SLOTS + SOCKETS + number);
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.registry.register(&mut stream.tcp, token, interest)
+    }
+
+    /// Waits for the byte stream to relay `number` of connection `id`.
+    pub(crate) fn register_tunnel(
+        &self,
+        id: u64,
+        number: usize,
+        tunnel: &mut Tunnel,
+    ) -> io::Result<()> {
+        let token = Token(id as usize * SLOTS + SOCKETS + STREAMS + number);
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.registry.register(&mut tunnel.tcp, token, interest)
     }
 
     pub(crate) fn add(&self, link: &Arc<Link>) {
@@ -182,9 +197,12 @@ impl Driver {
         let Some(link) = self.shard.link(id) else {
             return;
         };
-        let more = match slot.checked_sub(SOCKETS) {
-            None => link.on_readable(slot, &mut self.buffer),
-            Some(stream) => link.on_stream(stream, &mut self.buffer),
+        let more = if slot < SOCKETS {
+            link.on_readable(slot, &mut self.buffer)
+        } else if slot < SOCKETS + STREAMS {
+            link.on_stream(slot - SOCKETS, &mut self.buffer)
+        } else {
+            link.on_tunnel(slot - SOCKETS - STREAMS)
         };
         if more {
             self.unread.push_back(token);
