@@ -267,6 +267,7 @@ rtc:
   interfaces: {{ includes: [{interface}] }}
   stun_servers: ["127.0.0.1:3478"]
 keys: {{ {API_KEY}: "{API_SECRET}" }}
+limit: {{ num_tracks: -1 }}
 logging: {{ level: info, json: true, pion_level: error }}
 room:
   auto_create: true

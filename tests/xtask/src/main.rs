@@ -47,6 +47,9 @@ usage: cargo xtask <command>
   bench conversation [--turns N | --faults N | --rotations N]
                               all that is promised of a conversation (half an hour), or one part of it:
                               voice to voice, a thousand model failures, two hundred rotations
+  bench media [--worker] [--engine] [--google] | --idle N | --profile
+                              what a call costs: processor and memory of the whole worker, of our engine and of
+                              Google's (12 minutes); N connections that nobody uses; a flame graph of 50 calls
   interop [--quick] [--skip-netns] [filter ...]    calls with Google's engine, Chromium and our own; prints JSON
   soak [--minutes N] [--loss PERCENT]  one long call over a lossy network (60, 5)
   impairment [--check | --write] [--real [seconds]]  badly delivered audio: figures of both receivers as JSON; the table of them

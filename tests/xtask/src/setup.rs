@@ -78,6 +78,14 @@ pub(crate) const NETWORKS: &[Tool] = &[
     },
 ];
 
+/// Samples of call stacks.
+pub(crate) const PROFILE: &[Tool] = &[Tool {
+    program: "perf",
+    package: "linux-perf",
+    why: "takes samples of the worker's call stacks",
+    probe: &[],
+}];
+
 /// Makes sure that all of them are there.
 pub(crate) fn ensure(tools: &[Tool]) -> Result<(), Failure> {
     let missing: Vec<_> = tools.iter().filter(|tool| !tool.is_there()).collect();

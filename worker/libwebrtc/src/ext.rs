@@ -91,6 +91,20 @@ pub fn tap_local(track: &RtcAudioTrack, capacity: usize) -> Option<Tap> {
     })
 }
 
+/// Sends an Opus packet that was encoded before, over every connection that carries this local track, within
+/// the call. It takes its place on the track's time line as captured sound does: the caller sets the pace, and a
+/// pause shows in the RTP timestamps and the marker. `level` is that of its sound in dBov (−127..=0, RFC 6464).
+/// While the track is disabled nothing is sent. What was captured and fills no packet yet is lost. False when this is no
+/// local track with a source, or no Opus packet (RFC 6716, 3.4).
+///
+/// For whoever plays recordings: encoding is most of the cost of a voice.
+pub fn send_encoded(track: &RtcAudioTrack, payload: &[u8], level: i8) -> bool {
+    let Some(source) = track.inner.source() else {
+        return false;
+    };
+    source.send_encoded(payload, level)
+}
+
 /// What the engine counted over all connections since the process began.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]

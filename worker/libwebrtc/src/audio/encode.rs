@@ -132,6 +132,20 @@ impl TrackEncoder {
         self.encode_complete(now, out);
     }
 
+    /// Places a packet that somebody else encoded on the time line; a half-filled one is dropped.
+    pub(crate) fn place(&mut self, now: Instant, payload: &[u8], ticks: u32) -> EncodedPacket {
+        self.flush();
+        self.begin(now);
+        let packet = EncodedPacket {
+            timestamp: self.timestamp,
+            marker: std::mem::take(&mut self.marker),
+            payload: Bytes::copy_from_slice(payload),
+        };
+        self.timestamp = self.timestamp.wrapping_add(ticks);
+        self.due = self.due.map(|due| due + millis(ticks / TICKS_PER_MILLI));
+        packet
+    }
+
     /// Drops a half-filled packet: it never leaves.
     pub(crate) fn flush(&mut self) {
         self.pending.clear();
