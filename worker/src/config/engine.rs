@@ -17,7 +17,7 @@ pub struct Config {
     pub udp_ports: Option<String>,
     /// Names of the network interfaces to use. Default: all.
     pub interfaces: Vec<String>,
-    /// Threads for sockets, 1 to 64. Default: the engine's choice.
+    /// Threads for sockets, 1 to 64. Default: one for each processor.
     #[schemars(range(min = 1, max = 64))]
     pub io_threads: Option<usize>,
     /// When the agent's packets carry in-band FEC, from which a lost predecessor is rebuilt:
