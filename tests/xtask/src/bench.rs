@@ -78,13 +78,12 @@ fn check(args: &[String]) -> Result<(), Failure> {
             "--sessions" if of_media => are_numbers(rest.next()),
             _ if of_media => false,
             "conversation" | "--flood" => true,
-            "--expiries" | "--faults" | "--interruptions" | "--rotations" | "--turns" => {
-                is_number(rest.next())
-            }
+            "--expiries" | "--faults" | "--interruptions" | "--rotations" | "--sessions"
+            | "--turns" => is_number(rest.next()),
             _ => false,
         };
         if !is_right {
-            let usage = "usage: cargo xtask bench [--turns N] [--flood]\n       \
+            let usage = "usage: cargo xtask bench [--turns N] [--flood | --sessions N]\n       \
                          cargo xtask bench conversation [--turns N | --expiries N | --faults N | \
                          --interruptions N | --rotations N]\n       \
                          cargo xtask bench media [--worker] [--engine] [--google] \
@@ -118,6 +117,7 @@ mod tests {
         assert!(check(&[]).is_ok());
         assert!(check(&["--turns", "25", "--flood"]).is_ok());
         assert!(check(&["conversation"]).is_ok());
+        assert!(check(&["--sessions", "5"]).is_ok());
         assert!(check(&["conversation", "--faults", "1000"]).is_ok());
         assert!(check(&["conversation", "--rotations", "200"]).is_ok());
         assert!(check(&["conversation", "--interruptions", "20"]).is_ok());

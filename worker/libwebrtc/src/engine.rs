@@ -109,7 +109,7 @@ impl Engine {
     fn start() -> std::io::Result<Self> {
         let settings = SETTINGS.get_or_init(Settings::default);
         let processors = thread::available_parallelism().map_or(1, usize::from);
-        let threads = settings.io_threads.unwrap_or(processors / 4).max(1);
+        let threads = settings.io_threads.unwrap_or(processors).max(1);
         let shards = (0..threads).map(Shard::start).collect::<Result<_, _>>()?;
         Ok(Self {
             settings,

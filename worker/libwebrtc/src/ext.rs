@@ -25,7 +25,7 @@ pub struct Settings {
     pub udp_ports: Option<RangeInclusive<u16>>,
     /// Names of the interfaces to use; empty means all that are up.
     pub interfaces: Vec<String>,
-    /// Number of I/O threads; `None` means one for each four processors, at least one.
+    /// Number of I/O threads; `None` means one for each processor.
     pub io_threads: Option<usize>,
     /// Certificate authorities (PEM) that relays over TLS may be known to, besides the public ones.
     /// A file that cannot be read is an error in the log when the first such relay is needed.
@@ -127,6 +127,8 @@ pub struct Counters {
     pub unsent_datagrams: u64,
     /// Packets that taps lost because nobody read.
     pub tap_dropped: u64,
+    /// Deadlines of connections that an I/O thread served more than 6 ms late.
+    pub late_wakeups: u64,
     /// From our sender reports to their echoes.
     pub round_trip: Distribution,
     /// From a packet's arrival to its being played by a paced stream.

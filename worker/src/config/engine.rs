@@ -20,7 +20,7 @@ pub struct Config {
     /// A file of certificate authorities (PEM) that LiveKit's relays over TLS may be known to, besides the
     /// public ones. Default: none.
     pub ca_file: Option<PathBuf>,
-    /// Threads for sockets, 1 to 64. Default: the engine's choice.
+    /// Threads for sockets, 1 to 64. Default: one for each processor.
     #[schemars(range(min = 1, max = 64))]
     pub io_threads: Option<usize>,
     /// When the agent's packets carry in-band FEC, from which a lost predecessor is rebuilt:

@@ -234,14 +234,7 @@ impl Connection {
         }
         self.call_over_tcp(now);
         self.recheck(now);
-        let mut due = self.drain(now);
-        for _ in 0..ADVANCE_ROUNDS {
-            if due > now || self.broken.is_some() {
-                break;
-            }
-            self.on_time(now);
-            due = self.drain(now);
-        }
+        let due = self.drain_due(now);
         self.stats.settle();
         self.report_buffered();
         self.settle_states(now);
@@ -285,6 +278,19 @@ impl Connection {
         if let Some(candidate) = peer.and_then(|peer| Candidate::host(peer, "udp").ok()) {
             self.rtc.add_remote_candidate(candidate);
         }
+    }
+
+    /// Drains str0m, and again while it wants to go on at once; when it wants to go on next.
+    pub(super) fn drain_due(&mut self, now: Instant) -> Instant {
+        let mut due = self.drain(now);
+        for _ in 0..ADVANCE_ROUNDS {
+            if due > now || self.broken.is_some() {
+                break;
+            }
+            self.on_time(now);
+            due = self.drain(now);
+        }
+        due
     }
 
     fn drain(&mut self, now: Instant) -> Instant {
