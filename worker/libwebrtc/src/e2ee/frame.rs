@@ -158,7 +158,7 @@ mod tests {
         );
         assert_eq!(server_silence(&silence, trailer), None);
         assert_eq!(server_silence(&silence, &[]), None);
-        let mut noise = silence.clone();
+        let mut noise = silence;
         noise[40] = 1;
         assert_eq!(server_silence(&marked(&noise), trailer), None);
         assert_eq!(server_silence(&marked(&[0xf8]), trailer), None);
