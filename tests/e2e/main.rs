@@ -10,6 +10,7 @@ mod commands;
 mod discloses;
 mod drains;
 mod echoes;
+mod encrypted;
 mod ends;
 mod engine;
 mod false_interruption;

@@ -10,8 +10,15 @@ use std::{
 };
 
 use livekit::{
-    DisconnectReason, ParticipantKind, SendByteOptions, SendTextOptions, StreamReader,
-    TextStreamReader, options::TrackPublishOptions, participant::ParticipantState, prelude::*,
+    DisconnectReason, E2eeOptions, ParticipantKind, SendByteOptions, SendTextOptions, StreamReader,
+    TextStreamReader,
+    e2ee::{
+        EncryptionType,
+        key_provider::{KeyProvider, KeyProviderOptions},
+    },
+    options::TrackPublishOptions,
+    participant::ParticipantState,
+    prelude::*,
 };
 use tokio::{sync::mpsc, task::JoinSet};
 
@@ -114,8 +121,24 @@ impl User {
     /// # Panics
     /// When the room cannot be joined.
     pub async fn join_silently(url: &str, pass: &Pass) -> Self {
+        Self::join_with(url, pass, RoomOptions::default()).await
+    }
+
+    /// Joins with a microphone and a passphrase: everything is encrypted end to end.
+    ///
+    /// # Panics
+    /// When the room cannot be joined.
+    pub async fn join_sealed(url: &str, pass: &Pass, key: &str) -> Self {
+        let mut options = RoomOptions::default();
+        options.encryption = Some(sealing(key));
+        let mut user = Self::join_with(url, pass, options).await;
+        user.open_microphone().await;
+        user
+    }
+
+    async fn join_with(url: &str, pass: &Pass, options: RoomOptions) -> Self {
         configure_engine();
-        let (room, events) = Room::connect(url, &pass.token(), RoomOptions::default())
+        let (room, events) = Room::connect(url, &pass.token(), options)
             .await
             .expect("joined");
         let room = Arc::new(room);
@@ -364,6 +387,15 @@ impl User {
 impl Notes {
     fn lock(&self) -> MutexGuard<'_, Noticed> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// End-to-end encryption with one passphrase for everybody.
+pub fn sealing(key: &str) -> E2eeOptions {
+    let options = KeyProviderOptions::default();
+    E2eeOptions {
+        encryption_type: EncryptionType::Gcm,
+        key_provider: KeyProvider::with_shared_key(options, key.into()),
     }
 }
 

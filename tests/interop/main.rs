@@ -48,11 +48,22 @@ enum Mode {
     Dual,
 }
 
+/// Whether the call is encrypted end to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sealing {
+    None,
+    /// With the same key.
+    Same,
+    /// Each with a key of their own.
+    Other,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Case {
     peer: Peer,
     ours: Mode,
     theirs: Mode,
+    sealing: Sealing,
 }
 
 /// How a case ended.
@@ -113,7 +124,8 @@ impl Wish {
 
     fn wants(&self, case: &Case) -> bool {
         let name = case.name();
-        let quick = case.peer != Peer::Chromium && case.ours == case.theirs;
+        let is_plain = case.sealing == Sealing::None || case.peer == Peer::Own;
+        let quick = case.peer != Peer::Chromium && case.ours == case.theirs && is_plain;
         (quick || !self.quick)
             && (self.filters.is_empty() || self.filters.iter().any(|word| name.contains(word)))
     }
@@ -125,8 +137,22 @@ impl Case {
         for peer in [Peer::Own, Peer::Google, Peer::Chromium] {
             for ours in [Mode::Single, Mode::Dual] {
                 for theirs in [Mode::Single, Mode::Dual] {
-                    cases.push(Self { peer, ours, theirs });
+                    cases.push(Self {
+                        peer,
+                        ours,
+                        theirs,
+                        sealing: Sealing::None,
+                    });
                 }
+            }
+            // The way of the packets is no matter of encryption.
+            for sealing in [Sealing::Same, Sealing::Other] {
+                cases.push(Self {
+                    peer,
+                    ours: Mode::Single,
+                    theirs: Mode::Single,
+                    sealing,
+                });
             }
         }
         // The same call seen from its other end.
@@ -137,8 +163,24 @@ impl Case {
     }
 
     fn name(&self) -> String {
-        let Self { peer, ours, theirs } = self;
-        format!("{}-{}-{}", peer.name(), ours.name(), theirs.name())
+        let Self {
+            peer, ours, theirs, ..
+        } = self;
+        let name = format!("{}-{}-{}", peer.name(), ours.name(), theirs.name());
+        match self.sealing {
+            Sealing::None => name,
+            Sealing::Same => format!("{name}-sealed"),
+            Sealing::Other => format!("{name}-wrong-key"),
+        }
+    }
+
+    /// Our passphrase, and theirs.
+    fn keys(&self) -> (Option<&'static str>, Option<&'static str>) {
+        match self.sealing {
+            Sealing::None => (None, None),
+            Sealing::Same => (Some("one for both"), Some("one for both")),
+            Sealing::Other => (Some("one for us"), Some("one for them")),
+        }
     }
 }
 
@@ -235,7 +277,7 @@ async fn tell(
         _ => (LivekitServer::start().await, Ipv4Addr::LOCALHOST),
     };
     let us = Pass::of("us", "interop").token();
-    let us = Ours::join(&server.url(), &us, case.ours.is_single()).await;
+    let us = Ours::join(&server.url(), &us, case.ours.is_single(), case.keys().0).await;
     let us = Participant::Ours(Box::new(us.map_err(|why| format!("we join: {why}"))?));
     let url = format!("ws://{host}:{}", server.address().port());
     let them = join(case, network, &url).await;
@@ -248,7 +290,10 @@ async fn tell(
         played: Vec::new(),
         recordings: recordings.map(|folder| Path::new(&folder).join(case.name())),
     };
-    call.play(length).await?;
+    match case.sealing {
+        Sealing::Other => call.talk_past_each_other().await?,
+        Sealing::None | Sealing::Same => call.play(length).await?,
+    }
     let Call { mut us, them, .. } = call;
     call::part(&mut us, them).await?;
     us.leave().await
@@ -257,10 +302,10 @@ async fn tell(
 /// The other side.
 async fn join(case: &Case, network: Option<&Network>, url: &str) -> Result<Participant, String> {
     let token = Pass::of("them", "interop").token();
-    let single = case.theirs.is_single();
+    let (single, key) = (case.theirs.is_single(), case.keys().1);
     let words = match (case.peer, network) {
         (Peer::Own, _) => {
-            let ours = Ours::join(url, &token, single).await?;
+            let ours = Ours::join(url, &token, single, key).await?;
             return Ok(Participant::Ours(Box::new(ours)));
         }
         (Peer::Chromium, _) => vec!["node".to_owned(), file("page.mjs")],
@@ -274,7 +319,7 @@ async fn join(case: &Case, network: Option<&Network>, url: &str) -> Result<Parti
         (Peer::Google, None) => return Err("no network".to_owned()),
     };
     let mut program = Program::start(&words)?;
-    program.join(url, &token, single).await?;
+    program.join(url, &token, single, key).await?;
     Ok(Participant::Program(Box::new(program)))
 }
 
@@ -289,6 +334,7 @@ fn row(case: &Case, outcome: &Outcome, sheet: &Sheet, took: Duration) -> Value {
         "peer": case.peer.name(),
         "mode": case.ours.name(),
         "their_mode": case.theirs.name(),
+        "encryption": format!("{:?}", case.sealing).to_lowercase(),
         "outcome": outcome.word(),
         "seconds": took.as_secs_f32().round(),
     });

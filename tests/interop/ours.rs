@@ -16,13 +16,14 @@ use livekit::{
     prelude::*,
     webrtc::{
         audio_stream::native::{NativeAudioStream, NativeAudioStreamOptions},
+        native::frame_cryptor::EncryptionState,
         stats::RtcStats,
     },
 };
 use tests::{
     clips::{SAMPLE_RATE, duration_of},
     microphone::{self, Microphone},
-    user::configure_engine,
+    user::{configure_engine, sealing},
 };
 use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 
@@ -70,10 +71,17 @@ const TAP: usize = 4_096;
 const TOPIC: &str = "interop";
 
 impl Ours {
-    pub(crate) async fn join(url: &str, token: &str, single: bool) -> Result<Self, String> {
+    /// With a key everything is encrypted end to end.
+    pub(crate) async fn join(
+        url: &str,
+        token: &str,
+        single: bool,
+        key: Option<&str>,
+    ) -> Result<Self, String> {
         configure_engine();
         let mut options = RoomOptions::default();
         options.single_peer_connection = single;
+        options.encryption = key.map(sealing);
         let joined = Room::connect(url, token, options).await.map_err(text)?;
         let (room, events) = joined;
         if room.is_single_peer_connection_active() != single {
@@ -230,6 +238,10 @@ async fn watch(mut events: mpsc::UnboundedReceiver<RoomEvent>, notes: Notes) {
                     });
                 }
             }
+            RoomEvent::E2eeStateChanged {
+                state: EncryptionState::DecryptionFailed,
+                ..
+            } => notes.lock().facts.unopened += 1,
             RoomEvent::Reconnected => notes.lock().facts.reconnected += 1,
             RoomEvent::ParticipantDisconnected(_) => notes.lock().left += 1,
             _ => {}

@@ -2,20 +2,22 @@
 // It records and does not judge.
 
 window.peer = (() => {
-  const { Room, RoomEvent, Track, DataPacket_Kind: Kind } = LivekitClient;
+  const { ExternalE2EEKeyProvider, Room, RoomEvent, Track, DataPacket_Kind: Kind } = LivekitClient;
   const RATE = 24_000;
   const DEVICE_RATE = 48_000;
   const TOPIC = 'interop';
   const inbox = { packets: [], texts: [] };
-  const seen = { tracks: 0, lost_tracks: 0, reconnected: 0, mutes: [], told: '' };
+  const seen = { tracks: 0, lost_tracks: 0, reconnected: 0, mutes: [], told: '', unopened: 0 };
   const heard = [];
   let room;
   let context;
   let microphone;
   let publication;
 
-  async function join({ url, token, single }) {
-    room = new Room({ singlePeerConnection: single });
+  async function join({ url, token, single, key }) {
+    room = new Room({ singlePeerConnection: single, ...(await sealing(key)) });
+    if (key) await room.setE2EEEnabled(true);
+    room.on(RoomEvent.EncryptionError, () => (seen.unopened += 1));
     room.on(RoomEvent.TrackSubscribed, (track, remote) => {
       seen.tracks += 1;
       seen.told = remote.trackInfo?.mimeType ?? '';
@@ -27,7 +29,8 @@ window.peer = (() => {
     room.on(RoomEvent.TrackUnmuted, (_, who) => who.isLocal || seen.mutes.push(false));
     room.on(RoomEvent.Reconnected, () => (seen.reconnected += 1));
     room.on(RoomEvent.DataReceived, (payload, _, kind) =>
-      inbox.packets.push({ payload: toBase64(payload), reliable: kind === Kind.RELIABLE }),
+      // Of an encrypted message this library does not tell how it came.
+      inbox.packets.push({ payload: toBase64(payload), reliable: key ? null : kind === Kind.RELIABLE }),
     );
     room.registerTextStreamHandler(TOPIC, async (reader) => inbox.texts.push(await reader.readAll()));
     await room.connect(url, token);
@@ -37,6 +40,14 @@ window.peer = (() => {
     publication = await room.localParticipant.publishTrack(microphone.stream.getAudioTracks()[0], {
       source: Track.Source.Microphone,
     });
+  }
+
+  /** Options for end-to-end encryption; none without a key. */
+  async function sealing(key) {
+    if (!key) return {};
+    const keyProvider = new ExternalE2EEKeyProvider();
+    await keyProvider.setKey(key);
+    return { encryption: { keyProvider, worker: new Worker('/sealing.js') } };
   }
 
   function openMicrophone() {

@@ -10,6 +10,7 @@ const file = (path) => readFileSync(new URL(path, import.meta.url));
 const FILES = {
   '/': ['text/html', '<!doctype html><meta charset="utf-8" /><script src="/client.js"></script><script src="/page.js"></script>'],
   '/client.js': ['text/javascript', file('../browser/node_modules/livekit-client/dist/livekit-client.umd.js')],
+  '/sealing.js': ['text/javascript', file('../browser/node_modules/livekit-client/dist/livekit-client.e2ee.worker.js')],
   '/page.js': ['text/javascript', file('page.js')],
 };
 

@@ -12,6 +12,9 @@ pub(crate) enum Participant {
     Program(Box<Program>),
 }
 
+/// Bytes of a lossy message and of no other: it fits in one packet, which is what they are for.
+pub(crate) const SMALL: usize = 1_200;
+
 /// A message of the application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Packet {
@@ -39,6 +42,8 @@ pub(crate) struct Facts {
     pub(crate) reconnected: usize,
     /// Muted and unmuted, in order.
     pub(crate) mutes: Vec<bool>,
+    /// Times that it told of something it could not decrypt.
+    pub(crate) unopened: usize,
     /// Media type of the track, as the server announces it.
     pub(crate) told: String,
     /// Media types this one sends, by its statistics; empty when they do not say.

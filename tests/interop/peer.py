@@ -21,6 +21,15 @@ QUEUE_MS = 100
 LONGEST_LINE = 16 * 1024 * 1024
 
 
+def sealing(key):
+    """Options for end-to-end encryption; none without a key."""
+    if key is None:
+        return None
+    # Without a number of failures to bear, this engine does not tell of any.
+    keys = rtc.KeyProviderOptions(shared_key=key.encode(), ratchet_window_size=0, failure_tolerance=10)
+    return rtc.E2EEOptions(key_provider_options=keys)
+
+
 class Peer:
     """One participant with a microphone, and what it noticed."""
 
@@ -34,17 +43,19 @@ class Peer:
         self.tracks = 0
         self.reconnected = 0
         self.told = ""
+        self.unopened = 0
         self.tasks = set()
 
-    async def join(self, url, token, single):
+    async def join(self, url, token, single, key=None):
         self.room.on("track_subscribed", self.on_track)
         self.room.on("track_unsubscribed", self.on_lost_track)
         self.room.on("track_muted", lambda who, _: self.on_mute(who, True))
         self.room.on("track_unmuted", lambda who, _: self.on_mute(who, False))
         self.room.on("data_received", self.on_packet)
         self.room.on("reconnected", self.on_reconnected)
+        self.room.on("e2ee_state_changed", self.on_sealing)
         self.room.register_text_stream_handler(TOPIC, self.on_text)
-        await self.room.connect(url, token, rtc.RoomOptions(single_peer_connection=single))
+        await self.room.connect(url, token, rtc.RoomOptions(single_peer_connection=single, encryption=sealing(key)))
         self.source = rtc.AudioSource(RATE, 1, queue_size_ms=QUEUE_MS)
         self.track = rtc.LocalAudioTrack.create_audio_track("microphone", self.source)
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
@@ -91,6 +102,7 @@ class Peer:
             "reconnected": self.reconnected,
             "mutes": self.mutes,
             "told": self.told,
+            "unopened": self.unopened,
             "sends": sends,
             "receives": receives,
         }
@@ -123,6 +135,10 @@ class Peer:
 
     def on_reconnected(self):
         self.reconnected += 1
+
+    def on_sealing(self, _participant, state):
+        if state == rtc.EncryptionState.DECRYPTION_FAILED:
+            self.unopened += 1
 
     def on_mute(self, participant, muted):
         if participant.identity != self.room.local_participant.identity:

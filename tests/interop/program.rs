@@ -11,7 +11,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::participant::{Facts, Packet};
+use crate::participant::{Facts, Packet, SMALL};
 
 /// A running program. Dropping it kills it.
 pub(crate) struct Program {
@@ -57,8 +57,10 @@ impl Program {
         url: &str,
         token: &str,
         single: bool,
+        key: Option<&str>,
     ) -> Result<(), String> {
-        let order = json!({ "do": "join", "url": url, "token": token, "single": single });
+        let order =
+            json!({ "do": "join", "url": url, "token": token, "single": single, "key": key });
         self.ask(order).await.map(drop)
     }
 
@@ -111,9 +113,11 @@ impl Program {
         let answer = self.ask(json!({ "do": "inbox" })).await?;
         let packets = answer["packets"].as_array().ok_or("no packets")?;
         let packets = packets.iter().map(|packet| {
+            let payload = bytes_of(&packet["payload"])?;
+            let told = packet["reliable"].as_bool();
             Ok(Packet {
-                payload: bytes_of(&packet["payload"])?,
-                reliable: packet["reliable"] == true,
+                reliable: told.unwrap_or(payload.len() != SMALL),
+                payload,
             })
         });
         let texts = serde_json::from_value(answer["texts"].clone()).map_err(text)?;

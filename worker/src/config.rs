@@ -69,6 +69,8 @@ pub struct LiveKit {
     pub api_key: Secret,
     /// The API secret. Also `LIVEKIT_API_SECRET`.
     pub api_secret: Secret,
+    /// The passphrase of rooms that are encrypted end to end, the same as the clients'. Default: rooms are not.
+    pub e2ee_key: Secret,
 }
 
 /// The `[worker]` table.

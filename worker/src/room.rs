@@ -45,6 +45,7 @@ pub mod pulse;
 mod reader;
 pub mod rejoin;
 mod rpc;
+mod sealed;
 pub mod state;
 mod stream;
 pub mod transcript;

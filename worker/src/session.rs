@@ -289,7 +289,7 @@ async fn hold(
     );
 
     held.calls = Some(calls);
-    let joined = match join(request).await {
+    let joined = match join(request, &deps.livekit).await {
         Ok(joined) => joined,
         Err(end) => return end,
     };
@@ -381,8 +381,8 @@ fn door(request: &SessionRequest, deps: &SessionDeps) -> Door {
 }
 
 /// Joins the room, unless the worker stops the session first.
-async fn join(request: &mut SessionRequest) -> Result<room::Joined, SessionEnd> {
-    let joining = connect::connect(&request.url, &request.token);
+async fn join(request: &mut SessionRequest, livekit: &LiveKit) -> Result<room::Joined, SessionEnd> {
+    let joining = connect::connect(&request.url, &request.token, &livekit.e2ee_key);
     tokio::select! {
         joined = joining => joined.map_err(|error| SessionEnd {
             reason: CloseReason::RoomLost,

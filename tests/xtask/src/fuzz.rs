@@ -125,6 +125,12 @@ const TARGETS: &[Target] = &[
         "engine::fuzz::opus::a_packet_is_decoded_or_refused",
     ),
     target(
+        "e2ee",
+        ENGINE,
+        "libwebrtc",
+        "engine::fuzz::frame::a_sealed_frame_is_opened_or_dropped",
+    ),
+    target(
         "paced",
         ENGINE,
         "libwebrtc",

@@ -23,6 +23,7 @@ pub(crate) mod capabilities;
 pub(crate) mod channels;
 mod connection;
 mod crypto;
+pub(crate) mod cryptor;
 mod events;
 pub(crate) mod facts;
 mod fallback;

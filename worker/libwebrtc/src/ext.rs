@@ -70,7 +70,7 @@ pub fn connection_states() -> Vec<(PeerConnectionState, StateReason, u64)> {
 }
 
 /// Encoded packets of a remote track in order of arrival, decrypted and never changed; late ones
-/// too. A packet that came twice is one packet: the second copy is a replay to SRTP and refused
+/// too. Where a frame cryptor guards the track, what it opened; what it could not open does not show. A packet that came twice is one packet: the second copy is a replay to SRTP and refused
 /// there (RFC 3711, 3.3.2). Sequence numbers are those of RTP, continued beyond 16 bits, and start
 /// anew with a new SSRC. `None` when the track is a local one. When nobody reads, the oldest of
 /// `capacity` packets goes and is counted.

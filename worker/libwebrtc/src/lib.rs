@@ -5,13 +5,14 @@
 //! engine of our own: `str0m` for the protocols, libopus for the sound, one UDP socket per
 //! connection and local address, and a small fixed number of I/O threads.
 //!
-//! What is the same: audio in both directions, data channels, renegotiation, ICE restart, the
-//! names and the semantics of the calls.
+//! What is the same: audio in both directions, data channels, renegotiation, ICE restart, end-to-end
+//! encryption, the names and the semantics of the calls.
 //!
 //! What differs, on purpose:
 //! - Video is neither encoded nor decoded; publishing it is refused with an error.
 //! - There are no audio devices; acquiring the platform's audio module answers `false`.
-//! - End-to-end encryption is refused: a key provider can be made, a cryptor reports failure.
+//! - A frame cryptor tells of a wrong key also when no number of failures was given that it bears; with
+//!   upstream's it stays silent. Of what the server sends unsealed only silence is taken.
 //! - [`ext`] is ours: settings of the engine, and encoded packets as they arrive.
 //!
 //! `PARITY.toml` beside the manifest lists every upstream item and what became of it.
@@ -20,6 +21,7 @@
 use thiserror::Error;
 
 mod audio;
+mod e2ee;
 mod engine;
 mod enum_dispatch;
 

@@ -18,6 +18,9 @@ use tokio::{
 };
 use tokio_stream::StreamExt;
 
+#[path = "face/sealed.rs"]
+mod sealed;
+
 const SOON: Duration = Duration::from_secs(10);
 
 fn configure() {

@@ -1,13 +1,18 @@
 //! Adapter: joining a LiveKit room.
 //!
 //! Owns the options with which an agent joins: nothing is received until the audience asks for it,
-//! one peer connection where the server knows how, and small limits for what strangers may send.
+//! one peer connection where the server knows how, small limits for what strangers may send, and the key of
+//! an encrypted room.
 //! It does not retry beyond the few attempts of one join: jobs decide what a failure means.
 
 use std::time::Duration;
 
 use livekit::{
-    RoomError,
+    E2eeOptions, RoomError,
+    e2ee::{
+        EncryptionType,
+        key_provider::{KeyProvider, KeyProviderOptions},
+    },
     prelude::{Room, RoomOptions},
     rtc_engine::EngineError,
 };
@@ -46,9 +51,14 @@ pub enum ConnectError {
     Refused(#[source] Box<RoomError>),
 }
 
-/// Joins the room that the token names.
-pub async fn connect(url: &str, token: &Secret) -> Result<Joined, ConnectError> {
-    let joining = Room::connect(url, token.expose(), options());
+/// Joins the room that the token names. With a key everything we send is sealed with it, and what others sealed
+/// is opened; an empty one is none.
+pub async fn connect(url: &str, token: &Secret, key: &Secret) -> Result<Joined, ConnectError> {
+    let joining = async {
+        let mut options = options();
+        options.encryption = encryption(key).await;
+        Room::connect(url, token.expose(), options).await
+    };
     match tokio::time::timeout(JOIN_DEADLINE, joining).await {
         Ok(Ok(joined)) => Ok(joined),
         Ok(Err(error)) if is_unauthorized(&error) => Err(ConnectError::Unauthorized),
@@ -71,6 +81,30 @@ fn is_unauthorized(error: &RoomError) -> bool {
 /// Leaves a room that is of no use any more; one that does not answer is let go of.
 pub(super) async fn leave(room: &Room) {
     let _ = tokio::time::timeout(LEAVING, room.close()).await;
+}
+
+/// On a thread that may wait: deriving the key takes tens of milliseconds on purpose.
+async fn encryption(key: &Secret) -> Option<E2eeOptions> {
+    if key.is_empty() {
+        return None;
+    }
+    let key = key.clone();
+    let derive = move || KeyProvider::with_shared_key(keys(), key.expose().as_bytes().to_vec());
+    let key_provider = tokio::task::spawn_blocking(derive).await;
+    Some(E2eeOptions {
+        encryption_type: EncryptionType::Gcm,
+        key_provider: key_provider.expect("it does not panic"),
+    })
+}
+
+/// As the web client has it for a shared key: always tried, and it does not move on by itself. Somebody with
+/// another key costs one attempt per packet that way.
+fn keys() -> KeyProviderOptions {
+    KeyProviderOptions {
+        ratchet_window_size: 0,
+        failure_tolerance: -1,
+        ..KeyProviderOptions::default()
+    }
 }
 
 fn options() -> RoomOptions {

@@ -126,7 +126,8 @@ impl Door {
             Token::Held => self.token.clone(),
             Token::Fresh => self.fresh_token().ok_or(Fact::Refused)?,
         };
-        connect::connect(&self.url, &token).await.map_err(|error| {
+        let joined = connect::connect(&self.url, &token, &self.livekit.e2ee_key).await;
+        joined.map_err(|error| {
             tracing::info!(%error, "the room was not joined again yet");
             match error {
                 ConnectError::Unauthorized => Fact::Refused,

@@ -7,8 +7,9 @@ use std::{sync::Arc, time::Duration};
 
 use dialog::speaker::ParticipantId;
 use livekit::{
+    e2ee::EncryptionType,
     prelude::{Room, RoomEvent},
-    webrtc::audio_source::RtcAudioSource,
+    webrtc::{audio_source::RtcAudioSource, native::frame_cryptor::EncryptionState},
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -26,8 +27,9 @@ use super::{
     pulse,
     rejoin::GiveUp,
     rpc::{self, Desk},
+    sealed::Sealed,
 };
-use crate::config::Secret;
+use crate::{config::Secret, telemetry::event::NotUnderstood};
 
 /// Lines, recordings and pictures being received at the same time. More are not read: people do not type
 /// that fast.
@@ -66,6 +68,7 @@ pub(super) struct Reader {
     is_repairing: bool,
     /// The last attempt to publish failed, and the room was joined anew because of that.
     was_unpublished: bool,
+    sealed: Sealed,
     /// We are back; said after everybody who is there.
     back: Option<RoomInput>,
 }
@@ -89,6 +92,7 @@ impl Reader {
             called_off: watch::Sender::new(false),
             is_repairing: false,
             was_unpublished: false,
+            sealed: Sealed::default(),
             back: None,
         }
     }
@@ -174,6 +178,9 @@ impl Reader {
             self.ways.door.token = Secret::new(token);
         }
         let is_begin = matches!(event, RoomEvent::Connected { .. });
+        if !self.can_open(&event) {
+            return Vec::new();
+        }
         match event {
             RoomEvent::Reconnecting => self.is_repairing = true,
             RoomEvent::Reconnected => {
@@ -194,6 +201,34 @@ impl Reader {
             facts.extend(self.back.take());
         }
         facts
+    }
+
+    /// Notes whose sound does not open. False when that is all there is to an event: without a key, an encrypted
+    /// track would be heard as noise.
+    fn can_open(&mut self, event: &RoomEvent) -> bool {
+        let (who, state) = match event {
+            RoomEvent::E2eeStateChanged { participant, state } => (participant.identity(), *state),
+            RoomEvent::TrackSubscribed {
+                publication,
+                participant,
+                ..
+            } if self.ways.door.livekit.e2ee_key.is_empty()
+                && publication.encryption_type() != EncryptionType::None =>
+            {
+                (participant.identity(), EncryptionState::MissingKey)
+            }
+            RoomEvent::ParticipantDisconnected(participant) => {
+                let who = ParticipantId::new(participant.identity().as_str());
+                self.sealed.on_left(&who);
+                return true;
+            }
+            _ => return true,
+        };
+        let who = ParticipantId::new(who.as_str());
+        if let Some(fault) = self.sealed.on_state(who, state) {
+            NotUnderstood { fault }.emit();
+        }
+        false
     }
 
     /// Something that somebody sends piece by piece.

@@ -165,7 +165,7 @@ mod tests {
         let livekit = LiveKit {
             api_key: Secret::new("devkey"),
             api_secret: Secret::new("secret"),
-            url: String::new(),
+            ..LiveKit::default()
         };
         let key =
             crate::console::tokens::Tokens::new(&livekit).key("kitchen", SystemTime::now(), HOUR);

@@ -10,7 +10,7 @@ mod session;
 mod tool;
 
 pub use super::words::{
-    Answer, AudioStage, CommandAnswer, Fault, JoinAnswer, LinkOutcome, ModelEventKind,
+    Answer, AudioStage, CommandAnswer, Fault, JoinAnswer, LinkOutcome, ModelEventKind, SealFault,
     SpeechSource, Stage, ToolEnd, TurnEnd, Way,
 };
 pub use control::*;

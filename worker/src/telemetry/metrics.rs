@@ -58,6 +58,7 @@ pub struct Metrics {
     pub(super) dialog_unexpected_total: IntCounter,
 
     pub(super) room_link_total: IntCounterVec,
+    pub(super) seal_faults_total: IntCounterVec,
     pub(super) room_away_seconds: Histogram,
     pub(super) session_stuck_total: IntCounterVec,
     pub(super) engine_states_total: IntCounterVec,
@@ -229,6 +230,12 @@ impl Metrics {
                 "room_link_total",
                 "What became of links to rooms",
                 &["outcome"],
+            ),
+            seal_faults_total: counters(
+                r,
+                "seal_faults_total",
+                "People in encrypted rooms who are not understood",
+                &["fault"],
             ),
             room_away_seconds: histogram(
                 r,

@@ -142,6 +142,16 @@ words! {
         UserTranscript = "user_transcript",
     }
 
+    /// Why somebody in an encrypted room is not understood.
+    SealFault {
+        /// The cipher failed, or is not there.
+        Broken = "broken",
+        /// Sealed with a key at an index where we have none.
+        NoKey = "no_key",
+        /// Sealed with another key than ours.
+        WrongKey = "wrong_key",
+    }
+
     /// Who noticed that somebody speaks.
     SpeechSource {
         /// An ear of ours.

@@ -16,10 +16,14 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
-use super::{callbacks::PeerCallbacks, channels::ChannelShared, transceivers::TransceiverShared};
+use super::{
+    callbacks::PeerCallbacks, channels::ChannelShared, cryptor::Cryptor,
+    transceivers::TransceiverShared,
+};
 use crate::{
     data_channel::{DataChannel, DataChannelState},
     ice_candidate::IceCandidate,
+    native::frame_cryptor::EncryptionState,
     peer_connection::{
         IceCandidateError, IceConnectionState, IceGatheringState, PeerConnectionState,
         SignalingState, TrackEvent,
@@ -50,6 +54,8 @@ pub(crate) enum Event {
     Unpark(Arc<ChannelShared>),
     /// Bytes that left a channel's buffer.
     Buffered(Arc<ChannelShared>, u64),
+    /// End-to-end encryption of a track begins or ceases to work.
+    Encryption(Arc<Cryptor>, EncryptionState),
     /// The connection is closed: let go of the callbacks.
     Forget,
 }
@@ -117,6 +123,7 @@ impl Listener {
             }
             Event::Unpark(channel) => channel.unpark(),
             Event::Buffered(channel, bytes) => channel.callbacks().buffered.call(|f| f(bytes)),
+            Event::Encryption(cryptor, state) => cryptor.tell(state),
             Event::Forget => callbacks.clear(),
         }
     }

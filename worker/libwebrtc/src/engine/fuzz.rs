@@ -8,6 +8,7 @@ mod candidate;
 mod corpus;
 mod datagram;
 mod description;
+mod frame;
 mod negotiation;
 mod opus;
 mod sealed;

@@ -84,16 +84,23 @@ impl Connection {
         let Some(remote) = track.inner.remote() else {
             return;
         };
+        let mut payload = data.data;
+        let received = payload.len();
+        let opened = remote.open(&mut payload);
+        let payload = bytes::Bytes::from_owner(payload);
         let packet = AudioPacket {
             sequence: **data.seq_range.start(),
             timestamp: data.time.numer() as u32,
             arrival: data.network_time,
             marker: data.audio_start_of_talk_spurt,
             audio_level: data.ext_vals.audio_level,
-            payload: bytes::Bytes::from_owner(data.data),
+            payload: payload.slice(..opened.unwrap_or(0)),
         };
-        self.stats.on_packet(data.mid, &packet);
-        remote.on_packet(packet);
+        self.stats.on_packet(data.mid, &packet, received);
+        // What does not open is as good as lost, and concealed.
+        if opened.is_some() {
+            remote.on_packet(packet);
+        }
     }
 
     pub(super) fn report_check(&self, now: Instant, stats: &PeerStats) {

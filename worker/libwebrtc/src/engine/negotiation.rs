@@ -155,6 +155,7 @@ impl Connection {
         match changes.apply() {
             Some((offer, change)) => {
                 let text = sdp_text::without_idle_sources(&offer.to_sdp_string());
+                let text = sdp_text::plain_first(&text);
                 Ok(Offer {
                     change: Some(change),
                     text,

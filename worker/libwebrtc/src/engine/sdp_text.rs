@@ -80,14 +80,23 @@ pub(crate) fn candidates(text: &str) -> impl Iterator<Item = &str> {
     attributes.filter(|attribute| attribute.starts_with("candidate:"))
 }
 
+/// The head of a description, then its sections, each with its line ends.
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let after = rest.get(1..)?;
+        let end = after.find("\nm=").map_or(rest.len(), |at| at + 2);
+        let (part, tail) = rest.split_at(end);
+        rest = tail;
+        Some(part)
+    })
+}
+
 /// Leaves out `a=ssrc` and `a=ssrc-group` of sections that send nothing: they say nothing to
 /// anyone, and a first offer travels in a URL.
 pub(crate) fn without_idle_sources(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while !rest.is_empty() {
-        let end = rest[1..].find("\nm=").map_or(rest.len(), |at| at + 2);
-        let (section, tail) = rest.split_at(end);
+    for section in parts(text) {
         let idle = section.starts_with("m=")
             && section
                 .lines()
@@ -97,7 +106,32 @@ pub(crate) fn without_idle_sources(text: &str) -> String {
             .split_inclusive('\n')
             .filter(keep)
             .for_each(|line| out.push_str(line));
-        rest = tail;
+    }
+    out
+}
+
+/// Offers the plain codec before redundant coding in what we send, as browsers do. A server that is to use
+/// none (encrypted tracks: it could not take it out for others) leaves the order of an offer as it is.
+pub(crate) fn plain_first(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for section in parts(text) {
+        let sends = |line| matches!(line, "a=sendonly" | "a=sendrecv");
+        let head = section.split_inclusive('\n').next().unwrap_or_default();
+        if !head.starts_with("m=audio") || !section.lines().any(sends) {
+            out.push_str(section);
+            continue;
+        }
+        let codecs = section.lines().filter_map(parse_codec);
+        let red: Vec<&str> = codecs
+            .filter_map(|(payload_type, codec)| codec.starts_with("red/").then_some(payload_type))
+            .collect();
+        // Kind, port, protocol; payload types.
+        let words: Vec<&str> = head.split_ascii_whitespace().collect();
+        let (fixed, types) = words.split_at(words.len().min(3));
+        let (copies, plain): (Vec<&str>, Vec<&str>) =
+            types.iter().copied().partition(|t| red.contains(t));
+        out.push_str(&[fixed, &plain, &copies].concat().join(" "));
+        out.push_str(&section[head.trim_end().len()..]);
     }
     out
 }
@@ -162,6 +196,31 @@ mod tests {
         let lean = without_idle_sources(OFFER);
         assert!(lean.contains("a=ssrc:1 ") && !lean.contains("a=ssrc:2 "));
         assert_eq!(lean.len(), OFFER.len() - "a=ssrc:2 cname:x\r\n".len());
+    }
+
+    #[test]
+    fn the_plain_codec_is_offered_first_where_we_send() {
+        let section = |order: &str, direction: &str| {
+            format!(
+                "m=audio 9 UDP/TLS/RTP/SAVPF {order}\r\na=rtpmap:63 red/48000/2\r\n\
+                 a=rtpmap:111 opus/48000/2\r\na={direction}\r\n"
+            )
+        };
+        let (head, tail) = ("v=0\r\ns=-\r\n", "m=application 9 UDP/DTLS/SCTP x\r\n");
+        let offer = |sent: &str| {
+            let received = section("63 111 13", "recvonly");
+            [head, &section(sent, "sendrecv"), &received, tail].concat()
+        };
+        assert_eq!(plain_first(&offer("63 111 13")), offer("111 13 63"));
+        assert_eq!(plain_first(&offer("111 13 63")), offer("111 13 63"));
+        for odd in [
+            "",
+            "m=audio",
+            "m=audio\r\na=sendrecv\r\n",
+            "m=audio 9\na=sendonly",
+        ] {
+            assert_eq!(plain_first(odd), odd);
+        }
     }
 
     #[test]

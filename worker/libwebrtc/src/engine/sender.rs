@@ -12,7 +12,7 @@ use std::{
 use parking_lot::Mutex;
 use str0m::media::Mid;
 
-use super::{link::Link, track::AudioTrack, wire};
+use super::{cryptor::Cryptor, link::Link, track::AudioTrack, wire};
 use crate::audio::{
     encode::{EncodedPacket, EncoderSettings, TrackEncoder},
     rate::{HopReport, RateControl, RatePlan},
@@ -28,6 +28,8 @@ pub(crate) struct SendSink {
     this: Weak<Self>,
     /// The section to send in; `None` while none is negotiated.
     route: Mutex<Option<Mid>>,
+    /// Seals what is sent; a leaf.
+    cryptor: Mutex<Option<Arc<Cryptor>>>,
     dtx: AtomicBool,
     active: AtomicBool,
     /// Most bits per second that the application allows; 0 = it did not say.
@@ -47,6 +49,8 @@ struct Line {
     meter: LevelMeter,
     /// Packets of the present frame; kept for its memory.
     packets: Vec<EncodedPacket>,
+    /// The packet that was sealed last; kept for its memory.
+    sealed: Vec<u8>,
     /// RTP sequence number of the last packet on the wire, without its wrap.
     sequence: Option<u64>,
     /// RTP time without its wrap.
@@ -70,6 +74,7 @@ impl SendSink {
             encoder,
             meter: LevelMeter::default(),
             packets: Vec::new(),
+            sealed: Vec::new(),
             sequence: None,
             time: None,
         };
@@ -78,6 +83,7 @@ impl SendSink {
             link,
             this: this.clone(),
             route: Mutex::new(None),
+            cryptor: Mutex::new(None),
             dtx: AtomicBool::new(false),
             active: AtomicBool::new(true),
             max_bitrate: AtomicU32::new(limit(bitrate)),
@@ -104,6 +110,12 @@ impl SendSink {
 
     pub(crate) fn set_route(&self, mid: Option<Mid>) {
         *self.route.lock() = mid;
+    }
+
+    /// `None` = nothing is sealed.
+    pub(crate) fn set_cryptor(&self, cryptor: Option<Arc<Cryptor>>) {
+        // What it owns may run code of its own when dropped: never under our lock.
+        let _old = std::mem::replace(&mut *self.cryptor.lock(), cryptor);
     }
 
     pub(crate) fn set_dtx(&self, dtx: bool) {
@@ -149,14 +161,22 @@ impl SendSink {
         let Some(link) = self.link.upgrade() else {
             return;
         };
+        let cryptor = self.cryptor.lock().clone();
         for packet in &line.packets {
             let time = extend(line.time, packet.timestamp);
             line.time = Some(time);
+            let payload = match &cryptor {
+                None => Some(&packet.payload[..]),
+                Some(cryptor) => cryptor.seal(&packet.payload, &mut line.sealed),
+            };
+            let Some(payload) = payload else {
+                continue;
+            };
             let out = Outgoing {
                 time,
                 marker: packet.marker,
                 level,
-                payload: &packet.payload,
+                payload,
             };
             let sent = link.with(|connection, now| connection.write_audio(now, mid, &out));
             let Ok(Some(sent)) = sent else {

@@ -7,7 +7,7 @@ use std::sync::{
 
 use parking_lot::Mutex;
 
-use super::tap::Taps;
+use super::{cryptor::Cryptor, tap::Taps};
 use crate::{
     audio::{paced::PacedTrack, rtp::AudioPacket, source::CaptureSource},
     media_stream_track::RtcTrackState,
@@ -74,6 +74,8 @@ enum Media {
 /// Where the packets of a remote track go.
 #[derive(Default)]
 pub(crate) struct RemoteAudio {
+    /// A leaf.
+    cryptor: Mutex<Option<Arc<Cryptor>>>,
     taps: Taps,
     paced: PacedTrack,
 }
@@ -85,6 +87,19 @@ impl RemoteAudio {
 
     pub(crate) fn paced(&self) -> &PacedTrack {
         &self.paced
+    }
+
+    /// Opens what comes from now on.
+    pub(crate) fn set_cryptor(&self, cryptor: Arc<Cryptor>) {
+        // What it owns may run code of its own when dropped: never under our lock.
+        let _old = self.cryptor.lock().replace(cryptor);
+    }
+
+    /// Opens a packet in its place, when packets of this track are sealed; its length afterwards.
+    /// `None` = it is not to be used.
+    pub(crate) fn open(&self, packet: &mut Arc<[u8]>) -> Option<usize> {
+        let cryptor = self.cryptor.lock().clone();
+        cryptor.map_or(Some(packet.len()), |cryptor| cryptor.open(packet))
     }
 
     /// A packet came, in order of arrival. Must not block: the connection waits.

@@ -10,6 +10,7 @@ use str0m::media::{Direction, Mid};
 
 use super::{
     capabilities,
+    cryptor::Cryptor,
     link::Link,
     sender::SendSink,
     stats,
@@ -50,8 +51,8 @@ struct State {
     degradation: Option<DegradationPreference>,
     remote_track: MediaStreamTrack,
     remote_streams: Vec<String>,
-    /// Something that cannot be honoured was asked of the sender: it must not send in the clear.
-    blocked: bool,
+    /// Seals what the sender sends, whatever track that is.
+    cryptor: Option<Arc<Cryptor>>,
 }
 
 impl TransceiverShared {
@@ -71,7 +72,7 @@ impl TransceiverShared {
             degradation: None,
             remote_track: remote_track(kind, create_random_uuid()),
             remote_streams: Vec::new(),
-            blocked: false,
+            cryptor: None,
         };
         Arc::new(Self {
             kind,
@@ -125,12 +126,14 @@ impl TransceiverShared {
         let mut state = self.state.lock();
         state.local_track = track;
         let old = std::mem::replace(&mut state.sink, sink.clone());
-        let blocked = state.blocked;
+        if let Some(sink) = &sink {
+            sink.set_cryptor(state.cryptor.clone());
+        }
         drop(state);
         if let Some(old) = old {
             old.detach();
         }
-        if let Some(sink) = sink.filter(|_| !blocked) {
+        if let Some(sink) = sink {
             sink.attach();
             self.route_sink();
         }
@@ -147,15 +150,15 @@ impl TransceiverShared {
         SendSink::new(track.inner.clone(), bitrate, self.link.clone())
     }
 
-    /// Sending would break a promise (encryption that is not there): never send.
-    pub(crate) fn block_sending(&self) {
+    /// Seals what is sent from now on.
+    pub(crate) fn set_cryptor(&self, cryptor: Arc<Cryptor>) {
         let mut state = self.state.lock();
-        state.blocked = true;
-        let sink = state.sink.take();
-        drop(state);
-        if let Some(sink) = sink {
-            sink.detach();
+        let old = state.cryptor.replace(cryptor.clone());
+        if let Some(sink) = &state.sink {
+            sink.set_cryptor(Some(cryptor));
         }
+        drop(state);
+        drop(old);
     }
 
     pub(crate) fn sender_parameters(&self) -> RtpParameters {

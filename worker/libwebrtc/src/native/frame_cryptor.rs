@@ -1,26 +1,34 @@
-//! End-to-end encryption, refused: keys can be stored, but nothing is encrypted with them. A
-//! cryptor never claims to be enabled, reports failure when asked to work, and the data cryptor
-//! answers with an error, so that nobody believes in a protection that is not there.
+//! End-to-end encryption: keys, and what seals and opens with them. The format is that of LiveKit's clients.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use parking_lot::Mutex;
 
 use crate::{
-    native::packet_trailer::PacketTrailerHandler, peer_connection_factory::PeerConnectionFactory,
-    rtp_receiver::RtpReceiver, rtp_sender::RtpSender,
+    e2ee::{
+        cipher::Kdf,
+        keys::{KeyStore, Rules},
+        message::{self, MessageError},
+        nonces::Nonces,
+    },
+    engine::cryptor::Cryptor,
+    media_stream_track::MediaStreamTrack,
+    native::packet_trailer::PacketTrailerHandler,
+    peer_connection_factory::PeerConnectionFactory,
+    rtp_receiver::RtpReceiver,
+    rtp_sender::RtpSender,
 };
 
 /// Called when a cryptor's state changes, with the participant.
 pub type OnStateChange = Box<dyn FnMut(String, EncryptionState) + Send + Sync>;
 
-/// How a key is derived from a passphrase.
+/// How a key is derived from a secret.
 #[derive(Copy, Clone, Debug)]
 #[non_exhaustive]
 pub enum KeyDerivationAlgorithm {
-    /// RFC 8018.
+    /// For passphrases (RFC 8018 section 5.2): 100 000 rounds of HMAC-SHA-256, tens of milliseconds.
     PBKDF2,
-    /// RFC 5869.
+    /// For secrets that are random already (RFC 5869), with SHA-256.
     HKDF,
 }
 
@@ -29,13 +37,14 @@ pub enum KeyDerivationAlgorithm {
 pub struct KeyProviderOptions {
     /// One key for everybody.
     pub shared_key: bool,
-    /// How many ratchet steps to try.
+    /// How many ratchet steps to try when a key does not fit: 0–255, beyond it the nearest of these.
     pub ratchet_window_size: i32,
     /// Salt of the derivation.
     pub ratchet_salt: Vec<u8>,
-    /// How many failures in a row to bear.
+    /// How many failures in a row to bear; after more the state is told, and the key not tried until it is set
+    /// anew. Negative: the first failure is told, and the key is always tried.
     pub failure_tolerance: i32,
-    /// Number of keys kept per participant.
+    /// Number of keys kept per participant: 1–255; none or less means 16.
     pub key_ring_size: i32,
     /// How keys are derived.
     pub key_derivation_algorithm: KeyDerivationAlgorithm,
@@ -44,9 +53,9 @@ pub struct KeyProviderOptions {
 /// Cipher of a cryptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EncryptionAlgorithm {
-    /// AES in Galois/counter mode.
+    /// AES-128 in Galois/counter mode.
     AesGcm,
-    /// AES in cipher block chaining mode.
+    /// AES in cipher block chaining mode: not built. Whoever asks for it seals and opens nothing.
     AesCbc,
 }
 
@@ -59,7 +68,7 @@ pub enum EncryptionState {
     Ok,
     /// Cannot encrypt.
     EncryptionFailed,
-    /// Cannot decrypt.
+    /// Cannot decrypt: another key, or no sealed frame at all.
     DecryptionFailed,
     /// Has no key.
     MissingKey,
@@ -72,75 +81,74 @@ pub enum EncryptionState {
 /// An encrypted data packet.
 #[derive(Debug, Clone)]
 pub struct EncryptedPacket {
-    /// The ciphertext.
+    /// The ciphertext and its tag of 16 bytes.
     pub data: Vec<u8>,
-    /// The initialisation vector.
+    /// The initialisation vector: 12 bytes.
     pub iv: Vec<u8>,
     /// Which key was used.
     pub key_index: u32,
 }
 
-#[derive(Default)]
-struct Keys {
-    shared: HashMap<i32, Vec<u8>>,
-    by_participant: HashMap<(String, i32), Vec<u8>>,
-}
-
-/// A store of keys. Keys are kept as given; ratcheting is refused.
+/// The keys of an application: one for everybody, or one per participant, each at several indices. Setting or
+/// ratcheting one derives it in the call, see [`KeyDerivationAlgorithm`]. Wiped when dropped.
+///
+/// An index of −1 stands for where a key was set last; one beyond the ring wraps around when a key is set.
 #[derive(Clone)]
 pub struct KeyProvider {
-    keys: Arc<Mutex<Keys>>,
+    store: Arc<KeyStore>,
 }
 
 impl KeyProvider {
-    /// An empty store.
-    pub fn new(_options: KeyProviderOptions) -> Self {
+    /// Without keys.
+    pub fn new(options: KeyProviderOptions) -> Self {
+        let kdf = match options.key_derivation_algorithm {
+            KeyDerivationAlgorithm::PBKDF2 => Kdf::Pbkdf2,
+            KeyDerivationAlgorithm::HKDF => Kdf::Hkdf,
+        };
+        let rules = Rules::new(options.shared_key, kdf, options.ratchet_salt).limits(
+            options.ratchet_window_size,
+            options.failure_tolerance,
+            options.key_ring_size,
+        );
         Self {
-            keys: Arc::default(),
+            store: Arc::new(KeyStore::new(rules)),
         }
     }
 
-    /// Stores everybody's key.
+    /// Sets everybody's key; false when keys are not shared, or the secret is empty.
     pub fn set_shared_key(&self, key_index: i32, key: Vec<u8>) -> bool {
-        self.keys.lock().shared.insert(key_index, key);
-        true
+        self.store.set_shared(key_index, key)
     }
 
-    /// Answers `None`: refused.
-    pub fn ratchet_shared_key(&self, _key_index: i32) -> Option<Vec<u8>> {
-        None
+    /// Moves everybody's key on; answers the new secret, `None` when there was no key.
+    pub fn ratchet_shared_key(&self, key_index: i32) -> Option<Vec<u8>> {
+        self.store.ratchet_shared(key_index)
     }
 
-    /// Everybody's key.
+    /// Everybody's secret.
     pub fn get_shared_key(&self, key_index: i32) -> Option<Vec<u8>> {
-        self.keys.lock().shared.get(&key_index).cloned()
+        self.store.shared(key_index)
     }
 
-    /// Stores a participant's key.
+    /// Sets a participant's key; false when the secret is empty.
     pub fn set_key(&self, participant_id: String, key_index: i32, key: Vec<u8>) -> bool {
-        self.keys
-            .lock()
-            .by_participant
-            .insert((participant_id, key_index), key);
-        true
+        self.store.set(&participant_id, key_index, key)
     }
 
-    /// Answers `None`: refused.
-    pub fn ratchet_key(&self, _participant_id: String, _key_index: i32) -> Option<Vec<u8>> {
-        None
+    /// Moves a participant's key on; answers the new secret, `None` when there was no key.
+    pub fn ratchet_key(&self, participant_id: String, key_index: i32) -> Option<Vec<u8>> {
+        self.store.ratchet(&participant_id, key_index)
     }
 
-    /// A participant's key.
+    /// A participant's secret.
     pub fn get_key(&self, participant_id: String, key_index: i32) -> Option<Vec<u8>> {
-        self.keys
-            .lock()
-            .by_participant
-            .get(&(participant_id, key_index))
-            .cloned()
+        self.store.get(&participant_id, key_index)
     }
 
-    /// Ignored: no frame is inspected.
-    pub fn set_sif_trailer(&self, _trailer: Vec<u8>) {}
+    /// How the server marks silence of its own, which it cannot seal. Anything else under that mark is dropped.
+    pub fn set_sif_trailer(&self, trailer: Vec<u8>) {
+        self.store.set_trailer(trailer);
+    }
 }
 
 impl fmt::Debug for KeyProvider {
@@ -149,132 +157,155 @@ impl fmt::Debug for KeyProvider {
     }
 }
 
-/// A cryptor of media frames that refuses to work.
+/// Seals what a sender sends, or opens what a receiver receives, once it is enabled. What cannot be sealed is
+/// not sent; what cannot be opened is dropped, and shows in neither stream nor tap.
+///
+/// Dropping this handle changes nothing: the track stays guarded.
 #[derive(Clone)]
 pub struct FrameCryptor {
-    shared: Arc<FrameCryptorShared>,
-}
-
-struct FrameCryptorShared {
-    participant_id: String,
-    key_index: Mutex<i32>,
-    on_state_change: Mutex<Option<OnStateChange>>,
+    cryptor: Arc<Cryptor>,
 }
 
 impl FrameCryptor {
-    /// A cryptor for a sender. It does not encrypt, so the sender sends nothing from now on rather
-    /// than something in the clear.
+    /// A cryptor for a sender, whatever audio track that sends. Not enabled.
     pub fn new_for_rtp_sender(
         _peer_factory: &PeerConnectionFactory,
         participant_id: String,
-        _algorithm: EncryptionAlgorithm,
-        _key_provider: KeyProvider,
+        algorithm: EncryptionAlgorithm,
+        key_provider: KeyProvider,
         sender: RtpSender,
     ) -> Self {
-        sender.inner.block_sending();
-        Self::refusing(participant_id)
+        let this = Self::new(participant_id, algorithm, key_provider);
+        sender.inner.set_cryptor(this.cryptor.clone());
+        this
     }
 
-    /// A cryptor for a receiver. It does not decrypt.
+    /// A cryptor for the present audio track of a receiver. Not enabled. Video is not received, so there a
+    /// cryptor has nothing to do.
     pub fn new_for_rtp_receiver(
         _peer_factory: &PeerConnectionFactory,
         participant_id: String,
-        _algorithm: EncryptionAlgorithm,
-        _key_provider: KeyProvider,
-        _receiver: RtpReceiver,
+        algorithm: EncryptionAlgorithm,
+        key_provider: KeyProvider,
+        receiver: RtpReceiver,
     ) -> Self {
-        Self::refusing(participant_id)
+        let this = Self::new(participant_id, algorithm, key_provider);
+        if let MediaStreamTrack::Audio(track) = receiver.inner.remote_track()
+            && let Some(remote) = track.inner.remote()
+        {
+            remote.set_cryptor(this.cryptor.clone());
+        }
+        this
     }
 
-    fn refusing(participant_id: String) -> Self {
-        tracing::error!(
-            "end-to-end encryption is not built into this engine; media is not protected by it"
-        );
-        let shared = FrameCryptorShared {
-            participant_id,
-            key_index: Mutex::new(0),
-            on_state_change: Mutex::new(None),
-        };
+    fn new(
+        participant_id: String,
+        algorithm: EncryptionAlgorithm,
+        key_provider: KeyProvider,
+    ) -> Self {
+        let has_cipher = algorithm == EncryptionAlgorithm::AesGcm;
         Self {
-            shared: Arc::new(shared),
+            cryptor: Cryptor::new(participant_id, key_provider.store, has_cipher),
         }
     }
 
-    /// Refused; asking for `true` reports [`EncryptionState::InternalError`].
+    /// While it is not enabled, packets pass as they are.
     pub fn set_enabled(&self, enabled: bool) {
-        if !enabled {
-            return;
-        }
-        let handler = self.shared.on_state_change.lock().take();
-        let Some(mut handler) = handler else { return };
-        handler(
-            self.shared.participant_id.clone(),
-            EncryptionState::InternalError,
-        );
-        self.shared.on_state_change.lock().get_or_insert(handler);
+        self.cryptor.set_enabled(enabled);
     }
 
-    /// Answers `false`.
+    /// Whether packets are sealed or opened.
     pub fn enabled(&self) -> bool {
-        false
+        self.cryptor.enabled()
     }
 
-    /// Remembers a key index.
+    /// Which key to seal with; 0 at first. What is opened names its key itself.
     pub fn set_key_index(&self, index: i32) {
-        *self.shared.key_index.lock() = index;
+        self.cryptor.set_key_index(index);
     }
 
     /// The key index set before.
     pub fn key_index(&self) -> i32 {
-        *self.shared.key_index.lock()
+        self.cryptor.key_index()
     }
 
     /// The participant given at creation.
     pub fn participant_id(&self) -> String {
-        self.shared.participant_id.clone()
+        self.cryptor.participant().to_owned()
     }
 
-    /// Replaces the state callback.
+    /// Replaces the state callback. A state that was entered while there was none is told now.
     pub fn on_state_change(&self, handler: Option<OnStateChange>) {
-        *self.shared.on_state_change.lock() = handler;
+        self.cryptor.on_state(handler);
     }
 
-    /// Ignored: no frame carries a trailer.
+    /// Ignored: no picture passes through this engine.
     pub fn set_packet_trailer_handler(&self, _handler: &PacketTrailerHandler) {}
 }
 
-/// A cryptor of data packets that refuses to work.
+/// Seals and opens data packets.
 #[derive(Clone)]
-pub struct DataPacketCryptor {}
+pub struct DataPacketCryptor {
+    store: Arc<KeyStore>,
+    has_cipher: bool,
+    /// A leaf.
+    nonces: Arc<Mutex<Nonces>>,
+}
 
 impl DataPacketCryptor {
-    /// A cryptor whose every call fails.
-    pub fn new(_algorithm: EncryptionAlgorithm, _key_provider: KeyProvider) -> Self {
-        Self {}
+    /// A cryptor with the keys of a provider.
+    pub fn new(algorithm: EncryptionAlgorithm, key_provider: KeyProvider) -> Self {
+        Self {
+            store: key_provider.store,
+            has_cipher: algorithm == EncryptionAlgorithm::AesGcm,
+            nonces: Arc::new(Mutex::new(Nonces::new())),
+        }
     }
 
-    /// Refused.
+    /// Seals a packet with a participant's key.
     ///
     /// # Errors
-    /// Always.
+    /// When there is no key at that index.
     pub fn encrypt(
         &self,
-        _participant_id: &str,
-        _key_index: u32,
-        _data: &[u8],
+        participant_id: &str,
+        key_index: u32,
+        data: &[u8],
     ) -> Result<EncryptedPacket, Box<dyn std::error::Error>> {
-        Err("end-to-end encryption is not built into this engine".into())
+        self.check()?;
+        let iv = self.nonces.lock().next();
+        let data = message::seal(&self.store, participant_id, key_index, iv, data)?;
+        Ok(EncryptedPacket {
+            data,
+            iv: iv.to_vec(),
+            key_index,
+        })
     }
 
-    /// Refused.
+    /// Opens a packet of a participant. When the key does not fit, those that follow it are tried; the first
+    /// time they are derived in the call, which takes up to a second with upstream's usual window of 16.
     ///
     /// # Errors
-    /// Always.
+    /// When there is no key at that index, it does not fit, or it failed more often than was to be borne.
     pub fn decrypt(
         &self,
-        _participant_id: &str,
-        _encrypted_packet: &EncryptedPacket,
+        participant_id: &str,
+        encrypted_packet: &EncryptedPacket,
     ) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
-        Err("end-to-end encryption is not built into this engine".into())
+        self.check()?;
+        let EncryptedPacket {
+            data,
+            iv,
+            key_index,
+        } = encrypted_packet;
+        let opened = message::open(&self.store, participant_id, *key_index, iv, data)?;
+        Ok(opened)
+    }
+
+    fn check(&self) -> Result<(), MessageError> {
+        match self.has_cipher {
+            true => Ok(()),
+            false => Err(MessageError::NoCipher),
+        }
     }
 }

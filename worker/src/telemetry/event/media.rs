@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::telemetry::{
     metrics::{metrics, observe},
-    words::AudioStage,
+    words::{AudioStage, SealFault},
 };
 
 /// Audio was dropped.
@@ -97,5 +97,24 @@ impl LateTicks {
     /// Counts.
     pub fn emit(self) {
         metrics().media_late_ticks_total.inc_by(self.ticks);
+    }
+}
+
+/// Somebody in an encrypted room is not understood.
+#[derive(Debug)]
+pub struct NotUnderstood {
+    /// Why.
+    pub fault: SealFault,
+}
+
+impl NotUnderstood {
+    /// Logs and counts.
+    pub fn emit(self) {
+        let fault = self.fault.as_str();
+        metrics()
+            .seal_faults_total
+            .with_label_values(&[fault])
+            .inc();
+        warn!(fault, "somebody is not understood: end-to-end encryption");
     }
 }

@@ -141,7 +141,7 @@ impl Received {
         self.lost_before + expected.cast_signed() - self.in_stream.cast_signed()
     }
 
-    fn on_packet(&mut self, packet: &AudioPacket) {
+    fn on_packet(&mut self, packet: &AudioPacket, bytes: usize) {
         if packet.sequence.abs_diff(self.last_sequence) > NEW_STREAM {
             self.lost_before = self.lost();
             (self.first_sequence, self.last_sequence) = (packet.sequence, packet.sequence);
@@ -151,7 +151,7 @@ impl Received {
         self.last_sequence = self.last_sequence.max(packet.sequence);
         self.in_stream += 1;
         self.packets += 1;
-        self.bytes += packet.payload.len() as u64;
+        self.bytes += bytes as u64;
         self.last = SystemTime::now();
         let ticks = opus::duration_ticks(&packet.payload).unwrap_or(0);
         let duration = Duration::from_micros(u64::from(ticks) * 1_000 / 48);
@@ -241,12 +241,13 @@ impl StatsBook {
     }
 
     /// A packet of a remote track came.
-    pub(crate) fn on_packet(&mut self, mid: Mid, packet: &AudioPacket) {
+    /// `bytes` = of its payload as it came, perhaps sealed.
+    pub(crate) fn on_packet(&mut self, mid: Mid, packet: &AudioPacket, bytes: usize) {
         let fresh = || Received::new(packet.sequence);
         self.received
             .entry(mid)
             .or_insert_with(fresh)
-            .on_packet(packet);
+            .on_packet(packet, bytes);
         FACTS.packets_received.add(1);
     }
 
@@ -394,7 +395,7 @@ mod tests {
                 payload: bytes::Bytes::from_static(&[0x48]),
             };
             let received = received.get_or_insert_with(|| Received::new(sequence));
-            received.on_packet(&packet);
+            received.on_packet(&packet, packet.payload.len());
         }
         received.unwrap()
     }
