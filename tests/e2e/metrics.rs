@@ -52,6 +52,7 @@ const PRESENT: &[&str] = &[
     "rtc_jitter_buffer_delay_seconds_count",
     "rtc_refused_packets_total",
     "rtc_refused_peers_total",
+    "rtc_late_wakeups_total",
     "rtc_tap_dropped_packets_total",
     "rtc_unsent_datagrams_total",
 ];

@@ -144,6 +144,21 @@ impl Child {
         let system: u32 = fields.next()?.parse().ok()?;
         Some(Duration::from_secs(1) * (user + system) / TICKS_PER_SECOND)
     }
+
+    /// How often its threads have given up the processor by themselves so far, from the process
+    /// table; threads that are gone count no more.
+    pub fn wakeups(&self) -> u64 {
+        let Some(id) = self.id() else { return 0 };
+        let threads = std::fs::read_dir(format!("/proc/{id}/task"));
+        let of_thread = |thread: std::fs::DirEntry| {
+            let status = std::fs::read_to_string(thread.path().join("status")).ok()?;
+            let mut lines = status.lines();
+            let count = lines.find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+            count?.trim().parse::<u64>().ok()
+        };
+        let threads = threads.into_iter().flatten().flatten();
+        threads.filter_map(of_thread).sum()
+    }
 }
 
 impl Drop for Child {

@@ -25,6 +25,7 @@ pub mod ears;
 pub mod eventually;
 pub mod faults;
 pub mod flood;
+pub mod internet;
 pub mod livekit_server;
 pub mod malformed;
 pub mod microphone;

@@ -267,6 +267,7 @@ rtc:
   interfaces: {{ includes: [{interface}] }}
   stun_servers: ["127.0.0.1:3478"]
 keys: {{ {API_KEY}: "{API_SECRET}" }}
+limit: {{ num_tracks: -1 }}
 logging: {{ level: info, json: true, pion_level: error }}
 room:
   auto_create: true
@@ -276,8 +277,8 @@ room:
     )
 }
 
-/// From the environment, the path, or where the task runner builds it.
-fn binary() -> PathBuf {
+/// The server's program: from the environment, the path, or where the task runner builds it.
+pub fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("LIVEKIT_SERVER_BIN") {
         return path.into();
     }

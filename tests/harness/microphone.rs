@@ -50,6 +50,11 @@ impl Microphone {
         ext::tap_local(&self.track.rtc_track(), capacity).expect("the track is local")
     }
 
+    /// Sends a packet that was encoded before; `level` is that of its sound in dBov. False = it is none.
+    pub fn send_encoded(&self, packet: &[u8], level: i8) -> bool {
+        ext::send_encoded(&self.track.rtc_track(), packet, level)
+    }
+
     /// Publishes it as a microphone; the rest is as the options say.
     ///
     /// # Errors

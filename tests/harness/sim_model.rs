@@ -3,11 +3,13 @@
 //!
 //! [`SimModel`] is the handle of a test; the binary `sim-model` serves the same for demo and compose.
 //! It does not understand speech: it recognises a few known sentences and repeats everything else. With the
-//! tools of a practice it is a receptionist, and whatever is said takes it a step further.
+//! tools of a practice it is a receptionist, and whatever is said takes it a step further. Told to speak without
+//! end, or never to say anything, it does that.
 
 mod answer;
 mod buffer;
 mod items;
+mod manner;
 mod receptionist;
 mod register;
 mod response;

@@ -201,6 +201,11 @@ impl Worker {
         self.child.resident()
     }
 
+    /// How often its threads have waited for something so far.
+    pub fn wakeups(&self) -> u64 {
+        self.child.wakeups()
+    }
+
     /// Processor time used so far.
     pub fn cpu_time(&self) -> Option<Duration> {
         self.child.cpu_time()

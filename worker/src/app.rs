@@ -334,10 +334,16 @@ fn configure_engine(config: &Config) -> Result<(), Exit> {
     use crate::config::engine::Fec;
     use libwebrtc::ext;
 
+    if let Some(file) = &config.engine.ca_file {
+        std::fs::File::open(file).map_err(|error| {
+            Exit::Config(format!("engine.ca_file: {}: {error}", file.display()))
+        })?;
+    }
     let settings = ext::Settings {
         include_loopback: config.engine.loopback,
         udp_ports: config.engine.ports(),
         interfaces: config.engine.interfaces.clone(),
+        ca_file: config.engine.ca_file.clone(),
         io_threads: config.engine.io_threads,
         fec: match config.engine.fec {
             Fec::Always => ext::Fec::Always,

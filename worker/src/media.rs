@@ -131,7 +131,8 @@ impl fmt::Debug for Packet {
 
 /// Whole samples in `duration`.
 pub fn samples(duration: Duration) -> usize {
-    (duration.as_nanos() * u128::from(SAMPLE_RATE) / 1_000_000_000) as usize
+    let rest = u64::from(duration.subsec_nanos()) * u64::from(SAMPLE_RATE) / 1_000_000_000;
+    (duration.as_secs() * u64::from(SAMPLE_RATE) + rest) as usize
 }
 
 /// How long `samples` sound.

@@ -41,6 +41,10 @@ const QUICK_MODEL: Duration = Duration::from_millis(200);
 const MODEL: Duration = Duration::from_millis(500);
 /// Speech that the agent plays before the caller starts again.
 const AGENT_TALKS: Duration = Duration::from_millis(450);
+/// Rooms side by side whose cost is measured.
+const SESSIONS: usize = 5;
+/// Speeches in each of them.
+const SPEECHES: usize = 3;
 /// A turn that does not come is a failed one; it is counted, not waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -76,6 +80,13 @@ async fn measure() -> Result<Value> {
             let model = model_of(QUICK_MODEL).await;
             flood::compare(&livekit, &model, &settings(&livekit, &model), turns).await
         }
+        () if is_asked("--sessions") => {
+            let model = model_of(QUICK_MODEL).await;
+            let count = wanted("--sessions").unwrap_or(SESSIONS);
+            let mut report = Report::default();
+            report.extend(sessions(&livekit, &model, &settings(&livekit, &model), count).await?);
+            Ok(report.into_json())
+        }
         () => quick(&livekit, turns).await,
     }
 }
@@ -105,7 +116,7 @@ async fn quick(livekit: &LivekitServer, turns: usize) -> Result<Value> {
             .into(),
     );
     progress("sessions");
-    report.extend(sessions(livekit, &model, &settings, 5).await?);
+    report.extend(sessions(livekit, &model, &settings, SESSIONS).await?);
     Ok(report.into_json())
 }
 
@@ -294,15 +305,30 @@ async fn sessions(
     tokio::time::sleep(WINDOW).await;
     let mut memory = Figure::new("resident_per_session", "MB", 15.0);
     memory.push((megabytes(&worker) - idle.last()) / ratio(count));
-    let mut listening = Figure::new("cpu_per_listening_session", "% of a core", f64::NAN);
-    listening.push(cpu_over(&worker, WINDOW).await / ratio(count));
-    for caller in &mut callers {
-        caller.say(&clips::clip("caller-count").pcm).await?;
+    progress("listening");
+    let mut listening = Figure::new("cpu_per_listening_session", "% of a core", 0.4);
+    let mut speaking = Figure::new("cpu_per_speaking_session", "% of a core", 1.2);
+    let mut waking = ["listening", "speaking"]
+        .map(|_| Figure::new("wakeups_per_session", "per second", f64::NAN));
+    for _ in 0..SPEECHES {
+        let used = use_over(&worker, WINDOW).await;
+        listening.push(used.cpu / ratio(count));
+        waking[0].push(used.wakeups / ratio(count));
+        progress("speaking");
+        let asked = &clips::clip("caller-count").pcm;
+        let asking = callers.iter_mut().map(|caller| caller.say(asked));
+        futures_util::future::try_join_all(asking).await?;
+        next(model, Side::Server, AUDIO_DELTA, Instant::now()).await;
+        let used = use_over(&worker, WINDOW).await;
+        speaking.push(used.cpu / ratio(count));
+        waking[1].push(used.wakeups / ratio(count));
+        // The rest of the answers.
+        tokio::time::sleep(WINDOW).await;
     }
-    next(model, Side::Server, AUDIO_DELTA, Instant::now()).await;
-    let mut speaking = Figure::new("cpu_per_speaking_session", "% of a core", 3.0);
-    speaking.push(cpu_over(&worker, WINDOW).await / ratio(count));
-    Ok(vec![idle, memory, listening, speaking])
+    let [rest, talk] = waking;
+    let rest = rest.named("wakeups_per_listening_session");
+    let talk = talk.named("wakeups_per_speaking_session");
+    Ok(vec![idle, memory, listening, speaking, rest, talk])
 }
 
 const CREATE: &str = "response.create";
@@ -328,11 +354,24 @@ fn megabytes(worker: &Worker) -> f64 {
     ratio(usize::try_from(worker.resident().unwrap_or(0) / 1024).unwrap_or(0)) / 1024.0
 }
 
-/// Percent of one core that the worker used during the window.
-async fn cpu_over(worker: &Worker, window: Duration) -> f64 {
-    let before = worker.cpu_time().unwrap_or_default();
+/// What the worker used.
+struct Used {
+    /// Percent of one core.
+    cpu: f64,
+    /// How often one of its threads had waited for something, per second: whatever the machine, this
+    /// is the same.
+    wakeups: f64,
+}
+
+/// What the worker used during the window.
+async fn use_over(worker: &Worker, window: Duration) -> Used {
+    let before = (worker.cpu_time().unwrap_or_default(), worker.wakeups());
     let begun = Instant::now();
     tokio::time::sleep(window).await;
-    let used = worker.cpu_time().unwrap_or_default().saturating_sub(before);
-    100.0 * used.as_secs_f64() / begun.elapsed().as_secs_f64()
+    let after = (worker.cpu_time().unwrap_or_default(), worker.wakeups());
+    let took = begun.elapsed().as_secs_f64();
+    Used {
+        cpu: 100.0 * after.0.saturating_sub(before.0).as_secs_f64() / took,
+        wakeups: ratio(usize::try_from(after.1.saturating_sub(before.1)).unwrap_or(0)) / took,
+    }
 }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::{
     buffer::InputBuffer,
     items::{self, Item, Items},
+    manner::Manner,
     response::Response,
     script::{Fault, Script},
     session::{self, Session},
@@ -53,6 +54,9 @@ pub(super) struct Rules {
     turn: Option<(String, Duration)>,
     /// At most one of them is in the conversation.
     responses: Vec<Response>,
+    manner: Manner,
+    /// When the next story of a monologue begins.
+    encore: Option<Duration>,
     /// Transcripts on their way, with the item and the time they are due.
     transcripts: VecDeque<(Duration, String)>,
     /// Goes wrong in the next response.
@@ -89,6 +93,8 @@ impl Rules {
                 .map(|settings| Vad::new(settings, Duration::ZERO)),
             turn: None,
             responses: Vec::new(),
+            manner: Manner::default(),
+            encore: None,
             transcripts: VecDeque::new(),
             armed: None,
             fault: None,
@@ -127,6 +133,7 @@ impl Rules {
         let transcripts = self.transcripts.front().map(|(due, _)| *due);
         responses
             .chain(transcripts)
+            .chain(self.encore)
             .fold(self.expires, Duration::min)
     }
 
@@ -147,6 +154,12 @@ impl Rules {
             return self.expire();
         }
         self.advance_responses(now);
+        if self.encore.is_some_and(|due| due <= now) {
+            self.encore = None;
+            if self.active().is_none() {
+                self.start_response(now, &session::empty());
+            }
+        }
         while self.transcripts.front().is_some_and(|(due, _)| *due <= now) {
             if let Some((_, item)) = self.transcripts.pop_front() {
                 self.send_transcript(&item);
@@ -193,6 +206,8 @@ impl Rules {
             .ok_or_else(|| Refusal::missing("session"))?;
         let before = self.session.vad();
         self.session.update(patch, self.spoke)?;
+        let instructions = self.session.object()["instructions"].as_str();
+        self.manner = Manner::of(instructions.unwrap_or_default());
         let after = self.session.vad();
         if before != after {
             self.vad = after.map(|settings| Vad::new(settings, self.buffer.clock()));
@@ -213,6 +228,10 @@ impl Rules {
                 "Invalid 'audio': not valid base64.",
             ));
         };
+        if self.manner != Manner::Turns {
+            self.buffer.clear();
+            return Ok(());
+        }
         let Some(vad) = &mut self.vad else {
             return Ok(());
         };

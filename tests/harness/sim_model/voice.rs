@@ -73,6 +73,13 @@ pub(super) fn count_to_twenty() -> Speech {
     })
 }
 
+/// Fifteen seconds of whole sentences.
+pub(super) fn story() -> Speech {
+    STORY
+        .iter()
+        .fold(Speech::default(), |story, name| story.then(name))
+}
+
 /// What a recording says: the words of a known sentence, else how long it is.
 pub(super) fn words_of(pcm: &[i16], strangers_say: Option<&str>) -> String {
     let trimmed = trim(pcm);
@@ -154,6 +161,16 @@ const NUMBERS: [&str; 21] = [
     "agent-eighteen",
     "agent-nineteen",
     "agent-twenty",
+];
+const STORY: [&str; 8] = [
+    "agent-disclosure",
+    "agent-name",
+    "agent-greeting",
+    "agent-practice",
+    "agent-answered",
+    "agent-failed",
+    "agent-colleague",
+    "agent-goodbye",
 ];
 const TENS: [&str; 4] = ["agent-twenty", "agent-thirty", "agent-forty", "agent-fifty"];
 

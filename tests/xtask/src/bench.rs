@@ -4,6 +4,7 @@ use std::process::Command;
 
 use crate::{
     cargo::{self, Profile},
+    interop, paths,
     run::{Failure, run},
     servers, setup,
 };
@@ -18,9 +19,17 @@ pub(crate) fn bench(args: &[String]) -> Result<(), Failure> {
         return run(Command::new(program).args(&args[1..]));
     }
     let server = servers::livekit_server()?;
+    let is_media = args.first().is_some_and(|word| word == "media");
+    let mut command = match is_media {
+        true => media(&args[1..])?,
+        false => {
+            let mut command = Command::new(cargo::program(Profile::Release, "bench-conversation"));
+            command.args(args);
+            command
+        }
+    };
     cargo::build_programs(Profile::Release)?;
-    let mut command = Command::new(cargo::program(Profile::Release, "bench-conversation"));
-    command.args(args).env("LIVEKIT_SERVER_BIN", server);
+    command.env("LIVEKIT_SERVER_BIN", server);
     command.env(
         "ROOM_AGENT_BIN",
         cargo::program(Profile::Release, "room-agent"),
@@ -28,26 +37,59 @@ pub(crate) fn bench(args: &[String]) -> Result<(), Failure> {
     run(&mut command)
 }
 
+/// The cost table, with what it needs besides.
+fn media(args: &[String]) -> Result<Command, Failure> {
+    let wants = |part: &str| args.iter().any(|arg| arg == part);
+    let mut command = Command::new(cargo::program(Profile::Release, "bench-media"));
+    let is_table = !wants("--idle") && !wants("--profile");
+    let is_everything = !wants("--worker") && !wants("--engine");
+    if wants("--google") || (is_table && is_everything) {
+        command.env("MEDIA_PYTHON", interop::python()?);
+    }
+    if wants("--profile") {
+        setup::ensure(setup::PROFILE)?;
+    }
+    for arg in args {
+        command.arg(arg);
+        if arg == "--profile" {
+            command.arg(paths::root().join(PICTURE));
+        }
+    }
+    Ok(command)
+}
+
+/// Where the flame graph is kept.
+const PICTURE: &str = "tests/benches/media/flame.svg";
+
 /// A wrong word is told before the minutes of a build.
 fn check(args: &[String]) -> Result<(), Failure> {
     let mut rest = args.iter();
     let of_tools = args.first().is_some_and(|word| word == "tools");
+    let of_media = args.first().is_some_and(|word| word == "media");
     while let Some(arg) = rest.next() {
         let is_right = match arg.as_str() {
             "tools" => of_tools,
             "--calls" | "--kills" if of_tools => is_number(rest.next()),
             "--stalls" => of_tools,
             _ if of_tools => false,
+            "media" => of_media,
+            "--worker" | "--engine" | "--google" | "--profile" if of_media => true,
+            "--idle" | "--minutes" | "--calls" | "--seconds" if of_media => is_number(rest.next()),
+            "--sessions" if of_media => are_numbers(rest.next()),
+            _ if of_media => false,
             "conversation" | "--flood" => true,
-            "--expiries" | "--faults" | "--interruptions" | "--rotations" | "--turns" => {
-                is_number(rest.next())
-            }
+            "--expiries" | "--faults" | "--interruptions" | "--rotations" | "--sessions"
+            | "--turns" => is_number(rest.next()),
             _ => false,
         };
         if !is_right {
-            let usage = "usage: cargo xtask bench [--turns N] [--flood]\n       \
+            let usage = "usage: cargo xtask bench [--turns N] [--flood | --sessions N]\n       \
                          cargo xtask bench conversation [--turns N | --expiries N | --faults N | \
                          --interruptions N | --rotations N]\n       \
+                         cargo xtask bench media [--worker] [--engine] [--google] \
+                         [--sessions N,N,…] [--seconds S]\n       \
+                         cargo xtask bench media --idle N [--minutes M]\n       \
+                         cargo xtask bench media --profile [--calls N] [--seconds S]\n       \
                          cargo xtask bench tools [--calls N] [--kills N]\n       \
                          cargo xtask bench tools --stalls";
             return Err(Failure::new(format!("`{arg}`: {usage}")));
@@ -58,6 +100,10 @@ fn check(args: &[String]) -> Result<(), Failure> {
 
 fn is_number(word: Option<&String>) -> bool {
     word.is_some_and(|word| word.parse::<usize>().is_ok())
+}
+
+fn are_numbers(word: Option<&String>) -> bool {
+    word.is_some_and(|word| word.split(',').all(|one| one.parse::<usize>().is_ok()))
 }
 
 #[cfg(test)]
@@ -71,13 +117,20 @@ mod tests {
         assert!(check(&[]).is_ok());
         assert!(check(&["--turns", "25", "--flood"]).is_ok());
         assert!(check(&["conversation"]).is_ok());
+        assert!(check(&["--sessions", "5"]).is_ok());
         assert!(check(&["conversation", "--faults", "1000"]).is_ok());
         assert!(check(&["conversation", "--rotations", "200"]).is_ok());
         assert!(check(&["conversation", "--interruptions", "20"]).is_ok());
         assert!(check(&["tools", "--kills", "1000"]).is_ok());
         assert!(check(&["tools", "--stalls"]).is_ok());
+        assert!(check(&["media"]).is_ok());
+        assert!(check(&["media", "--worker", "--sessions", "1,10"]).is_ok());
+        assert!(check(&["media", "--idle", "1000", "--minutes", "10"]).is_ok());
         for wrong in [
             &["tools", "--turns", "5"][..],
+            &["media", "--turns", "5"],
+            &["media", "--sessions", "1,many"],
+            &["--idle", "5"],
             &["--kills", "5"],
             &["--stalls"],
             &["--help"],

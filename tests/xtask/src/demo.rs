@@ -1,6 +1,11 @@
 //! A talking room on this machine: server, model, worker and page, and one link.
 
-use std::{path::PathBuf, process::Command, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    process::Command,
+    time::Duration,
+};
 
 use crate::{
     browser,
@@ -33,6 +38,8 @@ pub(crate) struct Options {
     /// Nobody talks to it but a script: always the simulated model, whatever keys the environment holds.
     is_check: bool,
     example: Option<Example>,
+    /// The address of this machine that visitors on others reach; none: only this machine does.
+    host: Option<IpAddr>,
 }
 
 impl Options {
@@ -42,6 +49,7 @@ impl Options {
             room: "demo".to_owned(),
             is_check: false,
             example: None,
+            host: None,
         }
     }
 
@@ -52,20 +60,23 @@ impl Options {
             room: "check".to_owned(),
             is_check: true,
             example: None,
+            host: None,
         }
     }
 }
 
-/// `cargo xtask demo [--example NAME] [--check] [--release]`.
+/// `cargo xtask demo [--example NAME] [--host ADDRESS] [--check] [--release]`.
 pub(crate) fn demo(args: &[String]) -> Result<(), Failure> {
     let mut check = false;
     let mut profile = Profile::Dev;
     let mut example = None;
+    let mut host = None;
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--check" => check = true,
             "--release" => profile = Profile::Release,
+            "--host" => host = Some(address(args.next())?),
             "--example" => example = Some(Example::find(args.next().map_or("", String::as_str))?),
             other => return Err(Failure::new(format!("there is no option `{other}`"))),
         }
@@ -74,17 +85,22 @@ pub(crate) fn demo(args: &[String]) -> Result<(), Failure> {
         return checked(Options {
             profile,
             example,
+            host,
             ..Options::for_tests()
         });
     }
     let mut stack = Stack::start(Options {
         example,
+        host,
         ..Options::for_people(profile)
     })?;
     say(format_args!(
         "\n  Open this link, click Join and speak:\n\n    {}\n",
         stack.link()
     ));
+    if let Some(host) = host {
+        tell_visitors(host, stack.link());
+    }
     say(format_args!("  model   {}", stack.model));
     say(format_args!("  server  {}", stack.livekit_url));
     if stack.is_ours {
@@ -102,6 +118,32 @@ pub(crate) fn demo(args: &[String]) -> Result<(), Failure> {
     let result = stack.children.wait_for_interrupt();
     note("\n  stopping");
     result
+}
+
+fn address(word: Option<&String>) -> Result<IpAddr, Failure> {
+    let word = word.map_or("", String::as_str);
+    let address: IpAddr = word.parse().map_err(|_| {
+        Failure::new(format!(
+            "--host takes an address of this machine, such as 192.168.1.7, not `{word}`"
+        ))
+    })?;
+    match address.is_unspecified() {
+        true => Err(Failure::new(
+            "--host takes the one address that visitors reach, not all of them",
+        )),
+        false => Ok(address),
+    }
+}
+
+/// Browsers give a microphone to pages over HTTPS and of their own machine only.
+fn tell_visitors(host: IpAddr, link: &str) {
+    let origin = link.split('/').take(3).collect::<Vec<_>>().join("/");
+    say(format_args!(
+        "  The page comes without HTTPS, so a browser on another machine lets nobody speak there. To try it, start\n  \
+         Chromium there with:\n\n    --unsafely-treat-insecure-origin-as-secure={origin}\n\n  \
+         Visitors need TCP to the ports of the page and of the server at {host}; sound takes UDP, and TCP where\n  \
+         UDP does not pass (docs: README, Which networks it gets through).\n"
+    ));
 }
 
 /// `demo --check` as a step of the tests.
@@ -156,7 +198,7 @@ impl Stack {
         console::build()?;
         cargo::build_programs(options.profile)?;
         let mut children = Children::new(paths::scratch("demo"))?;
-        let server = LiveKit::start(&mut children)?;
+        let server = LiveKit::start(&mut children, options.host)?;
         let (model, model_env) = model(&mut children, &options)?;
         let example = options
             .example
@@ -199,9 +241,11 @@ struct LiveKit {
 }
 
 impl LiveKit {
-    /// The server named by `LIVEKIT_URL`, or one of our own on loopback.
-    fn start(children: &mut Children) -> Result<Self, Failure> {
-        if let Ok(url) = std::env::var("LIVEKIT_URL") {
+    /// The server named by `LIVEKIT_URL`, or one of our own: on loopback, or where visitors reach it.
+    fn start(children: &mut Children, host: Option<IpAddr>) -> Result<Self, Failure> {
+        if host.is_none()
+            && let Ok(url) = std::env::var("LIVEKIT_URL")
+        {
             return Ok(Self {
                 url,
                 key: required("LIVEKIT_API_KEY")?,
@@ -212,7 +256,11 @@ impl LiveKit {
         let binary = servers::livekit_server()?;
         let [port, tcp, udp] = ports::free_all([7880, 7881, 7882])?;
         let config = paths::scratch("demo").join("livekit.yaml");
-        std::fs::write(&config, server_config(port, tcp, udp))?;
+        let text = match host {
+            Some(host) => server_config_for_visitors(host, port, tcp, udp),
+            None => server_config(port, tcp, udp),
+        };
+        std::fs::write(&config, text)?;
         children.start(
             "livekit-server",
             Command::new(binary).arg("--config").arg(&config),
@@ -221,7 +269,8 @@ impl LiveKit {
             answers_http(port, "/").then_some(())
         })?;
         note(format_args!("  ✓ livekit-server on port {port}"));
-        let url = format!("ws://127.0.0.1:{port}");
+        let seen = host.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let url = format!("ws://{}", SocketAddr::new(seen, port));
         Ok(Self {
             url,
             key: KEY.to_owned(),
@@ -243,6 +292,26 @@ rtc:
   tcp_port: {tcp}
   enable_loopback_candidate: true
   interfaces: {{ includes: [lo] }}
+  stun_servers: [\"127.0.0.1:3478\"]
+keys: {{ {KEY}: \"{SECRET}\" }}
+logging: {{ level: info, json: true, pion_level: error }}
+room: {{ auto_create: true, empty_timeout: 10, departure_timeout: 5 }}
+"
+    )
+}
+
+/// On one address of this machine and on loopback; no public STUN is asked.
+fn server_config_for_visitors(host: IpAddr, port: u16, tcp: u16, udp: u16) -> String {
+    let bits = if host.is_ipv4() { 32 } else { 128 };
+    format!(
+        "port: {port}
+bind_addresses: [\"127.0.0.1\", \"{host}\"]
+rtc:
+  node_ip: {host}
+  use_external_ip: false
+  udp_port: {udp}
+  tcp_port: {tcp}
+  ips: {{ includes: [\"{host}/{bits}\"] }}
   stun_servers: [\"127.0.0.1:3478\"]
 keys: {{ {KEY}: \"{SECRET}\" }}
 logging: {{ level: info, json: true, pion_level: error }}
@@ -294,7 +363,11 @@ fn worker(
         ("ROOM_AGENT__ADMIN__LISTEN", format!("127.0.0.1:{admin}")),
         (
             "ROOM_AGENT__CONSOLE__LISTEN",
-            format!("127.0.0.1:{console}"),
+            SocketAddr::new(
+                options.host.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+                console,
+            )
+            .to_string(),
         ),
         (
             "ROOM_AGENT__ENGINE__LOOPBACK",

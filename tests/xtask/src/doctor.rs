@@ -25,6 +25,7 @@ pub(crate) fn doctor() -> Result<(), Failure> {
         (setup::BUILD, "missing"),
         (setup::BROWSER, "for test"),
         (setup::INTEROP, "for test"),
+        (setup::PROFILE, "to bench"),
     ] {
         for tool in tools {
             let told = format!("{} ({})", tool.program, tool.why);

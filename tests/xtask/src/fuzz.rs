@@ -89,6 +89,18 @@ const TARGETS: &[Target] = &[
         "engine::fuzz::datagram::unproven_datagrams_change_nothing",
     ),
     target(
+        "stun-answer",
+        ENGINE,
+        "libwebrtc",
+        "engine::reach::binding::tests::hostile_answers_are_read_or_refused",
+    ),
+    target(
+        "relay-stream",
+        ENGINE,
+        "libwebrtc",
+        "engine::reach::framing::tests::any_stream_is_read_or_refused_and_little_is_held",
+    ),
+    target(
         "handshake",
         ENGINE,
         "libwebrtc",

@@ -54,7 +54,7 @@ fn picks(args: &[String], peer: &str) -> bool {
 }
 
 /// A Python with Google's engine, installed once from pinned wheels into a place of its own.
-fn python() -> Result<PathBuf, Failure> {
+pub(crate) fn python() -> Result<PathBuf, Failure> {
     setup::ensure(setup::INTEROP)?;
     let folder = paths::scratch("interop-venv");
     let python = folder.join("bin/python");

@@ -21,6 +21,7 @@ mod interop;
 mod parity;
 mod paths;
 mod ports;
+mod reach;
 mod run;
 mod servers;
 mod setup;
@@ -36,8 +37,9 @@ use run::Failure;
 const USAGE: &str = "\
 usage: cargo xtask <command>
 
-  demo [--example receptionist] [--check] [--release]
+  demo [--example receptionist] [--host ADDRESS] [--check] [--release]
                               a talking room on this machine; --check lets a headless browser be the caller;
+                              --host: for visitors on other machines, who reach this one at ADDRESS;
                               --example: with the agent, tools and service of tests/examples
   test [step ...]             everything CI runs, with all set-up, and minutes per step
   nightly [part ...]          what is too long for every change; one JSON object per part on stdout
@@ -45,11 +47,15 @@ usage: cargo xtask <command>
   bench conversation [--turns N | --faults N | --rotations N]
                               all that is promised of a conversation (half an hour), or one part of it:
                               voice to voice, a thousand model failures, two hundred rotations
+  bench media [--worker] [--engine] [--google] | --idle N | --profile
+                              what a call costs: processor and memory of the whole worker, of our engine and of
+                              Google's (12 minutes); N connections that nobody uses; a flame graph of 50 calls
   interop [--quick] [--skip-netns] [filter ...]    calls with Google's engine, Chromium and our own; prints JSON
   soak [--minutes N] [--loss PERCENT]  one long call over a lossy network (60, 5)
   impairment [--check | --write] [--real [seconds]]  badly delivered audio: figures of both receivers as JSON; the table of them
   heal [--runs N] [--skip-netns] [name]
                              how long sound is away after faults of the network, as JSON
+  reach [--runs N] [name]     through which networks a call gets, and over what: JSON, and a table
   doctor                      what this machine has, what is missing, and the line that installs it
   fuzz [--short] [target ...] hostile input, 10 minutes per target (--short: 60 s), as JSON
   tidy                        the house rules as checks
@@ -95,6 +101,7 @@ fn dispatch(command: &str, rest: &[String]) -> Result<(), Failure> {
         "tidy" => tidy::tidy(),
         "unpatched" => unpatched::unpatched(),
         "heal" => heal::heal(rest),
+        "reach" => reach::reach(rest),
         "help" | "--help" | "-h" => {
             run::say(USAGE);
             Ok(())

@@ -56,6 +56,36 @@ pub(crate) const INTEROP: &[Tool] = &[
     },
 ];
 
+/// A router between network namespaces.
+pub(crate) const NETWORKS: &[Tool] = &[
+    Tool {
+        program: "ip",
+        package: "iproute2",
+        why: "makes network namespaces",
+        probe: &[],
+    },
+    Tool {
+        program: "nft",
+        package: "nftables",
+        why: "lets a router translate addresses and refuse packets",
+        probe: &[],
+    },
+    Tool {
+        program: "sysctl",
+        package: "procps",
+        why: "lets a router forward packets",
+        probe: &[],
+    },
+];
+
+/// Samples of call stacks.
+pub(crate) const PROFILE: &[Tool] = &[Tool {
+    program: "perf",
+    package: "linux-perf",
+    why: "takes samples of the worker's call stacks",
+    probe: &[],
+}];
+
 /// Makes sure that all of them are there.
 pub(crate) fn ensure(tools: &[Tool]) -> Result<(), Failure> {
     let missing: Vec<_> = tools.iter().filter(|tool| !tool.is_there()).collect();

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     browser, cargo, chart, compose, conformance, console, demo, e2e, fuzz, heal, impairment,
-    interop, parity,
+    interop, parity, reach,
     run::{Failure, note, run, say, to_stderr},
     setup, soak, tidy, unpatched,
 };
@@ -30,6 +30,7 @@ const STEPS: &[Step] = &[
     ("end to end", || e2e::e2e(&[])),
     ("conformance", conformance::quick),
     ("interop", interop::quick),
+    ("reach", reach::quick),
     ("impairment", impairment::check),
     ("browser", browser::browser),
     ("demo --check", demo::check),
@@ -42,6 +43,7 @@ const NIGHTLY: &[Step] = &[
     ("parity", parity::parity),
     ("interop", || interop::interop(&[])),
     ("heal", || heal::heal(&[])),
+    ("reach", || reach::reach(&[])),
     ("stories", stories),
     ("churn", churn),
     ("unpatched", google),

@@ -43,6 +43,8 @@ mod pair;
 mod pair_tests;
 mod path;
 pub(crate) mod peer;
+mod reach;
+mod reached;
 pub(crate) mod reason;
 #[cfg(test)]
 mod refused_tests;
@@ -61,6 +63,7 @@ pub(crate) mod transceivers;
 mod wire;
 
 use link::Link;
+use reach::Trust;
 use shard::Shard;
 
 static SETTINGS: OnceLock<Settings> = OnceLock::new();
@@ -82,6 +85,8 @@ fn fec() -> Fec {
 pub(crate) struct Engine {
     settings: &'static Settings,
     shards: Vec<Arc<Shard>>,
+    /// Whom relays over TLS must be known to.
+    trust: Arc<Trust>,
     /// Number of the next connection.
     next: AtomicU64,
 }
@@ -105,11 +110,12 @@ impl Engine {
     fn start() -> std::io::Result<Self> {
         let settings = SETTINGS.get_or_init(Settings::default);
         let processors = thread::available_parallelism().map_or(1, usize::from);
-        let threads = settings.io_threads.unwrap_or(processors / 4).max(1);
+        let threads = settings.io_threads.unwrap_or(processors).max(1);
         let shards = (0..threads).map(Shard::start).collect::<Result<_, _>>()?;
         Ok(Self {
             settings,
             shards,
+            trust: Arc::new(Trust::new(settings.ca_file.clone())),
             next: AtomicU64::new(0),
         })
     }
@@ -124,18 +130,21 @@ impl Engine {
         }
     }
 
-    /// Makes a connection. With `hidden` our own addresses are not used.
-    fn open(&self, hidden: bool) -> Result<Arc<Link>, RtcError> {
+    /// Makes a connection. With `is_hidden` our own addresses are not told.
+    fn open(&self, is_hidden: bool) -> Result<Arc<Link>, RtcError> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let shard = self.shards[id as usize % self.shards.len()].clone();
-        let mut sockets = match hidden {
-            true => Vec::new(),
-            false => gather::sockets(self.settings)
-                .map_err(|error| RtcError::internal(format!("no socket: {error}")))?,
-        };
+        let mut sockets = gather::sockets(self.settings)
+            .map_err(|error| RtcError::internal(format!("no socket: {error}")))?;
         shard
             .register(id, &mut sockets)
             .map_err(|error| RtcError::internal(format!("no socket: {error}")))?;
-        Ok(Link::open(id, shard, sockets))
+        Ok(Link::open(
+            id,
+            shard,
+            sockets,
+            self.trust.clone(),
+            is_hidden,
+        ))
     }
 }

@@ -1,7 +1,7 @@
 //! Ours, not upstream's: settings of the engine, and encoded packets as they arrive or leave.
 //! Outside the prelude, so that nothing leans on it by accident.
 
-use std::{fmt, ops::RangeInclusive, sync::Arc, time::Duration};
+use std::{fmt, ops::RangeInclusive, path::PathBuf, sync::Arc, time::Duration};
 
 use thiserror::Error;
 
@@ -25,8 +25,11 @@ pub struct Settings {
     pub udp_ports: Option<RangeInclusive<u16>>,
     /// Names of the interfaces to use; empty means all that are up.
     pub interfaces: Vec<String>,
-    /// Number of I/O threads; `None` means one for each four processors, at least one.
+    /// Number of I/O threads; `None` means one for each processor.
     pub io_threads: Option<usize>,
+    /// Certificate authorities (PEM) that relays over TLS may be known to, besides the public ones.
+    /// A file that cannot be read is an error in the log when the first such relay is needed.
+    pub ca_file: Option<PathBuf>,
     /// When packets of local tracks carry in-band FEC.
     pub fec: Fec,
 }
@@ -88,6 +91,20 @@ pub fn tap_local(track: &RtcAudioTrack, capacity: usize) -> Option<Tap> {
     })
 }
 
+/// Sends an Opus packet that was encoded before, over every connection that carries this local track, within
+/// the call. It takes its place on the track's time line as captured sound does: the caller sets the pace, and a
+/// pause shows in the RTP timestamps and the marker. `level` is that of its sound in dBov (−127..=0, RFC 6464).
+/// While the track is disabled nothing is sent. What was captured and fills no packet yet is lost. False when this is no
+/// local track with a source, or no Opus packet (RFC 6716, 3.4).
+///
+/// For whoever plays recordings: encoding is most of the cost of a voice.
+pub fn send_encoded(track: &RtcAudioTrack, payload: &[u8], level: i8) -> bool {
+    let Some(source) = track.inner.source() else {
+        return false;
+    };
+    source.send_encoded(payload, level)
+}
+
 /// What the engine counted over all connections since the process began.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
@@ -110,6 +127,8 @@ pub struct Counters {
     pub unsent_datagrams: u64,
     /// Packets that taps lost because nobody read.
     pub tap_dropped: u64,
+    /// Deadlines of connections that an I/O thread served more than 6 ms late.
+    pub late_wakeups: u64,
     /// From our sender reports to their echoes.
     pub round_trip: Distribution,
     /// From a packet's arrival to its being played by a paced stream.

@@ -32,9 +32,10 @@ pub enum ContinualGatheringPolicy {
 /// Which candidates may be used.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum IceTransportsType {
-    /// Relayed ones only. There is no TURN client yet, so such a connection finds no path.
+    /// Addresses on relays (TURN) only.
     Relay,
-    /// All but our own addresses.
+    /// All but our own addresses. Here that is relays only: the ICE library answers nobody on a socket whose own
+    /// address it may not tell, so what STUN servers see is of no use alone.
     NoHost,
     /// All.
     All,
@@ -51,7 +52,9 @@ pub enum IceTransportsType {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RtcConfiguration {
-    /// STUN and TURN servers. Kept; host candidates are the only ones gathered so far.
+    /// STUN and TURN servers (RFC 7064, RFC 7065); at most eight addresses are used. STUN is asked when a
+    /// search for a path begins, TURN over UDP, TCP or TLS after a second without a path, or at once when
+    /// nothing else may be used.
     pub ice_servers: Vec<IceServer>,
     /// Whether to look for new candidates after the first search.
     pub continual_gathering_policy: ContinualGatheringPolicy,

@@ -1,6 +1,6 @@
 //! Core: process-wide settings of the WebRTC engine, as the operator writes them.
 
-use std::ops::RangeInclusive;
+use std::{ops::RangeInclusive, path::PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,10 @@ pub struct Config {
     pub udp_ports: Option<String>,
     /// Names of the network interfaces to use. Default: all.
     pub interfaces: Vec<String>,
-    /// Threads for sockets, 1 to 64. Default: the engine's choice.
+    /// A file of certificate authorities (PEM) that LiveKit's relays over TLS may be known to, besides the
+    /// public ones. Default: none.
+    pub ca_file: Option<PathBuf>,
+    /// Threads for sockets, 1 to 64. Default: one for each processor.
     #[schemars(range(min = 1, max = 64))]
     pub io_threads: Option<usize>,
     /// When the agent's packets carry in-band FEC, from which a lost predecessor is rebuilt:

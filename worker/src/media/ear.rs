@@ -60,8 +60,10 @@ impl Ear {
         let decoder = Decoder::new()?;
         let played = own_voice.look();
         let guard = Guard::new(&played);
+        let mut arrival = Arrival::new(now);
+        arrival.set_unheard(gate != Gate::Open);
         Ok(Self {
-            arrival: Arrival::new(now),
+            arrival,
             decoder,
             fade: Fade::default(),
             vad: Vad::new(),
@@ -75,8 +77,14 @@ impl Ear {
     }
 
     /// Whether what is heard goes on to the model.
-    pub(crate) fn set_gate(&mut self, gate: Gate) {
+    pub(crate) fn set_gate(&mut self, now: Instant, gate: Gate) {
+        if self.gate != Gate::Open {
+            // The silence until now was nobody's.
+            self.arrival.set_unheard(false);
+            self.on_timeout(now);
+        }
         self.gate = gate;
+        self.arrival.set_unheard(gate != Gate::Open);
         if gate != Gate::Open {
             self.ignore();
         }
@@ -377,9 +385,9 @@ mod tests {
         let start = Instant::now();
         let mut ear = Ear::new(start, Gate::Closed, OwnVoice::new(start)).unwrap();
         assert_eq!(ear.on_timeout(start + Duration::from_secs(1)), None);
-        ear.set_gate(Gate::Open);
+        ear.set_gate(start + Duration::from_millis(1_500), Gate::Open);
         let pcm = ear
-            .on_timeout(start + Duration::from_millis(1_020))
+            .on_timeout(start + Duration::from_millis(1_520))
             .unwrap();
         assert_eq!(pcm.duration(), Duration::from_millis(20));
     }

@@ -14,6 +14,8 @@ use std::{
 
 use parking_lot::Mutex;
 
+use super::resample::dot;
+
 /// Bands of a print, evenly spaced on a logarithmic scale.
 const BANDS: usize = 12;
 const LOWEST: f32 = 220.0; // Hz
@@ -21,9 +23,10 @@ const HIGHEST: f32 = 3_400.0; // Hz
 /// Prints are taken at 8 kHz: every third sample of 24 kHz.
 const RATE: f32 = 8_000.0;
 const DECIMATION: usize = 3;
-/// One print covers 20 ms and comes every 10 ms.
+/// One print covers 20 ms, a multiple of eight samples, and comes every 10 ms.
 const SPAN: usize = 160;
 const HOP: usize = 80;
+/// One hundredth of a second.
 const SLOT: Duration = Duration::from_millis(10);
 /// Power below this is silence: −80 dBFS, as a logarithm.
 const FLOOR: f32 = -8.0;
@@ -68,12 +71,9 @@ impl OwnVoice {
         self.0.lock().clone()
     }
 
-    /// The same, into what was looked at before; nothing is copied while the agent is silent.
+    /// The same, into what was looked at before: only what is new is copied.
     pub(crate) fn look_again(&self, played: &mut Played) {
-        let now = self.0.lock();
-        if played.line.next != now.line.next {
-            played.line.clone_from(&now.line);
-        }
+        played.line.follow(&self.0.lock().line);
     }
 }
 
@@ -181,7 +181,7 @@ fn slots(time: Duration) -> usize {
 }
 
 /// Prints, one for each slot of real time.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Line {
     epoch: Instant,
     prints: VecDeque<Print>,
@@ -190,24 +190,8 @@ struct Line {
     kept: usize,
     /// How far it may be from real time.
     slack: i64,
-}
-
-/// By hand, for `clone_from`: an ear looks again with every packet, and must not allocate for it.
-impl Clone for Line {
-    fn clone(&self) -> Self {
-        Self {
-            prints: self.prints.clone(),
-            ..*self
-        }
-    }
-
-    fn clone_from(&mut self, from: &Self) {
-        self.prints.clone_from(&from.prints);
-        self.epoch = from.epoch;
-        self.next = from.next;
-        self.kept = from.kept;
-        self.slack = from.slack;
-    }
+    /// How often it began anew.
+    began: u64,
 }
 
 impl Line {
@@ -218,12 +202,30 @@ impl Line {
             next: 0,
             kept,
             slack,
+            began: 0,
         }
+    }
+
+    /// Becomes what the other is now, of which it is an older copy.
+    fn follow(&mut self, other: &Self) {
+        let new = other.next - self.next;
+        let is_older = self.began == other.began && (0..=other.prints.len() as i64).contains(&new);
+        if !is_older {
+            self.prints.clear();
+            self.prints.extend(&other.prints);
+        } else {
+            let first = other.prints.len() - new as usize;
+            other
+                .prints
+                .range(first..)
+                .for_each(|print| self.put(*print));
+        }
+        (self.next, self.began) = (other.next, other.began);
     }
 
     fn slot(&self, now: Instant) -> i64 {
         let since = now.saturating_duration_since(self.epoch);
-        (since.as_micros() / SLOT.as_micros()) as i64
+        (since.as_secs() * 100 + u64::from(since.subsec_millis() / 10)).cast_signed()
     }
 
     /// Sound that goes on takes the next slot, whenever its packet came.
@@ -234,6 +236,7 @@ impl Line {
             let silent = missing.clamp(0, self.kept as i64) as usize;
             if missing < 0 || silent == self.kept {
                 self.prints.clear();
+                self.began += 1;
             } else {
                 (0..silent).for_each(|_| self.put(SILENCE));
             }
@@ -321,17 +324,20 @@ struct Printer {
     summed: usize,
 }
 
-/// Hann window times cosine and sine of each band.
-static WAVES: LazyLock<Vec<[(f32, f32); SPAN]>> = LazyLock::new(|| {
+/// One of a band: Hann window times cosine, and times sine.
+type Wave = [[f32; SPAN]; 2];
+
+static WAVES: LazyLock<Vec<Wave>> = LazyLock::new(|| {
     let step = (HIGHEST / LOWEST).powf(1.0 / (BANDS - 1) as f32);
     (0..BANDS)
         .map(|band| {
             let frequency = LOWEST * step.powi(band as i32);
-            std::array::from_fn(|n| {
-                let window = 0.5 - 0.5 * (TAU * n as f32 / SPAN as f32).cos();
-                let angle = TAU * frequency * n as f32 / RATE;
-                (window * angle.cos(), window * angle.sin())
-            })
+            let window = |n: usize| 0.5 - 0.5 * (TAU * n as f32 / SPAN as f32).cos();
+            let angle = |n: usize| TAU * frequency * n as f32 / RATE;
+            [
+                std::array::from_fn(|n| window(n) * angle(n).cos()),
+                std::array::from_fn(|n| window(n) * angle(n).sin()),
+            ]
         })
         .collect()
 });
@@ -356,13 +362,11 @@ impl Printer {
 }
 
 fn print_of(samples: &[f32]) -> Print {
+    if samples.iter().all(|sample| *sample == 0.0) {
+        return SILENCE;
+    }
     std::array::from_fn(|band| {
-        let (re, im) = samples
-            .iter()
-            .zip(&WAVES[band])
-            .fold((0.0, 0.0), |(re, im), (x, (cos, sin))| {
-                (re + x * cos, im + x * sin)
-            });
+        let [re, im] = WAVES[band].each_ref().map(|wave| dot(samples, wave));
         let scale = (SPAN as f32 / 4.0).powi(2);
         ((re * re + im * im) / scale).log10().max(FLOOR)
     })

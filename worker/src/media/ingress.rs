@@ -204,7 +204,7 @@ impl<F: FnMut(Pcm) + Send> Task<F> {
             if gate != Gate::Open {
                 self.end_prelude(at, Pcm::default());
             }
-            self.listening[at].ear.set_gate(gate);
+            self.listening[at].ear.set_gate(now(), gate);
             self.pass_on(at, None);
         }
         if gate == Gate::Open {

@@ -63,7 +63,9 @@ impl Decoder {
 
     /// Appends the packet's samples to `out`.
     pub(crate) fn decode(&mut self, packet: &[u8], out: &mut Vec<i16>) -> Result<(), DecodeError> {
-        self.append(packet, MAX_SAMPLES, false, out)
+        // Room for this packet and no more: what is appended is kept for seconds.
+        let room = packet_ticks(packet).map_or(MAX_SAMPLES, |ticks| ticks as usize / 2);
+        self.append(packet, room, false, out)
     }
 
     /// Appends the `ticks` before `next`, from its in-band FEC; without FEC in it, conceals them.

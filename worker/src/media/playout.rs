@@ -251,6 +251,34 @@ mod tests {
         assert_eq!(frames.try_iter().filter(|value| *value == 8).count(), 3);
     }
 
+    /// Who does not read is told later, and alone: the voices that share its thread go on.
+    #[tokio::test]
+    async fn a_session_that_stands_still_slows_no_other() {
+        let clock = MediaClock::start().unwrap();
+        let speak = |name: i16| {
+            let (heard, frames) = std::sync::mpsc::sync_channel(1_000);
+            let source = AgentSource::from_fn(move |frame| heard.try_send(frame[0]).unwrap());
+            let (playout, facts) = start(source, &clock, OwnVoice::new(Instant::now()));
+            playout.close_voice();
+            for item in 0..40 {
+                let item = ItemId::new(format!("{item}"));
+                playout.push(&ResponseId::new("r"), &item, Pcm::from(vec![name; 480]));
+                playout.finish(&ResponseId::new("r"), &item);
+            }
+            playout.open_voice();
+            (playout, facts, frames)
+        };
+        let (_stalled, unread, sent) = speak(1);
+        let (_reads, mut facts, frames) = speak(2);
+        let told = async { while facts.recv().await.unwrap() != Playout::Drained {} };
+        tokio::time::timeout(PATIENCE, told).await.unwrap();
+        assert_eq!(frames.try_iter().filter(|value| *value == 2).count(), 80);
+        assert_eq!(unread.len(), FACTS, "full");
+        // Nor is its own voice held back.
+        let all = std::iter::from_fn(|| sent.recv_timeout(PATIENCE).ok());
+        assert_eq!(all.take_while(|value| *value == 1).count(), 80);
+    }
+
     #[tokio::test]
     async fn a_closed_voice_waits_and_begins_when_it_is_opened() {
         let clock = MediaClock::start().unwrap();

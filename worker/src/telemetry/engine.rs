@@ -91,6 +91,11 @@ fn families(counters: &Counters) -> Vec<MetricFamily> {
         "Packets that were dropped because their reader was too slow",
         counters.tap_dropped,
     ));
+    families.extend(counter(
+        "rtc_late_wakeups_total",
+        "Deadlines of connections that an I/O thread served more than 6 ms late",
+        counters.late_wakeups,
+    ));
     families.push(histogram(
         "rtc_round_trip_seconds",
         "From our sender reports to the LiveKit server and back",

@@ -470,6 +470,7 @@ mod tests {
             "rtc_discarded_datagrams_total ",
             "rtc_unsent_datagrams_total ",
             "rtc_tap_dropped_packets_total ",
+            "rtc_late_wakeups_total ",
             "rtc_round_trip_seconds_count ",
             "rtc_paced_delay_seconds_bucket{le=\"0.12\"} ",
         ] {

@@ -8,11 +8,13 @@ use super::{Out, Refusal, Rules, new_id};
 use crate::{
     clips::duration_of,
     sim_model::{
-        answer::{Question, answer},
+        answer::{Part, Question, answer},
         items::{self, Item, Items},
+        manner::Manner,
         response::{Content, Progress, Response, Step, encode},
         script::Fault,
         session::{self, effective},
+        voice,
     },
 };
 
@@ -67,10 +69,15 @@ impl Rules {
         if fault == Some(Fault::Expire) {
             return self.expire();
         }
-        let parts = if matches!(fault, Some(Fault::Fail(_))) {
-            Vec::new()
-        } else {
-            self.answer(options)
+        let parts = match self.manner {
+            _ if matches!(fault, Some(Fault::Fail(_))) => Vec::new(),
+            Manner::Turns => self.answer(options),
+            Manner::Monologue => {
+                let story = voice::story();
+                self.encore = Some(now + duration_of(story.pcm.len()));
+                vec![Part::Say(story)]
+            }
+            Manner::Silence => Vec::new(),
         };
         let object = self.response_object(options);
         let id = object["id"].as_str().unwrap_or_default().to_owned();
@@ -85,7 +92,7 @@ impl Rules {
             {"name": "tokens", "limit": 200_000, "remaining": 195_000, "reset_seconds": 1.5}]}));
     }
 
-    fn answer(&self, options: &Value) -> Vec<crate::sim_model::answer::Part> {
+    fn answer(&self, options: &Value) -> Vec<Part> {
         let session = self.session.object();
         let given = options["input"]
             .as_array()
@@ -210,8 +217,9 @@ impl Rules {
         };
         let pcm = &speech.pcm[range];
         event["delta"] = json!(encode(pcm));
-        // Once cut, an item does not grow again.
-        if let Some(item) = self.items.find_mut(&response.items[index].id)
+        // Once cut, an item does not grow again. Nobody asks for a story of hours.
+        if self.manner != Manner::Monologue
+            && let Some(item) = self.items.find_mut(&response.items[index].id)
             && item.json["content"][0].get("transcript").is_some()
         {
             item.pcm.extend_from_slice(pcm);

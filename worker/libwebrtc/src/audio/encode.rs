@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::{
     opus::{self, Effort, Encoder, Format},
@@ -27,6 +27,8 @@ const PAUSE: Duration = Duration::from_millis(60);
 
 /// In DTX one of the tiny packets goes out this often, so that the far end knows we are there.
 const DTX_REFRESH: Duration = Duration::from_millis(400);
+/// Memory that packets are made in, in bytes: any packet fits, and about twenty of speech.
+const MEMORY: usize = 2_048;
 /// Packets up to this size carry no sound (RFC 6716, 2.1.9: DTX).
 const DTX_BYTES: usize = 2;
 
@@ -80,6 +82,8 @@ pub(crate) struct TrackEncoder {
     marker: bool,
     muted: bool,
     last_sent: Option<Instant>,
+    /// Where packets are made: its memory is used again when nobody holds an old one any more.
+    memory: BytesMut,
 }
 
 /// What the pushed frames look like, and the machinery made for it.
@@ -109,6 +113,7 @@ impl TrackEncoder {
             marker: true,
             muted: false,
             last_sent: None,
+            memory: BytesMut::new(),
         }
     }
 
@@ -130,6 +135,20 @@ impl TrackEncoder {
         }
         self.append(pcm);
         self.encode_complete(now, out);
+    }
+
+    /// Places a packet that somebody else encoded on the time line; a half-filled one is dropped.
+    pub(crate) fn place(&mut self, now: Instant, payload: &[u8], ticks: u32) -> EncodedPacket {
+        self.flush();
+        self.begin(now);
+        let packet = EncodedPacket {
+            timestamp: self.timestamp,
+            marker: std::mem::take(&mut self.marker),
+            payload: Bytes::copy_from_slice(payload),
+        };
+        self.timestamp = self.timestamp.wrapping_add(ticks);
+        self.due = self.due.map(|due| due + millis(ticks / TICKS_PER_MILLI));
+        packet
     }
 
     /// Drops a half-filled packet: it never leaves.
@@ -297,10 +316,14 @@ impl TrackEncoder {
                     if quiet && recent {
                         self.marker = true;
                     } else {
+                        if self.memory.capacity() < payload.len() {
+                            self.memory.reserve(MEMORY);
+                        }
+                        self.memory.extend_from_slice(payload);
                         out.push(EncodedPacket {
                             timestamp: self.timestamp,
                             marker: std::mem::take(&mut self.marker),
-                            payload: Bytes::copy_from_slice(payload),
+                            payload: self.memory.split().freeze(),
                         });
                         self.last_sent = Some(now);
                         // Sound after a DTX packet begins a talkspurt.

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use super::{
     capture_queue::{CaptureQueue, Captured, Refused},
     clock::{self, Ticked},
+    opus,
 };
 
 /// Where captured frames go: the sending side of one published track.
@@ -22,8 +23,21 @@ pub(crate) trait CaptureSink: Send + Sync {
     /// 10 ms (or, zero-queue, one captured frame) of interleaved samples. Must not block.
     fn on_frame(&self, now: Instant, pcm: &[i16], sample_rate: u32, channels: u32);
 
+    /// A packet that somebody else encoded, and the level of its sound in dBov. Must not block.
+    fn on_packet(&self, now: Instant, packet: &Recorded<'_>);
+
     /// Everything not yet encoded is to be dropped.
     fn on_clear(&self);
+}
+
+/// An Opus packet that was encoded before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Recorded<'a> {
+    pub(crate) payload: &'a [u8],
+    /// How long it sounds, on the RTP clock.
+    pub(crate) ticks: u32,
+    /// In dBov.
+    pub(crate) level: i8,
 }
 
 /// Why a capture failed.
@@ -132,6 +146,21 @@ impl CaptureSource {
         Ok(())
     }
 
+    /// Sends a packet as it is; false when it is none.
+    pub(crate) fn send_encoded(&self, payload: &[u8], level: i8) -> bool {
+        let Some(ticks) = opus::duration_ticks(payload) else {
+            return false;
+        };
+        let packet = Recorded {
+            payload,
+            ticks,
+            level,
+        };
+        let now = Instant::now();
+        self.each_sink(|sink| sink.on_packet(now, &packet));
+        true
+    }
+
     /// Drops everything that is not encoded yet.
     pub(crate) fn clear(&self) {
         if let Some(buffer) = &self.buffer {
@@ -216,12 +245,17 @@ mod tests {
     #[derive(Default)]
     struct Heard {
         frames: Mutex<Vec<Vec<i16>>>,
+        packets: Mutex<Vec<(u32, i8)>>,
         cleared: Mutex<u32>,
     }
 
     impl CaptureSink for Heard {
         fn on_frame(&self, _now: Instant, pcm: &[i16], _sample_rate: u32, _channels: u32) {
             self.frames.lock().push(pcm.to_vec());
+        }
+
+        fn on_packet(&self, _now: Instant, packet: &Recorded<'_>) {
+            self.packets.lock().push((packet.ticks, packet.level));
         }
 
         fn on_clear(&self) {
@@ -285,6 +319,16 @@ mod tests {
             spoken >= 4,
             "60 ms captured, 20 ms may still be queued; {spoken} frames sent"
         );
+    }
+
+    #[test]
+    fn a_recorded_packet_reaches_the_track_with_its_length_and_nonsense_does_not() {
+        let source = CaptureSource::new(24_000, 1, 0);
+        let (heard, _sink) = attach(&source);
+        // One SILK frame of 20 ms in mono (RFC 6716, 3.1: configuration 1, code 0).
+        assert!(source.send_encoded(&[1 << 3, 1, 2, 3], -30));
+        assert!(!source.send_encoded(&[], -30));
+        assert_eq!(*heard.packets.lock(), [(960, -30)]);
     }
 
     #[test]

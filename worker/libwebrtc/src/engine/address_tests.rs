@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Weak},
     thread,
     time::{Duration, Instant},
@@ -11,6 +11,7 @@ use std::{
 use super::{
     gather,
     link::{Link, Socket},
+    reach::{Trust, binding},
     shard::Shard,
     transceivers::TransceiverShared,
 };
@@ -18,6 +19,7 @@ use crate::{
     MediaType,
     ext::Settings,
     peer_connection::PeerConnectionState,
+    peer_connection_factory::{IceServer, RtcConfiguration},
     rtp_transceiver::{RtpTransceiverDirection, RtpTransceiverInit},
 };
 
@@ -32,7 +34,13 @@ fn socket(address: IpAddr) -> io::Result<Socket> {
 fn open(id: u64, shard: &Arc<Shard>, address: &str) -> Arc<Link> {
     let mut sockets = vec![socket(address.parse().unwrap()).unwrap()];
     shard.register(id, &mut sockets).unwrap();
-    Link::open(id, shard.clone(), sockets)
+    Link::open(
+        id,
+        shard.clone(),
+        sockets,
+        Arc::new(Trust::new(None)),
+        false,
+    )
 }
 
 struct Two {
@@ -132,4 +140,37 @@ fn a_connection_whose_address_is_still_there_stays() {
     let doubted = two.caller.with(|caller, now| caller.path.doubt(now));
     doubted.unwrap();
     assert!(two.are_connected());
+}
+
+#[test]
+fn what_a_stun_server_sees_becomes_a_candidate() {
+    let shard = Shard::start(0).unwrap();
+    let link = open(1, &shard, "127.0.0.1");
+    let server = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut configuration = RtcConfiguration::default();
+    configuration.ice_servers.push(IceServer {
+        urls: vec![format!("stun:{}", server.local_addr().unwrap())],
+        username: String::new(),
+        password: String::new(),
+    });
+    link.configure(&configuration).unwrap();
+    let mut request = [0; 512];
+    server.set_read_timeout(Some(LIMIT)).unwrap();
+    let (length, asker) = server.recv_from(&mut request).unwrap();
+    assert_eq!(link.addresses(), [asker]);
+    let seen = SocketAddr::from(([203, 0, 113, 9], 40_000));
+    let answer = binding::answer(&request[..length], seen);
+    server.send_to(&answer, asker).unwrap();
+    let start = Instant::now();
+    loop {
+        let known = link.with(|connection, _| {
+            let local = connection.local_candidates.iter();
+            local.map(|candidate| candidate.addr()).collect::<Vec<_>>()
+        });
+        if known.unwrap().contains(&seen) {
+            return;
+        }
+        assert!(start.elapsed() < LIMIT, "the answer is not taken up");
+        thread::park_timeout(LOOK);
+    }
 }

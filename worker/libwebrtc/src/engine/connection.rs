@@ -25,6 +25,7 @@ use super::{
     liveness::{Liveness, Verdict},
     negotiation::Negotiation,
     path::LastPath,
+    reached::Reached,
     reason::StateReason,
     sources::Claim,
     stats::{Side, StatsBook},
@@ -58,6 +59,16 @@ pub(crate) struct Outbox {
     /// Peer addresses to be called over TCP.
     pub(crate) calls: Vec<SocketAddr>,
     pub(crate) events: Vec<Event>,
+    pub(crate) wants: Wants,
+}
+
+/// What a connection wants beyond its own addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wants {
+    /// A search began: how do others see us?
+    pub(crate) addresses: bool,
+    /// No path works, or nothing else may be used.
+    pub(crate) relays: bool,
 }
 
 /// One connection.
@@ -76,6 +87,7 @@ pub(crate) struct Connection {
     /// Where checks came from before the connection stood.
     acquaintances: Vec<SocketAddr>,
     pub(super) path: LastPath,
+    pub(super) reached: Reached,
     /// Beyond repair, and why.
     pub(super) broken: Option<StateReason>,
     /// Why the connection is in its state.
@@ -126,6 +138,7 @@ impl Connection {
             fallback: Fallback::default(),
             acquaintances: Vec::new(),
             path: LastPath::default(),
+            reached: Reached::default(),
             broken: None,
             why: None,
             search_begins: false,
@@ -171,8 +184,10 @@ impl Connection {
         if accepted {
             self.stats.on_datagram(datagram);
             self.liveness.heard(now);
+            self.reached.heard_at(destination);
             if protocol == Protocol::Udp {
-                self.path.heard(source, destination);
+                let ours = (!self.reached.is_relayed(destination)).then_some(destination);
+                self.path.heard(source, ours);
             }
             self.note_acquaintance(source);
         }
@@ -215,17 +230,11 @@ impl Connection {
         if std::mem::take(&mut self.search_begins) {
             self.liveness.start(now);
             self.fallback.search(now);
+            self.out.wants.addresses = true;
         }
         self.call_over_tcp(now);
         self.recheck(now);
-        let mut due = self.drain(now);
-        for _ in 0..ADVANCE_ROUNDS {
-            if due > now || self.broken.is_some() {
-                break;
-            }
-            self.on_time(now);
-            due = self.drain(now);
-        }
+        let due = self.drain_due(now);
         self.stats.settle();
         self.report_buffered();
         self.settle_states(now);
@@ -237,11 +246,12 @@ impl Connection {
         self.deadline = alarms.into_iter().flatten().fold(due, Instant::min);
     }
 
-    /// While no path works, asks for TCP connections.
+    /// While no path works, asks for TCP connections and relays.
     fn call_over_tcp(&mut self, now: Instant) {
         if !self.is_searching(now) {
             return;
         }
+        self.out.wants.relays |= self.fallback.relays_due(now);
         for candidate in self.fallback.due(now) {
             self.out.calls.push(candidate.addr());
             self.rtc.add_remote_candidate(candidate);
@@ -249,7 +259,8 @@ impl Connection {
     }
 
     fn next_call(&self, now: Instant) -> Option<Instant> {
-        let deadline = self.fallback.deadline()?;
+        let alarms = [self.fallback.deadline(), self.fallback.relay_deadline()];
+        let deadline = alarms.into_iter().flatten().min()?;
         self.is_searching(now).then_some(deadline)
     }
 
@@ -267,6 +278,19 @@ impl Connection {
         if let Some(candidate) = peer.and_then(|peer| Candidate::host(peer, "udp").ok()) {
             self.rtc.add_remote_candidate(candidate);
         }
+    }
+
+    /// Drains str0m, and again while it wants to go on at once; when it wants to go on next.
+    pub(super) fn drain_due(&mut self, now: Instant) -> Instant {
+        let mut due = self.drain(now);
+        for _ in 0..ADVANCE_ROUNDS {
+            if due > now || self.broken.is_some() {
+                break;
+            }
+            self.on_time(now);
+            due = self.drain(now);
+        }
+        due
     }
 
     fn drain(&mut self, now: Instant) -> Instant {
@@ -366,6 +390,7 @@ impl Connection {
         self.why = Some(why);
         if state == PeerConnectionState::Disconnected {
             self.path.doubt(now);
+            self.fallback.path_lost();
         }
         status::entered(state, why);
         self.out.events.push(Event::ConnectionState(state));
@@ -394,10 +419,7 @@ impl Connection {
 
     /// One of our addresses is gone, and every path from it.
     pub(crate) fn remove_local(&mut self, address: SocketAddr) {
-        let gone = |candidate: &mut Candidate| candidate.addr() == address;
-        for candidate in self.local_candidates.extract_if(.., gone) {
-            self.rtc.direct_api().invalidate_candidate(&candidate);
-        }
+        self.withdraw(|candidate| candidate.local() == address);
         self.path.forget_ours(address);
     }
 

@@ -25,7 +25,8 @@ use crate::{
     ice_candidate::IceCandidate,
     native::frame_cryptor::EncryptionState,
     peer_connection::{
-        IceConnectionState, IceGatheringState, PeerConnectionState, SignalingState, TrackEvent,
+        IceCandidateError, IceConnectionState, IceGatheringState, PeerConnectionState,
+        SignalingState, TrackEvent,
     },
     rtp_transceiver::RtpTransceiver,
 };
@@ -44,6 +45,7 @@ pub(crate) enum Event {
     SignalingState(SignalingState),
     NegotiationNeeded,
     Candidate(IceCandidate),
+    CandidateError(IceCandidateError),
     Track(Arc<TransceiverShared>),
     DataChannel(Arc<ChannelShared>),
     ChannelState(Arc<ChannelShared>, DataChannelState),
@@ -109,6 +111,7 @@ impl Listener {
             Event::SignalingState(state) => callbacks.signaling_state.call(|f| f(state)),
             Event::NegotiationNeeded => callbacks.negotiation_needed.call(|f| f(0)),
             Event::Candidate(candidate) => callbacks.candidate.call(|f| f(candidate)),
+            Event::CandidateError(error) => callbacks.candidate_error.call(|f| f(error)),
             Event::Track(transceiver) => callbacks.track.call(|f| f(track_event(transceiver))),
             Event::DataChannel(inner) => {
                 callbacks.data_channel.call(|f| f(DataChannel { inner }));

@@ -28,6 +28,7 @@ pub(crate) struct Facts {
     pub(crate) discarded_datagrams: Count,
     pub(crate) unsent_datagrams: Count,
     pub(crate) tap_dropped: Count,
+    pub(crate) late_wakeups: Count,
     pub(crate) round_trip: Spread<ROUND_TRIPS>,
     pub(crate) buffered: Spread<DELAYS>,
 }
@@ -52,6 +53,7 @@ impl Facts {
             discarded_datagrams: Count::new(),
             unsent_datagrams: Count::new(),
             tap_dropped: Count::new(),
+            late_wakeups: Count::new(),
             round_trip: Spread::new(),
             buffered: Spread::new(),
         }
@@ -68,6 +70,7 @@ impl Facts {
             discarded_datagrams: self.discarded_datagrams.get(),
             unsent_datagrams: self.unsent_datagrams.get(),
             tap_dropped: self.tap_dropped.get(),
+            late_wakeups: self.late_wakeups.get(),
             round_trip: self.round_trip.read(&ROUND_TRIP_EDGES),
             jitter_buffer_delay: self.buffered.read(&DELAY_EDGES),
         }

@@ -1,4 +1,5 @@
-//! Core: the peer's TCP candidates, kept until UDP had its chance.
+//! Core: the ways that are tried last: the peer's TCP candidates and relays, kept until UDP had its
+//! chance.
 //!
 //! A TCP connection costs both ends a socket, and loss on it stops the sound; so the peer is
 //! called over TCP (RFC 6544, we take the active role) only while no path works.
@@ -15,18 +16,66 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Addresses that are called. A server has one or two; more would be a request to scan a network.
 const ADDRESSES: usize = 4;
 
+/// When addresses on relays are asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum RelayWish {
+    /// There is no relay.
+    #[default]
+    Never,
+    /// While no other path works.
+    WhenNothingElse,
+    /// Nothing else may be used.
+    AtOnce,
+}
+
 /// The candidates not called yet.
 #[derive(Default)]
 pub(crate) struct Fallback {
     waiting: Vec<Candidate>,
     /// When the search for a path began.
     since: Option<Instant>,
+    relays: RelayWish,
+    /// In this search.
+    has_asked_for_relays: bool,
 }
 
 impl Fallback {
     /// A search begins, for the first time or anew.
     pub(crate) fn search(&mut self, now: Instant) {
         self.since = Some(now);
+        self.has_asked_for_relays = false;
+    }
+
+    /// When relays are wanted, from now on.
+    pub(crate) fn set_relays(&mut self, wish: RelayWish) {
+        if self.relays != wish {
+            self.relays = wish;
+            self.has_asked_for_relays = false;
+        }
+    }
+
+    /// A path that worked does not any more: relays may help, though they did not before.
+    pub(crate) fn path_lost(&mut self) {
+        self.has_asked_for_relays = false;
+    }
+
+    /// When relays are to be asked for, if no path works until then.
+    pub(crate) fn relay_deadline(&self) -> Option<Instant> {
+        let since = self.since.filter(|_| !self.has_asked_for_relays)?;
+        match self.relays {
+            RelayWish::Never => None,
+            RelayWish::WhenNothingElse => Some(since + PATIENCE),
+            RelayWish::AtOnce => Some(since),
+        }
+    }
+
+    /// Whether relays are to be asked for now; once in a search.
+    pub(crate) fn relays_due(&mut self, now: Instant) -> bool {
+        let is_due = self
+            .relay_deadline()
+            .is_some_and(|deadline| deadline <= now);
+        self.has_asked_for_relays |= is_due;
+        is_due
     }
 
     /// Takes a candidate that accepts TCP connections; others are passed over.
@@ -78,6 +127,22 @@ mod tests {
         assert_eq!(fallback.due(start + PATIENCE / 2), []);
         assert_eq!(fallback.due(start + PATIENCE), [passive(7_881)]);
         assert_eq!(fallback.due(start + PATIENCE * 2), []);
+    }
+
+    #[test]
+    fn relays_are_asked_for_once_in_a_search_and_again_when_a_path_is_lost() {
+        let start = Instant::now();
+        let mut fallback = Fallback::default();
+        fallback.search(start);
+        assert_eq!(fallback.relay_deadline(), None, "there is none");
+        fallback.set_relays(RelayWish::WhenNothingElse);
+        assert!(!fallback.relays_due(start + PATIENCE / 2));
+        assert!(fallback.relays_due(start + PATIENCE));
+        assert!(!fallback.relays_due(start + PATIENCE * 2));
+        fallback.path_lost();
+        assert!(fallback.relays_due(start + PATIENCE * 3));
+        fallback.set_relays(RelayWish::AtOnce);
+        assert!(fallback.relays_due(start), "nothing else may be used");
     }
 
     #[test]

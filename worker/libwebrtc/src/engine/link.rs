@@ -20,6 +20,7 @@ use super::{
     connection::Connection,
     events::{Event, Listener},
     gather,
+    reach::{Arrivals, Hands, News, Reach, Trust},
     reason::StateReason,
     shard::{SOCKETS, STREAMS, Shard},
     status::{self, Status},
@@ -28,6 +29,7 @@ use super::{
 use crate::{
     RtcError,
     peer_connection::{IceConnectionState, PeerConnectionState, SignalingState},
+    peer_connection_factory::{IceTransportsType, RtcConfiguration},
 };
 
 /// Datagrams read from one socket before others get their turn.
@@ -56,6 +58,10 @@ struct State {
     sockets: Vec<Socket>,
     /// Calls over TCP, and what came of them; empty places are free.
     streams: [Option<Stream>; STREAMS],
+    /// What it has beyond its own addresses.
+    reach: Reach,
+    /// Room for what comes over relays.
+    arrivals: Arrivals,
     /// When the I/O thread will look at the connection.
     alarm: Option<Instant>,
 }
@@ -64,11 +70,25 @@ impl State {
     fn hang_up(&mut self) {
         self.sockets.clear();
         self.streams = [const { None }; STREAMS];
+        self.reach.drop_all();
+    }
+
+    /// When the I/O thread is to look at it.
+    fn deadline(&self) -> Option<Instant> {
+        let deadline = self.connection.as_ref()?.deadline();
+        let reach = self.reach.deadline();
+        Some(reach.map_or(deadline, |reach| reach.min(deadline)))
     }
 }
 
 /// An error when the packet was dropped.
-fn send(transmit: &Transmit, sockets: &[Socket], streams: &mut [Option<Stream>]) -> io::Result<()> {
+fn send(
+    now: Instant,
+    transmit: &Transmit,
+    streams: &mut [Option<Stream>],
+    reach: &mut Reach,
+    hands: &Hands<'_>,
+) -> io::Result<()> {
     if transmit.proto == Protocol::Tcp {
         let of_path = |stream: &&mut Stream| {
             stream.local() == Some(transmit.source) && stream.remote == transmit.destination
@@ -80,26 +100,38 @@ fn send(transmit: &Transmit, sockets: &[Socket], streams: &mut [Option<Stream>])
             .ok_or_else(|| io::ErrorKind::WouldBlock.into());
     }
     let of_address = |socket: &&Socket| socket.address == transmit.source;
-    let socket = sockets.iter().find(of_address);
-    let socket = socket.ok_or(io::ErrorKind::AddrNotAvailable)?;
-    socket
-        .udp
-        .send_to(&transmit.contents, transmit.destination)
-        .map(drop)
+    if let Some(socket) = hands.sockets.iter().find(of_address) {
+        let sent = socket.udp.send_to(&transmit.contents, transmit.destination);
+        return sent.map(drop);
+    }
+    let (relayed, peer) = (transmit.source, transmit.destination);
+    let relayed = reach.send(now, relayed, peer, &transmit.contents, hands);
+    relayed.unwrap_or_else(|| Err(io::ErrorKind::AddrNotAvailable.into()))
 }
 
 impl Link {
-    pub(crate) fn open(id: u64, shard: Arc<Shard>, sockets: Vec<Socket>) -> Arc<Self> {
+    /// With `is_hidden` the sockets lead to relays only.
+    pub(crate) fn open(
+        id: u64,
+        shard: Arc<Shard>,
+        sockets: Vec<Socket>,
+        trust: Arc<Trust>,
+        is_hidden: bool,
+    ) -> Arc<Self> {
         let status = Arc::new(Status::default());
         let link = Arc::new_cyclic(|link: &Weak<Self>| {
             let mut connection = Connection::new(Instant::now(), link.clone(), status.clone());
-            sockets
-                .iter()
-                .for_each(|socket| connection.add_local(socket.address));
+            if !is_hidden {
+                sockets
+                    .iter()
+                    .for_each(|socket| connection.add_local(socket.address));
+            }
             let state = State {
                 connection: Some(Box::new(connection)),
                 sockets,
                 streams: [const { None }; STREAMS],
+                reach: Reach::new(trust),
+                arrivals: Arrivals::default(),
                 alarm: None,
             };
             Self {
@@ -153,8 +185,111 @@ impl Link {
         {
             connection.address_gone(now);
         }
+        self.reach_out(now, state);
         self.flush(now, state);
         result.map_err(|_| self.contain(state))
+    }
+
+    /// Does what is to be done with STUN and TURN servers, and tells the connection.
+    fn reach_out(&self, now: Instant, state: &mut State) {
+        let State {
+            connection: Some(connection),
+            sockets,
+            reach,
+            ..
+        } = state
+        else {
+            return;
+        };
+        let wants = std::mem::take(&mut connection.out.wants);
+        if wants.addresses {
+            reach.search();
+        }
+        if wants.relays {
+            reach.want_relays();
+        }
+        if reach.is_idle() {
+            return;
+        }
+        let hands = Hands {
+            id: self.id,
+            link: &connection.link,
+            shard: &self.shard,
+            sockets,
+        };
+        reach.on_time(now, connection.in_use(), &hands);
+        let news = reach.take_news();
+        if news.is_empty() {
+            return;
+        }
+        let work = AssertUnwindSafe(|| {
+            for news in news {
+                match news {
+                    News::Seen { address, base } => connection.add_reflexive(address, base),
+                    News::Relayed { address, local } => connection.add_relayed(address, local),
+                    News::Gone(address) => connection.remove_relayed(address),
+                    News::Failed(url) => connection.server_failed(url),
+                }
+            }
+            connection.advance(now);
+        });
+        if catch_unwind(work).is_err() {
+            self.contain(state);
+        }
+    }
+
+    /// Takes over which servers there are and which candidates may be used.
+    ///
+    /// # Errors
+    /// When the connection is closed.
+    pub(crate) fn configure(&self, configuration: &RtcConfiguration) -> Result<(), RtcError> {
+        let policy = configuration.ice_transport_type;
+        let mut state = self.state.lock();
+        let State {
+            connection: Some(connection),
+            sockets,
+            streams,
+            reach,
+            ..
+        } = &mut *state
+        else {
+            return Err(RtcError::invalid_state("the connection is closed"));
+        };
+        reach.configure(policy, &configuration.ice_servers);
+        connection.fallback.set_relays(reach.relay_wish());
+        if policy == IceTransportsType::All {
+            sockets
+                .iter()
+                .for_each(|socket| connection.add_local(socket.address));
+        } else {
+            connection.limit(policy);
+            for stream in streams.iter_mut() {
+                let local = stream.take().and_then(|stream| stream.local());
+                local
+                    .into_iter()
+                    .for_each(|local| connection.remove_tcp(local));
+            }
+        }
+        let driven = self.drive(&mut state, |_, _| ());
+        let alarm = self.new_alarm(&mut state);
+        drop(state);
+        if let Some(alarm) = alarm {
+            self.shard.set_alarm(self.id, alarm);
+        }
+        driven
+    }
+
+    /// The name of a server was looked up.
+    pub(crate) fn on_resolved(&self, host: &str, port: u16, found: Option<SocketAddr>) {
+        let mut state = self.state.lock();
+        state.reach.on_resolved(host, port, found);
+        // A connection that is closed has no use for it.
+        let _ = self.drive(&mut state, |_, _| ());
+        let alarm = self.new_alarm(&mut state);
+        drop(state);
+        if let Some(alarm) = alarm {
+            self.shard.set_alarm(self.id, alarm);
+        }
     }
 
     /// A panic below ends this connection and no other.
@@ -184,23 +319,28 @@ impl Link {
         let State {
             connection: Some(connection),
             sockets,
+            reach,
             ..
         } = &mut *guard
         else {
             return;
         };
+        let is_offered = reach.policy() == IceTransportsType::All;
         let mut free: Vec<usize> = Vec::new();
         for (place, socket) in sockets.iter().enumerate() {
             if !addresses.contains(&socket.address.ip()) {
                 connection.remove_local(socket.address);
+                reach.forget_socket(socket.address);
                 free.push(place);
             }
         }
         for address in addresses {
             let known = sockets.iter().find(|s| s.address.ip() == *address);
             if let Some(socket) = known {
-                // It may have been away.
-                connection.add_local(socket.address);
+                if is_offered {
+                    // It may have been away.
+                    connection.add_local(socket.address);
+                }
                 continue;
             }
             let place = free.last().copied().unwrap_or(sockets.len());
@@ -213,7 +353,9 @@ impl Link {
             });
             match opened {
                 Ok(socket) => {
-                    connection.add_local(socket.address);
+                    if is_offered {
+                        connection.add_local(socket.address);
+                    }
                     free.pop();
                     match sockets.get_mut(place) {
                         Some(old) => *old = socket,
@@ -237,13 +379,20 @@ impl Link {
             connection: Some(connection),
             sockets,
             streams,
+            reach,
             ..
         } = state
         else {
             return;
         };
+        let hands = Hands {
+            id: self.id,
+            link: &connection.link,
+            shard: &self.shard,
+            sockets,
+        };
         for transmit in connection.out.transmits.drain(..) {
-            if let Err(error) = send(&transmit, sockets, streams) {
+            if let Err(error) = send(now, &transmit, streams, reach, &hands) {
                 connection.stats.on_unsent(&transmit.contents);
                 // A full buffer says nothing about the address.
                 if error.kind() != io::ErrorKind::WouldBlock {
@@ -251,9 +400,9 @@ impl Link {
                 }
             }
         }
-        // Without sockets of our own nobody is to learn our addresses.
+        // Whom we call over TCP learns our address.
         let calls = std::mem::take(&mut connection.out.calls);
-        if !sockets.is_empty() {
+        if reach.policy() == IceTransportsType::All {
             calls
                 .into_iter()
                 .for_each(|remote| self.call(remote, connection, streams));
@@ -307,7 +456,7 @@ impl Link {
 
     /// The alarm to set when it must ring earlier than the one set.
     fn new_alarm(&self, state: &mut State) -> Option<Instant> {
-        let deadline = state.connection.as_ref()?.deadline();
+        let deadline = state.deadline()?;
         let earlier = state.alarm.is_none_or(|alarm| deadline < alarm);
         earlier.then(|| *state.alarm.insert(deadline))
     }
@@ -337,6 +486,16 @@ impl Link {
             Err(_) => return true,
         };
         let datagram = &buffer[..length];
+        if !state.reach.is_idle()
+            && let Some(alive) = self.read_relayed(&mut state, local, source, datagram)
+        {
+            let alarm = self.new_alarm(&mut state);
+            drop(state);
+            if let Some(alarm) = alarm {
+                self.shard.set_alarm(self.id, alarm);
+            }
+            return alive;
+        }
         let read = |connection: &mut Connection, now| {
             connection.on_datagram(now, source, local, datagram);
         };
@@ -347,6 +506,51 @@ impl Link {
             self.shard.set_alarm(self.id, alarm);
         }
         alive
+    }
+
+    /// A datagram of one of our servers; `None` when it is from somebody else.
+    fn read_relayed(
+        &self,
+        state: &mut State,
+        local: SocketAddr,
+        source: SocketAddr,
+        datagram: &[u8],
+    ) -> Option<bool> {
+        let mut arrivals = std::mem::take(&mut state.arrivals);
+        let reach = &mut state.reach;
+        let now = Instant::now();
+        let is_theirs = reach.on_datagram(now, local, source, datagram, &mut arrivals);
+        let alive = is_theirs.then(|| self.hand_over(state, &arrivals));
+        arrivals.clear();
+        state.arrivals = arrivals;
+        alive
+    }
+
+    /// Something happened on the way to a relay. True when there may be more.
+    pub(crate) fn on_tunnel(&self, number: usize) -> bool {
+        let mut state = self.state.lock();
+        let mut arrivals = std::mem::take(&mut state.arrivals);
+        let more = state.reach.on_tunnel(Instant::now(), number, &mut arrivals);
+        let alive = self.hand_over(&mut state, &arrivals);
+        arrivals.clear();
+        state.arrivals = arrivals;
+        let alarm = self.new_alarm(&mut state);
+        drop(state);
+        if let Some(alarm) = alarm {
+            self.shard.set_alarm(self.id, alarm);
+        }
+        more && alive
+    }
+
+    /// What came over relays goes to the connection. False when that is no more.
+    fn hand_over(&self, state: &mut State, arrivals: &Arrivals) -> bool {
+        let read = |connection: &mut Connection, now| {
+            for (peer, relayed, packet) in arrivals.iter() {
+                connection.on_datagram(now, peer, relayed, packet);
+                connection.advance(now);
+            }
+        };
+        self.drive(state, read).is_ok()
     }
 
     /// Something happened on a TCP connection. True when there may be more.
@@ -407,8 +611,7 @@ impl Link {
             return None;
         }
         state.alarm = None;
-        let due = state.connection.as_ref()?.deadline() <= now;
-        if due {
+        if state.deadline()? <= now {
             // A broken connection has no next alarm; everybody was told already.
             let _ = self.drive(&mut state, Connection::on_time);
         }
@@ -424,6 +627,26 @@ impl Link {
 
     // --- the end
 
+    /// Addresses on relays, which would be held for ten minutes.
+    fn give_back(&self, state: &mut State) {
+        let State {
+            connection: Some(connection),
+            sockets,
+            reach,
+            ..
+        } = state
+        else {
+            return;
+        };
+        let hands = Hands {
+            id: self.id,
+            link: &connection.link,
+            shard: &self.shard,
+            sockets,
+        };
+        reach.close(Instant::now(), &hands);
+    }
+
     /// Says goodbye, frees the sockets, and lets go of the callbacks.
     pub(crate) fn close(&self) {
         let transceivers = {
@@ -434,6 +657,7 @@ impl Link {
                 .map(|connection| connection.all_transceivers());
             // An error means that there is nothing to say goodbye to.
             let _ = self.drive(&mut state, Connection::close);
+            self.give_back(&mut state);
             let gone = state.connection.take();
             state.hang_up();
             drop(state);
@@ -465,7 +689,13 @@ mod tests {
         let socket = gather::open(Ipv4Addr::LOCALHOST.into(), &Settings::default());
         let mut sockets = vec![socket.unwrap()];
         shard.register(id, &mut sockets).unwrap();
-        Link::open(id, shard.clone(), sockets)
+        Link::open(
+            id,
+            shard.clone(),
+            sockets,
+            Arc::new(Trust::new(None)),
+            false,
+        )
     }
 
     #[test]

@@ -42,8 +42,11 @@ impl Connection {
         if !self.write(now, mid, pt, packet) {
             return None;
         }
-        // str0m numbers the packet when it lets go of it.
-        self.advance(now);
+        // str0m numbers the packet when it lets go of it, and makes it when it is told the time: told at
+        // once, it is walked through one time less. What else follows is settled by whoever drives the
+        // connection.
+        self.on_time(now);
+        self.drain_due(now);
         let sent = self.out.transmits[queued..].iter();
         let head = sent
             .filter_map(|transmit| wire::rtp_head(&transmit.contents))

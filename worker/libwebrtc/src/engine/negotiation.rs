@@ -435,7 +435,7 @@ impl Connection {
             .push(Event::GatheringState(IceGatheringState::Complete));
     }
 
-    fn first_mid(&self) -> String {
+    pub(super) fn first_mid(&self) -> String {
         let pending = self
             .negotiation
             .pending

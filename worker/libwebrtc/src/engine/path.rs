@@ -24,10 +24,10 @@ pub(crate) struct LastPath {
 }
 
 impl LastPath {
-    /// Something came.
-    pub(crate) fn heard(&mut self, peer: SocketAddr, ours: SocketAddr) {
+    /// Something came; `ours` is none when it came over a relay.
+    pub(crate) fn heard(&mut self, peer: SocketAddr, ours: Option<SocketAddr>) {
         self.peer = Some(peer);
-        self.ours = Some(ours);
+        self.ours = ours;
     }
 
     /// The peer's address to be tried again now, if the path is lost.
@@ -81,7 +81,7 @@ mod tests {
 
     fn path() -> LastPath {
         let mut path = LastPath::default();
-        path.heard(address(1), address(2));
+        path.heard(address(1), Some(address(2)));
         path
     }
 

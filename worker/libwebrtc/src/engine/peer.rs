@@ -36,8 +36,9 @@ pub(crate) struct Peer {
 impl Peer {
     /// Opens sockets and makes a connection on them.
     pub(crate) fn open(configuration: RtcConfiguration) -> Result<Arc<Self>, RtcError> {
-        let hidden = configuration.ice_transport_type != IceTransportsType::All;
-        let link = Engine::get()?.open(hidden)?;
+        let is_hidden = configuration.ice_transport_type != IceTransportsType::All;
+        let link = Engine::get()?.open(is_hidden)?;
+        link.configure(&configuration)?;
         Ok(Arc::new(Self {
             link,
             configuration: Mutex::new(configuration),
@@ -57,6 +58,7 @@ impl Peer {
 
     pub(crate) fn set_configuration(&self, config: RtcConfiguration) -> Result<(), RtcError> {
         self.refuse_if_closed()?;
+        self.link.configure(&config)?;
         *self.configuration.lock() = config;
         Ok(())
     }
@@ -89,8 +91,7 @@ impl Peer {
 
     /// Our addresses may have changed since they were gathered.
     fn regather(&self) {
-        let hidden = self.configuration.lock().ice_transport_type != IceTransportsType::All;
-        if !hidden && let Ok(engine) = Engine::get() {
+        if let Ok(engine) = Engine::get() {
             engine.regather(&self.link);
         }
     }

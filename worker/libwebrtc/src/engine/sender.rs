@@ -17,7 +17,7 @@ use crate::audio::{
     encode::{EncodedPacket, EncoderSettings, TrackEncoder},
     rate::{HopReport, RateControl, RatePlan},
     rtp::AudioPacket,
-    source::CaptureSink,
+    source::{CaptureSink, Recorded},
 };
 
 /// Sends one local track over one connection.
@@ -156,11 +156,11 @@ impl SendSink {
             .store(limit(max_bitrate), Ordering::Relaxed);
     }
 
-    fn send(&self, now: Instant, mid: Mid, line: &mut Line) {
+    /// Sends the packets of the line.
+    fn send(&self, now: Instant, mid: Mid, level: i8, line: &mut Line) {
         let Some(link) = self.link.upgrade() else {
             return;
         };
-        let level = line.meter.take();
         let cryptor = self.cryptor.lock().clone();
         for packet in &line.packets {
             let time = extend(line.time, packet.timestamp);
@@ -232,8 +232,23 @@ impl CaptureSink for SendSink {
         let bitrate = line.encoder.bitrate().unwrap_or(0);
         self.bitrate.store(bitrate, Ordering::Relaxed);
         if !line.packets.is_empty() {
-            self.send(now, mid, line);
+            let level = line.meter.take();
+            self.send(now, mid, level, line);
         }
+    }
+
+    fn on_packet(&self, now: Instant, packet: &Recorded<'_>) {
+        let Some(mid) = *self.route.lock() else {
+            return;
+        };
+        if !self.active.load(Ordering::Relaxed) || !self.track.enabled() {
+            return;
+        }
+        let mut line = self.line.lock();
+        let placed = line.encoder.place(now, packet.payload, packet.ticks);
+        line.packets.clear();
+        line.packets.push(placed);
+        self.send(now, mid, packet.level, &mut line);
     }
 
     fn on_clear(&self) {

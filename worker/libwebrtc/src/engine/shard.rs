@@ -1,12 +1,13 @@
 //! Thread: waits for the sockets and alarms of its share of the connections, and hands each to the
-//! connection it belongs to. It owns no state of a connection and calls no callback.
+//! connection it belongs to. One wake-up serves every socket that is ready and every alarm that is
+//! due, a bounded turn each. It owns no state of a connection and calls no callback.
 
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap, VecDeque},
     io,
     sync::{Arc, Weak},
-    thread::{self, ThreadId},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -14,7 +15,9 @@ use mio::{Events, Interest, Poll, Registry, Token, Waker};
 use parking_lot::{Mutex, RwLock};
 
 use super::{
+    facts::FACTS,
     link::{DATAGRAM, Link, Socket},
+    reach::Tunnel,
     stream::Stream,
 };
 
@@ -24,12 +27,20 @@ const WAKER: Token = Token(usize::MAX);
 pub(crate) const SOCKETS: usize = 8;
 /// TCP connections a connection may have besides.
 pub(crate) const STREAMS: usize = 4;
+/// Relays that are called at once, in the order of the configuration.
+pub(crate) const RELAYS: usize = 3;
 /// Tokens of one connection.
-const SLOTS: usize = SOCKETS + STREAMS;
+const SLOTS: usize = SOCKETS + STREAMS + RELAYS;
 /// Events taken from the system at once.
 const EVENTS: usize = 256;
 /// An alarm that is not needed is as good as none.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// The thread is not woken for an alarm that it will see this much late by itself: timers of WebRTC
+/// are tens of milliseconds apart, and the system's own wait is no finer.
+const TOLERANCE: Duration = Duration::from_millis(1);
+/// Alarms that are served later than this count as late: as long as what counts for the media clock,
+/// and what the thread allows itself.
+const LATE: Duration = Duration::from_millis(6);
 
 type Alarm = Reverse<(Instant, u64)>;
 
@@ -38,9 +49,17 @@ pub(crate) struct Shard {
     registry: Registry,
     waker: Waker,
     links: RwLock<HashMap<u64, Weak<Link>>>,
-    /// Alarms set by other threads since the last round.
-    inbox: Mutex<Vec<Alarm>>,
-    thread: Mutex<Option<ThreadId>>,
+    inbox: Mutex<Inbox>,
+}
+
+/// What the thread is to look at before it sleeps again.
+#[derive(Default)]
+struct Inbox {
+    /// Set since the last round. Bounded by the connections: each sets an alarm that is earlier than
+    /// its last one only.
+    alarms: Vec<Alarm>,
+    /// When the thread will look by itself; `None` = it is awake, and will before it sleeps.
+    looks_at: Option<Instant>,
 }
 
 impl Shard {
@@ -52,7 +71,6 @@ impl Shard {
             waker: Waker::new(poll.registry(), WAKER)?,
             links: RwLock::default(),
             inbox: Mutex::default(),
-            thread: Mutex::new(None),
         });
         let shared = shard.clone();
         thread::Builder::new()
@@ -93,6 +111,18 @@ impl Shard {
         self.registry.register(&mut stream.tcp, token, interest)
     }
 
+    /// Waits for the byte stream to relay `number` of connection `id`.
+    pub(crate) fn register_tunnel(
+        &self,
+        id: u64,
+        number: usize,
+        tunnel: &mut Tunnel,
+    ) -> io::Result<()> {
+        let token = Token(id as usize * SLOTS + SOCKETS + STREAMS + number);
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.registry.register(&mut tunnel.tcp, token, interest)
+    }
+
     pub(crate) fn add(&self, link: &Arc<Link>) {
         self.links.write().insert(link.id, Arc::downgrade(link));
     }
@@ -101,12 +131,17 @@ impl Shard {
         self.links.write().remove(&id);
     }
 
-    /// Rings for connection `id` at `alarm`. Wakes the thread, unless it is the caller.
+    /// Rings for connection `id` at `alarm`. Wakes the thread only if it would be late by itself.
     pub(crate) fn set_alarm(&self, id: u64, alarm: Instant) {
-        self.inbox.lock().push(Reverse((alarm, id)));
-        if *self.thread.lock() == Some(thread::current().id()) {
+        let mut inbox = self.inbox.lock();
+        inbox.alarms.push(Reverse((alarm, id)));
+        let is_late = inbox.looks_at.is_some_and(|at| at > alarm + TOLERANCE);
+        if !is_late {
             return;
         }
+        // Once: who sets the next alarm need not wake it again.
+        inbox.looks_at = None;
+        drop(inbox);
         if let Err(error) = self.waker.wake() {
             tracing::error!(%error, "an I/O thread cannot be woken");
         }
@@ -129,7 +164,6 @@ struct Driver {
 
 impl Driver {
     fn new(poll: Poll, shard: Arc<Shard>) -> Self {
-        *shard.thread.lock() = Some(thread::current().id());
         Self {
             poll,
             shard,
@@ -142,8 +176,10 @@ impl Driver {
     fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS);
         loop {
-            self.take_inbox();
-            if let Err(error) = self.poll.poll(&mut events, Some(self.patience())) {
+            let patience = self.settle_down();
+            let polled = self.poll.poll(&mut events, Some(patience));
+            self.shard.inbox.lock().looks_at = None;
+            if let Err(error) = polled {
                 if error.kind() != io::ErrorKind::Interrupted {
                     tracing::error!(%error, "an I/O thread cannot wait");
                 }
@@ -158,23 +194,25 @@ impl Driver {
                     self.read(event.token());
                 }
             }
-            self.take_inbox();
-            self.ring();
+            let now = Instant::now();
+            self.alarms.extend(self.shard.inbox.lock().alarms.drain(..));
+            self.ring(now);
         }
     }
 
-    fn take_inbox(&mut self) {
-        self.alarms.extend(self.shard.inbox.lock().drain(..));
-    }
-
-    fn patience(&self) -> Duration {
-        if !self.unread.is_empty() {
-            return Duration::ZERO;
-        }
+    /// How long to wait; who sets an earlier alarm from now on wakes us.
+    fn settle_down(&mut self) -> Duration {
+        let now = Instant::now();
+        let mut inbox = self.shard.inbox.lock();
+        self.alarms.extend(inbox.alarms.drain(..));
         let next = self.alarms.peek().map(|Reverse((alarm, _))| *alarm);
-        next.map_or(LONGEST_WAIT, |alarm| {
-            alarm.saturating_duration_since(Instant::now())
-        })
+        let patience = match next {
+            _ if !self.unread.is_empty() => Duration::ZERO,
+            None => LONGEST_WAIT,
+            Some(alarm) => alarm.saturating_duration_since(now),
+        };
+        inbox.looks_at = Some(now + patience);
+        patience
     }
 
     fn read(&mut self, token: Token) {
@@ -182,17 +220,19 @@ impl Driver {
         let Some(link) = self.shard.link(id) else {
             return;
         };
-        let more = match slot.checked_sub(SOCKETS) {
-            None => link.on_readable(slot, &mut self.buffer),
-            Some(stream) => link.on_stream(stream, &mut self.buffer),
+        let more = if slot < SOCKETS {
+            link.on_readable(slot, &mut self.buffer)
+        } else if slot < SOCKETS + STREAMS {
+            link.on_stream(slot - SOCKETS, &mut self.buffer)
+        } else {
+            link.on_tunnel(slot - SOCKETS - STREAMS)
         };
         if more {
             self.unread.push_back(token);
         }
     }
 
-    fn ring(&mut self) {
-        let now = Instant::now();
+    fn ring(&mut self, now: Instant) {
         while let Some(Reverse((alarm, id))) = self.alarms.peek().copied() {
             if alarm > now {
                 break;
@@ -201,6 +241,9 @@ impl Driver {
             let Some(link) = self.shard.link(id) else {
                 continue;
             };
+            if now - alarm > LATE {
+                FACTS.late_wakeups.add(1);
+            }
             if let Some(next) = link.on_alarm(now) {
                 self.alarms.push(Reverse((next, id)));
             }

@@ -165,6 +165,17 @@ mod tests {
     }
 
     #[test]
+    fn a_reader_that_stands_still_takes_nothing_from_the_others() {
+        let taps = Taps::default();
+        let (stalled, reads) = (taps.open(2), taps.open(2));
+        for sequence in 0..1_000 {
+            taps.push(&packet(sequence));
+            assert_eq!(reads.pop().map(|packet| packet.sequence), Some(sequence));
+        }
+        assert_eq!((stalled.dropped(), reads.dropped()), (998, 0));
+    }
+
+    #[test]
     fn a_dropped_tap_costs_nothing() {
         let taps = Taps::default();
         drop(taps.open(1));

@@ -23,8 +23,15 @@ use crate::media::Packet;
 const MILLI: u32 = 48;
 /// Codec frames come in multiples of 2.5 ms.
 const CODEC_STEP: u32 = 120;
-/// Silence is written in steps of 20 ms.
+/// Silence is written in steps of 20 ms, as sound would come.
 const SILENCE_STEP: Duration = Duration::from_millis(20);
+/// In a rest, when nobody waits for the next piece of silence any more, one step of 100 ms costs a
+/// fifth. Sound that comes within a step goes on at once, with the silence before it.
+const REST_STEP: Duration = Duration::from_millis(100);
+/// A pause is a rest from here on: every turn detector that counts silence has made up its mind.
+const REST: Duration = Duration::from_secs(2);
+/// What nobody hears is kept on its time line once a second.
+const UNHEARD_STEP: Duration = Duration::from_secs(1);
 /// After a packet of silence the next one may be 400 ms away: silence begins one packet later.
 const HANG_QUIET: Duration = Duration::from_millis(20);
 /// After speech three packets may be missing before it counts as a pause.
@@ -33,8 +40,8 @@ const HANG_SPEECH: Duration = Duration::from_millis(60);
 const SLACK: u64 = 20 * MILLI as u64;
 /// From here on a pause is so long that its length may be corrected: every turn has ended.
 const LONG_PAUSE: Duration = Duration::from_secs(1);
-/// Correction per step of silence.
-const CORRECTION: u64 = 10 * MILLI as u64;
+/// A long pause is made longer by half at most.
+const CORRECTION: u64 = 2;
 /// Concealment beyond 100 ms sounds like a machine; silence follows.
 const MAX_CONCEAL: u32 = 100 * MILLI;
 /// More missing than this is not a gap but another stream.
@@ -53,7 +60,8 @@ const QUIET_LEVEL: i8 = -60;
 
 /// Ticks in `duration`, rounded down.
 fn ticks(duration: Duration) -> u64 {
-    (duration.as_nanos() * u128::from(MILLI) / 1_000_000) as u64
+    let second = 1_000 * u64::from(MILLI);
+    duration.as_secs() * second + u64::from(duration.subsec_nanos()) * second / 1_000_000_000
 }
 
 /// What to do next for the time line; durations in ticks of the 48 kHz RTP clock.
@@ -115,6 +123,8 @@ pub struct Arrival {
     actions: VecDeque<Action>,
     counts: Counts,
     dropped_last: bool,
+    /// Whatever comes out is thrown away.
+    is_unheard: bool,
 }
 
 /// Where the next packet of a contiguous stream belongs.
@@ -143,6 +153,8 @@ struct Silence {
     since: Option<Instant>,
     /// Ticks covered by silence since the last packet.
     ticks: u64,
+    /// Since when nothing but silence came, in packets or without; `None` = the last packet was sound.
+    quiet: Option<Instant>,
 }
 
 impl Arrival {
@@ -158,6 +170,7 @@ impl Arrival {
                 covered: now,
                 since: Some(now),
                 ticks: 0,
+                quiet: Some(now),
             },
             wait: GapWait::new(now),
             lateness: Lateness::new(now),
@@ -165,7 +178,13 @@ impl Arrival {
             actions: VecDeque::new(),
             counts: Counts::default(),
             dropped_last: false,
+            is_unheard: false,
         }
+    }
+
+    /// Whether what comes out is thrown away: then silence needs no steps.
+    pub fn set_unheard(&mut self, is_unheard: bool) {
+        self.is_unheard = is_unheard;
     }
 
     /// Takes in one packet, in whatever order it came.
@@ -319,10 +338,12 @@ impl Arrival {
             self.fill_pause(u64::from(jump.unsigned_abs()), &packet);
         }
         let covered = self.silence.covered.max(packet.arrival);
+        let quiet = self.silence.quiet.or(Some(packet.arrival));
         self.silence = Silence {
             covered,
             since: None,
             ticks: 0,
+            quiet: quiet.filter(|_| is_quiet(&packet)),
         };
         self.delivered += u64::from(packet.ticks);
         self.actions.push_back(Action::Decode(packet));
@@ -424,6 +445,7 @@ impl Arrival {
     fn write_silence(&mut self, now: Instant) {
         let elapsed = ticks(now.saturating_duration_since(self.silence.covered)) & !1;
         let since = *self.silence.since.get_or_insert(self.silence.covered);
+        self.silence.quiet.get_or_insert(since);
         self.silence.covered +=
             Duration::from_nanos((elapsed * 1_000_000).div_ceil(u64::from(MILLI)));
         self.silence.ticks += elapsed;
@@ -431,7 +453,7 @@ impl Arrival {
         let surplus = line.saturating_sub(real + SLACK).min(elapsed);
         let is_long = now.saturating_duration_since(since) >= LONG_PAUSE;
         let deficit = if is_long {
-            real.saturating_sub(line).min(CORRECTION)
+            real.saturating_sub(line).min(elapsed / CORRECTION)
         } else {
             0
         };
@@ -464,11 +486,19 @@ impl Arrival {
             return None;
         }
         let hang = match (&self.silence.since, &self.stream) {
+            _ if self.is_unheard => UNHEARD_STEP,
+            _ if self.rests() => REST_STEP,
             (Some(_), _) | (_, None) => SILENCE_STEP,
             (None, Some(stream)) if stream.is_quiet => HANG_QUIET + self.lateness.p95(),
             (None, Some(_)) => HANG_SPEECH + self.lateness.p95(),
         };
         Some(self.silence.covered + hang)
+    }
+
+    /// Nothing but silence came for so long that nobody waits for the next piece of it.
+    fn rests(&self) -> bool {
+        let quiet = self.silence.quiet;
+        quiet.is_some_and(|since| self.silence.covered.duration_since(since) >= REST)
     }
 
     fn elapsed(&self, now: Instant) -> u64 {

@@ -31,6 +31,10 @@ const DEPTH: u64 = 1_000;
 /// Edges nobody has asked for yet; more do not fit into the sound that makes them.
 const EDGES: usize = 16;
 
+/// Zeros that make the model forget everything else: 1 s at 24 kHz. From then on it has nothing to say
+/// about more of them.
+const FORGETS: usize = 24_000;
+
 /// How long one score is.
 const STEP: Duration = Duration::from_micros(WINDOW as u64 * 1_000_000 / MODEL_RATE as u64);
 
@@ -44,6 +48,8 @@ pub(crate) struct Vad {
     model: VadModel,
     resampler: Resampler,
     window: Vec<i16>,
+    /// Scratch of one piece: its whole windows.
+    full: Vec<i16>,
     /// Windows in a row that speak for a change.
     run: u32,
     /// Of the loudest window of this speech, as a sum of squares.
@@ -51,6 +57,8 @@ pub(crate) struct Vad {
     /// Windows since the last one that was nearly as loud.
     quiet: u32,
     is_speaking: bool,
+    /// Zeros in a row that the model has heard.
+    zeros: usize,
     edges: VecDeque<SpeechEdge>,
 }
 
@@ -60,20 +68,28 @@ impl Vad {
             model: VadModel::new(),
             resampler: Resampler::new(),
             window: Vec::with_capacity(WINDOW),
+            full: Vec::new(),
             run: 0,
             peak: 0,
             quiet: 0,
             is_speaking: false,
+            zeros: 0,
             edges: VecDeque::new(),
         }
     }
 
     /// Listens to what came next.
     pub(crate) fn hear(&mut self, pcm: &Pcm) {
+        if self.is_old_silence(pcm.as_slice()) {
+            return;
+        }
         let Self {
-            resampler, window, ..
+            resampler,
+            window,
+            full,
+            ..
         } = self;
-        let mut full = Vec::new();
+        full.clear();
         resampler.process(pcm.as_slice(), |sample| {
             window.push(sample);
             if window.len() == WINDOW {
@@ -81,6 +97,7 @@ impl Vad {
                 window.clear();
             }
         });
+        let full = std::mem::take(full);
         let (windows, _) = full.as_chunks::<WINDOW>();
         for (nth, window) in windows.iter().enumerate() {
             let score = self.model.score(window);
@@ -88,6 +105,7 @@ impl Vad {
             let after = (windows.len() - 1 - nth) * WINDOW + self.window.len();
             self.judge(score, time_of(after));
         }
+        self.full = full;
     }
 
     /// Nothing more is heard for now; speech that went on is over.
@@ -101,6 +119,18 @@ impl Vad {
         self.window.clear();
         self.resampler.reset();
         self.model.reset();
+    }
+
+    /// Silence that a muted or resting microphone leaves, after so much of it that more changes
+    /// nothing.
+    fn is_old_silence(&mut self, pcm: &[i16]) -> bool {
+        if pcm.iter().any(|sample| *sample != 0) {
+            self.zeros = 0;
+            return false;
+        }
+        let is_old = self.zeros >= FORGETS && !self.is_speaking;
+        self.zeros = (self.zeros + pcm.len()).min(FORGETS);
+        is_old
     }
 
     /// The oldest edge that was not asked for yet.
@@ -198,6 +228,30 @@ mod tests {
         assert!((2_190..=2_300).contains(&ended), "{ended} ms");
         let last = ended - since.as_millis() as u64;
         assert!(last.abs_diff(2_000) <= 16, "its last sound at {last} ms");
+    }
+
+    #[test]
+    fn after_a_long_silence_speech_begins_as_after_a_short_one() {
+        let speech_after = |silent: usize| {
+            edges(silent + 2, |n| {
+                if (silent * 24_000..silent * 24_000 + 24_000).contains(&n) {
+                    voice(n - silent * 24_000)
+                } else {
+                    0
+                }
+            })
+        };
+        let (short, long) = (speech_after(1), speech_after(20));
+        let since = |told: &[(u64, SpeechEdge)], silent: u64| -> Vec<_> {
+            let later = |(at, edge): &(u64, SpeechEdge)| (at - silent * 1_000, *edge);
+            told.iter().map(later).collect()
+        };
+        let (short, long) = (since(&short, 1), since(&long, 20));
+        assert_eq!(short.len(), 2, "{short:?}");
+        // Windows of 16 ms lie otherwise on the time line.
+        for ((one, _), (other, _)) in short.iter().zip(&long) {
+            assert!(one.abs_diff(*other) <= 20, "{short:?} {long:?}");
+        }
     }
 
     #[test]

@@ -345,7 +345,7 @@ async fn a_beginning_that_does_not_come_is_waited_for_three_seconds() {
     let start = now();
     let heard = stage.appended.recv().await.unwrap().duration();
     assert_eq!(now() - start, Duration::from_secs(3));
-    assert!(heard > Duration::from_millis(2_900), "{heard:?}");
+    assert!(heard >= Duration::from_millis(2_900), "{heard:?}");
     stage.ingress.begin(ann(), Pcm::from(vec![7; 24_000]));
     let next = stage.appended.recv().await.unwrap();
     assert!(next.as_slice().iter().all(|s| *s == 0), "too late");

@@ -1,11 +1,12 @@
-//! Core: when the next 10 ms of the agent's voice leave.
+//! Core: when the next packet of the agent's voice leaves.
 //!
-//! Owns the queue and the deadlines of one speech: its first 20 ms (one whole packet) leave at once,
-//! later frames at start + n·10 ms. After the last sample up to 200 ms of silence follow, so that
+//! Owns the queue and the deadlines of one speech: its first packet (20 ms, two frames) leaves at
+//! once, later ones at start + n·20 ms. Between two packets nothing is due: half a packet would wait in
+//! the encoder for the other half, at the price of one more wake-up. After the last sample up to 200 ms of silence follow, so that
 //! the far end fades cleanly; then the pump sleeps and costs nothing. It has no clock and no thread
 //! of its own: whoever drives it says what time it is.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dialog::model::{ItemId, ResponseId};
 
@@ -16,14 +17,17 @@ use super::{
 };
 use crate::media::{FRAME, FRAME_SAMPLES, Frame, Pcm};
 
-/// Frames of one packet.
+/// Frames of one packet; they are handed over together.
 const PACKET_FRAMES: usize = 2;
+
+/// How long a packet sounds.
+const PACKET: Duration = FRAME.saturating_mul(PACKET_FRAMES as u32);
 
 /// Silence after a speech: 200 ms, longer than any far end's jitter buffer.
 const TAIL_FRAMES: u32 = 20;
 
-/// Frames that may leave in one go to catch up with a late wake-up; beyond it the speech is moved.
-const MAX_BURST: u32 = 3;
+/// Packets that may leave in one go to catch up with a late wake-up; beyond it the speech is moved.
+const MAX_BURST: u32 = 2;
 
 /// Feeds one agent track.
 #[derive(Debug, Default)]
@@ -33,8 +37,6 @@ pub(crate) struct Pump {
     speech: Option<Speech>,
     /// Begins when nothing else is to be heard, and is not interrupted by what comes then.
     clip: Clip,
-    /// The encoder holds half a packet.
-    is_half: bool,
     /// Nothing may leave: what is pushed waits.
     is_closed: bool,
     /// Somebody speaks: the voice waits where it is.
@@ -48,15 +50,15 @@ pub(crate) struct Pump {
 #[derive(Clone, Copy, Debug)]
 struct Speech {
     start: Instant,
-    /// The next frame is due at `start` plus this many frames.
-    frames: u32,
+    /// The next one is due at `start` plus this many packets.
+    packets: u32,
     /// Frames of silence since the last speech.
     silent: u32,
 }
 
 impl Speech {
     fn due(&self) -> Instant {
-        self.start + FRAME * self.frames
+        self.start + PACKET * self.packets
     }
 }
 
@@ -153,15 +155,14 @@ impl Pump {
         let Some(speech) = self.speech.as_mut().filter(|speech| speech.silent == 0) else {
             return false;
         };
-        speech.silent = 1;
+        speech.silent = PACKET_FRAMES as u32;
+        speech.packets += 1;
         let mut frame = [0; FRAME_SAMPLES];
         if !self.clip.fade(&mut frame) {
             self.queue.fade(&mut frame);
         }
         self.hand(frame, out);
-        if self.is_half {
-            self.hand([0; FRAME_SAMPLES], out);
-        }
+        self.hand([0; FRAME_SAMPLES], out);
         true
     }
 
@@ -176,7 +177,7 @@ impl Pump {
         self.begin(now, out);
     }
 
-    /// Hands over every frame that is due; returns the next deadline, `None` = asleep.
+    /// Hands over every packet that is due; returns the next deadline, `None` = asleep.
     pub(crate) fn on_deadline(
         &mut self,
         now: Instant,
@@ -187,16 +188,16 @@ impl Pump {
             if due > now {
                 return Some(due);
             }
-            self.next_frame(out);
+            self.next_packet(out);
         }
         let speech = self.speech.as_mut()?;
         if speech.due() <= now {
-            (speech.start, speech.frames) = (now, 1);
+            (speech.start, speech.packets) = (now, 1);
         }
         Some(speech.due())
     }
 
-    /// When the next frame is due; `None` = asleep.
+    /// When the next packet is due; `None` = asleep.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.speech.map(|speech| speech.due())
     }
@@ -218,18 +219,24 @@ impl Pump {
         if self.is_closed || self.is_paused || is_sounding || !has_sound {
             return;
         }
-        // Zero, so that the frames handed over here leave the next one due one frame from now.
-        let missing = if self.is_half { 1 } else { PACKET_FRAMES };
         self.speech = Some(Speech {
             start: now,
-            frames: 0,
+            packets: 0,
             silent: 0,
         });
-        for _ in 0..missing {
+        self.next_packet(out);
+    }
+
+    fn next_packet(&mut self, out: &mut dyn FnMut(&Frame)) {
+        for _ in 0..PACKET_FRAMES {
             self.next_frame(out);
         }
-        if let Some(speech) = &mut self.speech {
-            speech.frames = 1;
+        let Some(speech) = &mut self.speech else {
+            return;
+        };
+        speech.packets += 1;
+        if speech.silent >= TAIL_FRAMES {
+            self.speech = None;
         }
     }
 
@@ -254,9 +261,6 @@ impl Pump {
             self.underruns += 1;
         }
         speech.silent += 1;
-        if speech.silent >= TAIL_FRAMES && !self.is_half {
-            self.speech = None;
-        }
     }
 
     /// The clip, or what the queue has instead of sound.
@@ -271,10 +275,6 @@ impl Pump {
     fn hand(&mut self, mut frame: Frame, out: &mut dyn FnMut(&Frame)) {
         self.gain.apply(&mut frame);
         out(&frame);
-        self.is_half = !self.is_half;
-        if let Some(speech) = &mut self.speech {
-            speech.frames += 1;
-        }
     }
 }
 

@@ -45,6 +45,21 @@ fn continuous_frames_have_contiguous_timestamps_and_one_marker() {
 }
 
 #[test]
+fn recorded_packets_follow_each_other_on_the_same_time_line() {
+    let (mut encoder, start) = (encoder(), Instant::now());
+    push(&mut encoder, start, &tone(20));
+    let placed: Vec<_> = (1..4)
+        .map(|n| encoder.place(start + 2 * TICK * n, &[8, 1], 960))
+        .collect();
+    let timestamps: Vec<_> = placed.iter().map(|p| p.timestamp).collect();
+    assert_eq!(timestamps, [1_960, 2_920, 3_880]);
+    assert!(placed.iter().all(|packet| !packet.marker));
+    let later = encoder.place(start + Duration::from_millis(80 + 400), &[8, 1], 960);
+    assert!(later.marker);
+    assert_eq!(later.timestamp, 4_840 + 20 * 960);
+}
+
+#[test]
 fn pause_moves_the_timestamp_by_real_time_in_whole_packets() {
     let (mut encoder, start) = (encoder(), Instant::now());
     push(&mut encoder, start, &tone(20));
