@@ -217,6 +217,7 @@ fn the_example_file_is_the_default_tree() {
         "escalation-token",
         "livekit-api-key",
         "livekit-api-secret",
+        "livekit-e2ee-key",
         "openai-api-key",
         "proxy",
         "report-token",
