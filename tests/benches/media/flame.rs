@@ -31,7 +31,7 @@ const OTHER: &str = "#e9ecef";
 #[derive(Default)]
 struct Node {
     samples: u32,
-    above: BTreeMap<String, Node>,
+    above: BTreeMap<String, Self>,
 }
 
 /// Draws the stacks.

@@ -84,7 +84,11 @@ impl Wish {
             calls: 50,
         };
         while let Some(word) = words.next() {
-            let mut next = || words.next().ok_or(format!("what comes behind `{word}`?"));
+            let mut next = || {
+                words
+                    .next()
+                    .ok_or_else(|| format!("what comes behind `{word}`?"))
+            };
             match word.as_str() {
                 "--idle" => wish.idle = Some(next()?.parse()?),
                 "--minutes" => wish.held = Duration::from_secs(60 * next()?.parse::<u64>()?),
