@@ -1,4 +1,4 @@
-//! What a link has to do with STUN and TURN servers: it lends its sockets to [`Reach`], hands what came over
+//! What a link has to do with STUN and TURN servers: it lends its sockets to `Reach`, hands what came over
 //! relays to the connection, and tells it what was found.
 
 use std::{
