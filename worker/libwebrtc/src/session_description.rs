@@ -61,7 +61,7 @@ pub struct SdpParseError {
 }
 
 impl SessionDescription {
-    /// Checks the shape of the text (RFC 8866: `v=0` first, then `x=value` lines) and keeps it.
+    /// Checks the shape of the text (RFC 8866: `v=0` first, then `x=value` lines, none over 8 KiB) and keeps it.
     ///
     /// # Errors
     /// With the first line that cannot stand in a session description.
@@ -89,6 +89,11 @@ impl SessionDescription {
     }
 }
 
+/// Bytes of a line. Real ones are a tenth of it; reading one of 256 KiB takes hundreds of megabytes below.
+const LONGEST_LINE: usize = 8 * 1_024;
+/// Bytes of a line that is too long which are told.
+const SHOWN: usize = 80;
+
 fn check_lines(sdp: &str) -> Result<(), SdpParseError> {
     let error = |line: &str, description: &str| SdpParseError {
         line: line.to_owned(),
@@ -100,13 +105,19 @@ fn check_lines(sdp: &str) -> Result<(), SdpParseError> {
         Some(line) => return Err(error(line, "the first line must be v=0")),
         None => return Err(error("", "the description is empty")),
     }
-    match lines.find(|line| !is_field(line)) {
-        Some(line) => Err(error(
-            line,
-            "a line is one letter, an equals sign and a value",
-        )),
-        None => Ok(()),
+    for line in lines {
+        if line.len() > LONGEST_LINE {
+            let start = &line[..line.floor_char_boundary(SHOWN)];
+            return Err(error(start, "a line is longer than 8 KiB"));
+        }
+        if !is_field(line) {
+            return Err(error(
+                line,
+                "a line is one letter, an equals sign and a value",
+            ));
+        }
     }
+    Ok(())
 }
 
 fn is_field(line: &str) -> bool {
@@ -124,5 +135,32 @@ impl fmt::Debug for SessionDescription {
         f.debug_struct("SessionDescription")
             .field("sdp_type", &self.sdp_type)
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(sdp: &str) -> Option<String> {
+        let refused = SessionDescription::parse(sdp, SdpType::Offer).err()?;
+        Some(format!("{}: {}", refused.description, refused.line.len()))
+    }
+
+    #[test]
+    fn a_line_may_be_long_and_not_endless() {
+        let offer = |length: usize| format!("v=0\r\na={}\r\n", "x".repeat(length - 2));
+        assert_eq!(refusal(&offer(LONGEST_LINE)), None);
+        let refused = refusal(&offer(LONGEST_LINE + 1));
+        assert_eq!(refused.as_deref(), Some("a line is longer than 8 KiB: 80"));
+    }
+
+    #[test]
+    fn what_is_no_description_is_refused_with_its_line() {
+        let refused = |sdp| refusal(sdp).expect("refused");
+        assert_eq!(refused(""), "the description is empty: 0");
+        assert_eq!(refused("a=x"), "the first line must be v=0: 3");
+        let shape = "a line is one letter, an equals sign and a value: 2";
+        assert_eq!(refused("v=0\r\nxx"), shape);
     }
 }
