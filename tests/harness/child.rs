@@ -23,7 +23,7 @@ pub struct Child {
     name: &'static str,
     process: Process,
     lines: Lines,
-    _reading: JoinSet<()>,
+    reading: JoinSet<()>,
 }
 
 /// What a program has written so far, line by line.
@@ -71,7 +71,7 @@ impl Child {
             name,
             process,
             lines,
-            _reading: reading,
+            reading,
         })
     }
 
@@ -104,13 +104,18 @@ impl Child {
         }
     }
 
-    /// Waits for its end.
+    /// Waits for its end, and for its last words.
     ///
     /// # Panics
     /// When it does not end in time.
     pub async fn ended(&mut self, within: Duration) -> ExitStatus {
         match timeout(within, self.process.wait()).await {
-            Ok(status) => status.expect("a child can be waited for"),
+            Ok(status) => {
+                let read = async { while self.reading.join_next().await.is_some() {} };
+                // Who holds its output open besides is not waited for.
+                let _ = timeout(within, read).await;
+                status.expect("a child can be waited for")
+            }
             Err(_) => panic!(
                 "{} did not end within {within:?}\n{}",
                 self.name,
