@@ -250,7 +250,7 @@ async fn what_somebody_has_to_agree_to_waits_for_their_word_and_is_recorded_with
     assert!(told.contains("Shall I book that late?"), "{told}");
     let agreed = Instant::now();
     ann.write("yes, please").await;
-    ann.hears("agent-answered", agreed, SOON).await;
+    ann.hears("agent-you-wrote", agreed, SOON).await;
     assert_eq!(outcome(&stack, &ann, late).await, r#"{"booked":true}"#);
 
     // A supervisor: the call waits until somebody with a grant has decided.
