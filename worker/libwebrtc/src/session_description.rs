@@ -91,7 +91,7 @@ impl SessionDescription {
 
 /// Bytes of a line. Real ones are a tenth of it; reading one of 256 KiB takes hundreds of megabytes below.
 const LONGEST_LINE: usize = 8 * 1_024;
-/// Bytes of a line that is too long which are told.
+/// Characters of a line that is too long which are told.
 const SHOWN: usize = 80;
 
 fn check_lines(sdp: &str) -> Result<(), SdpParseError> {
@@ -107,8 +107,8 @@ fn check_lines(sdp: &str) -> Result<(), SdpParseError> {
     }
     for line in lines {
         if line.len() > LONGEST_LINE {
-            let start = &line[..line.floor_char_boundary(SHOWN)];
-            return Err(error(start, "a line is longer than 8 KiB"));
+            let start: String = line.chars().take(SHOWN).collect();
+            return Err(error(&start, "a line is longer than 8 KiB"));
         }
         if !is_field(line) {
             return Err(error(
