@@ -33,3 +33,15 @@ async fn a_typed_line_interrupts_the_agent() {
         .collect();
     assert!(!words.contains(&"agent-twenty"), "{words:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_lines_typed_at_once_the_second_is_answered_too() {
+    let stack = Stack::start().await;
+    let (ann, _) = greeted(&stack, "ann", "kitchen").await;
+    for _ in 0..5 {
+        let writing = Instant::now();
+        ann.write("yes, please").await;
+        ann.write("call me at 7").await;
+        ann.hears("agent-seven", writing, SOON).await;
+    }
+}

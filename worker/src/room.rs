@@ -39,6 +39,7 @@ pub mod chat;
 pub mod connect;
 pub mod door;
 pub mod events;
+mod lines;
 mod picture;
 pub mod publish;
 pub mod pulse;

@@ -201,3 +201,23 @@ fn however_much_is_typed_before_the_model_is_there_it_is_told_in_few_orders() {
     assert!((2..=16).contains(&told), "{told} items: {lanes}");
     assert!(lanes.contains("> item user \"Line 59\""), "{lanes}");
 }
+
+#[test]
+fn of_two_lines_typed_in_quick_succession_the_second_is_answered_too() {
+    for hundredths in 0..120 {
+        let later = 1.0 + f64::from(hundredths) / 100.0;
+        let lanes = scene()
+            .tool("order_pizza", 0.1, "ordered")
+            .types(1.0, "ann", "Yes, please")
+            .model_will_say("You agreed.", 0.5)
+            .types(later, "ann", "And now order")
+            .model_will_call("", &[("order_pizza", "{}")])
+            .model_will_say("It is ordered.", 0.6)
+            .until(6.0);
+        let told = lanes.rfind("> item user").expect("the model is told");
+        assert!(
+            lanes[told..].contains("answers") && lanes[told..].contains("It is ordered."),
+            "typed at {later}:\n{lanes}"
+        );
+    }
+}

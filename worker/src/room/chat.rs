@@ -55,6 +55,11 @@ impl Line {
         }
     }
 
+    /// Who sends it.
+    pub(super) fn participant(&self) -> &ParticipantId {
+        &self.participant
+    }
+
     /// Reads the line to its end; `None` = it never came, or it is empty.
     pub(super) async fn read(self) -> Option<RoomInput> {
         let text = match self.content {

@@ -23,6 +23,7 @@ use super::{
     connect,
     door::{Back, Door},
     events::{self, Meaning, RoomInput},
+    lines::Lines,
     publish::{self, PublishError},
     pulse,
     rejoin::GiveUp,
@@ -31,8 +32,7 @@ use super::{
 };
 use crate::{config::Secret, telemetry::event::NotUnderstood};
 
-/// Lines, recordings and pictures being received at the same time. More are not read: people do not type
-/// that fast.
+/// Recordings and pictures being received at the same time. More are not read.
 const RECEIVED: usize = 16;
 
 /// How often the packets of the room are counted.
@@ -57,9 +57,10 @@ pub(super) struct Ways {
 /// Reads the events, carries out orders.
 pub(super) struct Reader {
     ways: Ways,
-    /// The publication, the count of packets and the lines being received; each ends with a fact
+    /// The publication, the count of packets, recordings and pictures being received; each ends with a fact
     /// or none.
     work: JoinSet<Option<RoomInput>>,
+    lines: Lines,
     /// At most one: while it runs, we are in no room.
     coming_back: JoinSet<Result<Back, GiveUp>>,
     /// The server ended our job and was not asked yet whether it means it.
@@ -88,6 +89,7 @@ impl Reader {
         Self {
             ways,
             work: JoinSet::new(),
+            lines: Lines::default(),
             coming_back: JoinSet::new(),
             called_off: watch::Sender::new(false),
             is_repairing: false,
@@ -141,6 +143,7 @@ impl Reader {
                 Ok(Some(fact)) => Step::Fact(fact),
                 _ => Step::Nothing,
             },
+            Some(line) = self.lines.next() => line.map_or(Step::Nothing, Step::Fact),
             _ = pulse.tick() => Step::Pulse,
         }
     }
@@ -191,7 +194,10 @@ impl Reader {
         }
         let mut facts = match events::read(event) {
             Meaning::Facts(facts) => facts,
-            Meaning::Line(line) => self.receive(line.read()),
+            Meaning::Line(line) => {
+                self.lines.receive(line);
+                Vec::new()
+            }
             Meaning::Recording(recording) => self.receive(recording.read()),
             Meaning::Showing(showing) => self.receive(showing.read()),
             Meaning::Lost(why) => self.leave(why),
@@ -310,6 +316,7 @@ impl Reader {
             return Vec::new();
         }
         self.work = JoinSet::new();
+        self.lines = Lines::default();
         self.is_repairing = false;
         let (room, door) = (self.room(), self.ways.door.clone());
         let called_off = self.called_off.subscribe();

@@ -81,7 +81,7 @@ impl ControlLinkLost<'_> {
 /// A message could not be understood and was ignored.
 #[derive(Debug)]
 pub struct ProtocolError {
-    /// `agent` or `model`.
+    /// `agent`, `model` or `room`.
     pub link: &'static str,
     /// What is wrong with it, without its content.
     pub what: &'static str,
