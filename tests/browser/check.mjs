@@ -28,7 +28,7 @@ const result = {
   error: null,
 };
 
-const browser = await launch();
+const browser = await launch(new URL(link).origin);
 const caller = await Person.at(browser);
 try {
   await talk(caller);

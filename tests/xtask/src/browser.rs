@@ -48,6 +48,17 @@ pub(crate) fn check(link: &str) -> Result<(), Failure> {
     run(&mut caller)
 }
 
+/// The same with a Node elsewhere: what the caller tells.
+pub(crate) fn call(mut node: Command, link: &str) -> Result<Value, Failure> {
+    node.current_dir(folder())
+        .args(["check.mjs", "--json", "--link", link])
+        .stderr(Stdio::inherit());
+    // It tells what went wrong in its object, too.
+    let told = node.output()?.stdout;
+    serde_json::from_slice(&told)
+        .map_err(|error| Failure::new(format!("check.mjs told no JSON object: {error}")))
+}
+
 /// The scripted caller of the receptionist example: what they were told.
 pub(crate) fn receptionist(link: &str) -> Result<Value, Failure> {
     let mut caller = Command::new("node");

@@ -53,6 +53,14 @@ impl Options {
         }
     }
 
+    /// For a scripted caller on another machine, which reaches this one at `host`.
+    pub(crate) fn for_visitors(host: IpAddr) -> Self {
+        Self {
+            host: Some(host),
+            ..Self::for_tests()
+        }
+    }
+
     /// For a scripted caller.
     pub(crate) fn for_tests() -> Self {
         Self {

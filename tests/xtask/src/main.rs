@@ -29,6 +29,7 @@ mod soak;
 mod test;
 mod tidy;
 mod unpatched;
+mod visitor;
 
 use std::process::ExitCode;
 
@@ -56,6 +57,8 @@ usage: cargo xtask <command>
   heal [--runs N] [--skip-netns] [name]
                              how long sound is away after faults of the network, as JSON
   reach [--runs N] [name]     through which networks a call gets, and over what: JSON, and a table
+  visitor                     a browser on another machine (a network namespace) talks with the demo's agent, with UDP
+                              and without, as JSON
   doctor                      what this machine has, what is missing, and the line that installs it
   fuzz [--short] [target ...] hostile input, 10 minutes per target (--short: 60 s), as JSON
   tidy                        the house rules as checks
@@ -102,6 +105,7 @@ fn dispatch(command: &str, rest: &[String]) -> Result<(), Failure> {
         "unpatched" => unpatched::unpatched(),
         "heal" => heal::heal(rest),
         "reach" => reach::reach(rest),
+        "visitor" => visitor::visitor(),
         "help" | "--help" | "-h" => {
             run::say(USAGE);
             Ok(())

@@ -10,7 +10,7 @@ use crate::{
     browser, cargo, chart, compose, conformance, console, demo, e2e, fuzz, heal, impairment,
     interop, parity, reach,
     run::{Failure, note, run, say, to_stderr},
-    setup, soak, tidy, unpatched,
+    setup, soak, tidy, unpatched, visitor,
 };
 
 type Step = (&'static str, fn() -> Result<(), Failure>);
@@ -44,6 +44,7 @@ const NIGHTLY: &[Step] = &[
     ("interop", || interop::interop(&[])),
     ("heal", || heal::heal(&[])),
     ("reach", || reach::reach(&[])),
+    ("visitor", visitor::visitor),
     ("stories", stories),
     ("churn", churn),
     ("unpatched", google),
