@@ -1,4 +1,4 @@
-//! Core and task: typed lines that are being received, told in the order in which they were begun.
+//! Task: receives typed lines and tells them in the order in which they were begun.
 //!
 //! Of each participant one line is read at a time: a line that is answered before the one that was typed before it
 //! would turn the conversation round. People do not wait for each other.
