@@ -122,18 +122,31 @@ async fn quick(livekit: &LivekitServer, turns: usize) -> Result<Value> {
 
 /// Everything that is promised of a conversation, in half an hour; or one part of it.
 async fn conversation(livekit: &LivekitServer, turns: usize) -> Result<Value> {
-    let parts_of = ["--faults", "--rotations", "--expiries", "--interruptions"];
-    let [faults, rotations, expiries, interruptions] = parts_of.map(wanted);
-    let is_whole = [faults, rotations, expiries, interruptions] == [None; 4];
+    let parts_of = [
+        "--faults",
+        "--rotations",
+        "--expiries",
+        "--interruptions",
+        "--lossy",
+    ];
+    let asked @ [faults, rotations, expiries, interruptions, bad] = parts_of.map(wanted);
+    let is_whole = asked == [None; 5];
     let mut parts = serde_json::Map::new();
     if is_whole {
         let mut report = Report::default();
         let model = model_of(MODEL).await;
         progress("turns");
         report.extend(talk(livekit, &model, MODEL, turns).await?.all().into());
-        progress("turns on a bad network");
-        report.add(lossy(&model, turns).await?);
         parts.insert("turns".to_owned(), report.into_json());
+    }
+    if let Some(wanted) = bad.or_else(|| is_whole.then_some(turns)) {
+        let model = model_of(MODEL).await;
+        let mut report = Report::default();
+        for paths in [Paths::Callers, Paths::All] {
+            progress(&format!("turns on a bad network: {}", paths.whose()));
+            report.add(lossy(&model, wanted, paths).await?);
+        }
+        parts.insert("turns_on_a_bad_network".to_owned(), report.into_json());
     }
     if let Some(wanted) = rotations.or_else(|| is_whole.then_some(200)) {
         progress("rotations");
@@ -260,7 +273,17 @@ async fn talk(
     model_time: Duration,
     turns: usize,
 ) -> Result<Measured> {
-    let _worker = Worker::ready(&settings(livekit, model)).await;
+    let worker = Worker::ready(&settings(livekit, model)).await;
+    talk_with(&worker, livekit, model, model_time, turns).await
+}
+
+async fn talk_with(
+    _worker: &Worker,
+    livekit: &LivekitServer,
+    model: &SimModel,
+    model_time: Duration,
+    turns: usize,
+) -> Result<Measured> {
     let mut talk = Turns::begin(livekit, model, model_time, "turns").await?;
     let mut measured = Measured::new();
     talk.take(model, turns, &mut measured).await?;
@@ -268,17 +291,47 @@ async fn talk(
     Ok(measured)
 }
 
+/// Whose way to the server is a bad one.
+#[derive(Clone, Copy, Debug)]
+enum Paths {
+    /// The caller's, and the worker's too.
+    All,
+    /// The caller's: the worker stands beside the server.
+    Callers,
+}
+
+impl Paths {
+    fn whose(self) -> &'static str {
+        match self {
+            Self::All => "the caller's way to the server and the worker's",
+            Self::Callers => "the caller's way to the server",
+        }
+    }
+
+    fn figure(self) -> &'static str {
+        match self {
+            Self::All => "voice_to_voice_at_5_percent_loss_and_50_ms_jitter",
+            Self::Callers => "voice_to_voice_at_5_percent_loss_and_50_ms_jitter_of_the_caller",
+        }
+    }
+}
+
 /// The same on a network that loses every twentieth packet both ways and shakes the rest.
-async fn lossy(model: &SimModel, turns: usize) -> Result<Figure> {
+async fn lossy(model: &SimModel, turns: usize, paths: Paths) -> Result<Figure> {
     let conditions = Conditions {
         loss: Loss::Random(0.05),
         delay: JITTER,
         jitter: JITTER,
         ..Conditions::default()
     };
-    let (livekit, _relay) = LivekitServer::relayed(Impairment::both(conditions, 1)).await;
-    let measured = talk(&livekit, model, MODEL, turns).await?;
-    Ok(measured.voice_to_voice("voice_to_voice_at_5_percent_loss_and_50_ms_jitter"))
+    let (livekit, relay) = LivekitServer::relayed(Impairment::both(conditions, 1)).await;
+    let worker = Worker::ready(&settings(&livekit, model)).await;
+    if let Paths::Callers = paths {
+        let id = worker.id().ok_or("the worker has ended")?;
+        relay.of_process(id).set(Impairment::default());
+    }
+    let measured = talk_with(&worker, &livekit, model, MODEL, turns).await?;
+    Ok(measured.voice_to_voice(paths.figure()))
 }
 
 /// Memory and CPU of the worker: alone, and with several rooms whose agents talk or wait.

@@ -78,14 +78,14 @@ fn check(args: &[String]) -> Result<(), Failure> {
             "--sessions" if of_media => are_numbers(rest.next()),
             _ if of_media => false,
             "conversation" | "--flood" => true,
-            "--expiries" | "--faults" | "--interruptions" | "--rotations" | "--sessions"
-            | "--turns" => is_number(rest.next()),
+            "--expiries" | "--faults" | "--interruptions" | "--lossy" | "--rotations"
+            | "--sessions" | "--turns" => is_number(rest.next()),
             _ => false,
         };
         if !is_right {
             let usage = "usage: cargo xtask bench [--turns N] [--flood | --sessions N]\n       \
                          cargo xtask bench conversation [--turns N | --expiries N | --faults N | \
-                         --interruptions N | --rotations N]\n       \
+                         --interruptions N | --lossy N | --rotations N]\n       \
                          cargo xtask bench media [--worker] [--engine] [--google] \
                          [--sessions N,N,…] [--seconds S]\n       \
                          cargo xtask bench media --idle N [--minutes M]\n       \

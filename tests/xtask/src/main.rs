@@ -45,7 +45,7 @@ usage: cargo xtask <command>
   test [step ...]             everything CI runs, with all set-up, and minutes per step
   nightly [part ...]          what is too long for every change; one JSON object per part on stdout
   bench [--turns N] [--flood]  quick figures as JSON; --flood: with and without a flood in another room
-  bench conversation [--turns N | --faults N | --rotations N]
+  bench conversation [--turns N | --faults N | --rotations N | --lossy N]
                               all that is promised of a conversation (half an hour), or one part of it:
                               voice to voice, a thousand model failures, two hundred rotations
   bench media [--worker] [--engine] [--google] | --idle N | --profile
