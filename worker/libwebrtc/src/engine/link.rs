@@ -13,7 +13,7 @@ use std::{
 };
 
 use mio::net::UdpSocket;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use str0m::net::{Protocol, Transmit};
 
 use super::{
@@ -159,11 +159,7 @@ impl Link {
     ) -> Result<R, RtcError> {
         let mut state = self.state.lock();
         let result = self.drive(&mut state, act);
-        let alarm = self.new_alarm(&mut state);
-        drop(state);
-        if let Some(alarm) = alarm {
-            self.shard.set_alarm(self.id, alarm);
-        }
+        self.unlock(state);
         result
     }
 
@@ -267,11 +263,7 @@ impl Link {
         }
         // What was changed is drained, as after every change.
         let _ = self.drive(&mut guard, |_, _| ());
-        let alarm = self.new_alarm(&mut guard);
-        drop(guard);
-        if let Some(alarm) = alarm {
-            self.shard.set_alarm(self.id, alarm);
-        }
+        self.unlock(guard);
     }
 
     fn flush(&self, now: Instant, state: &mut State) {
@@ -285,12 +277,7 @@ impl Link {
         else {
             return;
         };
-        let hands = Hands {
-            id: self.id,
-            link: &connection.link,
-            shard: &self.shard,
-            sockets,
-        };
+        let hands = self.hands(&connection.link, sockets);
         for transmit in connection.out.transmits.drain(..) {
             if let Err(error) = send(now, &transmit, streams, reach, &hands) {
                 connection.stats.on_unsent(&transmit.contents);
@@ -354,6 +341,25 @@ impl Link {
         let _ = self.listener.post(event);
     }
 
+    /// Lets go of the lock, and sets the alarm after that: it has a lock of its own.
+    fn unlock(&self, mut state: MutexGuard<'_, State>) {
+        let alarm = self.new_alarm(&mut state);
+        drop(state);
+        if let Some(alarm) = alarm {
+            self.shard.set_alarm(self.id, alarm);
+        }
+    }
+
+    /// What is lent to those who talk to STUN and TURN servers.
+    fn hands<'a>(&'a self, link: &'a Weak<Self>, sockets: &'a [Socket]) -> Hands<'a> {
+        Hands {
+            id: self.id,
+            link,
+            shard: &self.shard,
+            sockets,
+        }
+    }
+
     /// The alarm to set when it must ring earlier than the one set.
     fn new_alarm(&self, state: &mut State) -> Option<Instant> {
         let deadline = state.deadline()?;
@@ -389,22 +395,14 @@ impl Link {
         if !state.reach.is_idle()
             && let Some(alive) = self.read_relayed(&mut state, local, source, datagram)
         {
-            let alarm = self.new_alarm(&mut state);
-            drop(state);
-            if let Some(alarm) = alarm {
-                self.shard.set_alarm(self.id, alarm);
-            }
+            self.unlock(state);
             return alive;
         }
         let read = |connection: &mut Connection, now| {
             connection.on_datagram(now, source, local, datagram);
         };
         let alive = self.drive(&mut state, read).is_ok();
-        let alarm = self.new_alarm(&mut state);
-        drop(state);
-        if let Some(alarm) = alarm {
-            self.shard.set_alarm(self.id, alarm);
-        }
+        self.unlock(state);
         alive
     }
 
@@ -412,11 +410,7 @@ impl Link {
     pub(crate) fn on_stream(&self, number: usize, buffer: &mut [u8; DATAGRAM]) -> bool {
         let mut state = self.state.lock();
         let more = self.read_stream(&mut state, number, buffer);
-        let alarm = self.new_alarm(&mut state);
-        drop(state);
-        if let Some(alarm) = alarm {
-            self.shard.set_alarm(self.id, alarm);
-        }
+        self.unlock(state);
         more
     }
 

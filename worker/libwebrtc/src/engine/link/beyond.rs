@@ -12,7 +12,7 @@ use crate::{
     RtcError,
     engine::{
         connection::Connection,
-        reach::{Arrivals, Hands, News},
+        reach::{Arrivals, News},
     },
     peer_connection_factory::{IceTransportsType, RtcConfiguration},
 };
@@ -39,12 +39,7 @@ impl Link {
         if reach.is_idle() {
             return;
         }
-        let hands = Hands {
-            id: self.id,
-            link: &connection.link,
-            shard: &self.shard,
-            sockets,
-        };
+        let hands = self.hands(&connection.link, sockets);
         reach.on_time(now, connection.in_use(), &hands);
         let news = reach.take_news();
         if news.is_empty() {
@@ -99,11 +94,7 @@ impl Link {
             }
         }
         let driven = self.drive(&mut state, |_, _| ());
-        let alarm = self.new_alarm(&mut state);
-        drop(state);
-        if let Some(alarm) = alarm {
-            self.shard.set_alarm(self.id, alarm);
-        }
+        self.unlock(state);
         driven
     }
 
@@ -113,11 +104,7 @@ impl Link {
         state.reach.on_resolved(host, port, found);
         // A connection that is closed has no use for it.
         let _ = self.drive(&mut state, |_, _| ());
-        let alarm = self.new_alarm(&mut state);
-        drop(state);
-        if let Some(alarm) = alarm {
-            self.shard.set_alarm(self.id, alarm);
-        }
+        self.unlock(state);
     }
 
     /// A datagram of one of our servers; `None` when it is from somebody else.
@@ -146,11 +133,7 @@ impl Link {
         let alive = self.hand_over(&mut state, &arrivals);
         arrivals.clear();
         state.arrivals = arrivals;
-        let alarm = self.new_alarm(&mut state);
-        drop(state);
-        if let Some(alarm) = alarm {
-            self.shard.set_alarm(self.id, alarm);
-        }
+        self.unlock(state);
         more && alive
     }
 
@@ -176,12 +159,7 @@ impl Link {
         else {
             return;
         };
-        let hands = Hands {
-            id: self.id,
-            link: &connection.link,
-            shard: &self.shard,
-            sockets,
-        };
+        let hands = self.hands(&connection.link, sockets);
         reach.close(Instant::now(), &hands);
     }
 }
