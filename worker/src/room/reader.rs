@@ -6,6 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use dialog::speaker::ParticipantId;
+use futures_util::FutureExt;
 use livekit::{
     e2ee::EncryptionType,
     prelude::{Room, RoomEvent},
@@ -195,7 +196,8 @@ impl Reader {
         let mut facts = match events::read(event) {
             Meaning::Facts(facts) => facts,
             Meaning::Line(line) => {
-                self.lines.receive(line);
+                self.lines
+                    .receive(line.participant().clone(), line.read().boxed());
                 Vec::new()
             }
             Meaning::Recording(recording) => self.receive(recording.read()),
