@@ -110,10 +110,16 @@ async fn quick(livekit: &LivekitServer, turns: usize) -> Result<Value> {
     report.extend(dispatches(livekit, &model, &settings, 20).await?);
     progress("turns");
     report.extend(
-        talk(livekit, &model, QUICK_MODEL, turns)
-            .await?
-            .all()
-            .into(),
+        talk(
+            Worker::ready(&settings).await,
+            livekit,
+            &model,
+            QUICK_MODEL,
+            turns,
+        )
+        .await?
+        .all()
+        .into(),
     );
     progress("sessions");
     report.extend(sessions(livekit, &model, &settings, SESSIONS).await?);
@@ -136,7 +142,9 @@ async fn conversation(livekit: &LivekitServer, turns: usize) -> Result<Value> {
         let mut report = Report::default();
         let model = model_of(MODEL).await;
         progress("turns");
-        report.extend(talk(livekit, &model, MODEL, turns).await?.all().into());
+        let worker = Worker::ready(&settings(livekit, &model)).await;
+        let measured = talk(worker, livekit, &model, MODEL, turns).await?;
+        report.extend(measured.all().into());
         parts.insert("turns".to_owned(), report.into_json());
     }
     if let Some(wanted) = bad.or_else(|| is_whole.then_some(turns)) {
@@ -266,19 +274,9 @@ async fn dispatches(
     Ok(vec![whole, ours, published])
 }
 
-/// One caller who lets the agent begin each answer and then talks over it.
+/// One caller of this worker, who lets the agent begin each answer and then talks over it.
 async fn talk(
-    livekit: &LivekitServer,
-    model: &SimModel,
-    model_time: Duration,
-    turns: usize,
-) -> Result<Measured> {
-    let worker = Worker::ready(&settings(livekit, model)).await;
-    talk_with(&worker, livekit, model, model_time, turns).await
-}
-
-async fn talk_with(
-    _worker: &Worker,
+    worker: Worker,
     livekit: &LivekitServer,
     model: &SimModel,
     model_time: Duration,
@@ -288,6 +286,7 @@ async fn talk_with(
     let mut measured = Measured::new();
     talk.take(model, turns, &mut measured).await?;
     talk.end().await;
+    drop(worker);
     Ok(measured)
 }
 
@@ -330,7 +329,7 @@ async fn lossy(model: &SimModel, turns: usize, paths: Paths) -> Result<Figure> {
         let id = worker.id().ok_or("the worker has ended")?;
         relay.of_process(id).set(Impairment::default());
     }
-    let measured = talk_with(&worker, &livekit, model, MODEL, turns).await?;
+    let measured = talk(worker, &livekit, model, MODEL, turns).await?;
     Ok(measured.voice_to_voice(paths.figure()))
 }
 
