@@ -49,27 +49,23 @@ pub(crate) fn check(link: &str) -> Result<(), Failure> {
 }
 
 /// The same with a Node elsewhere: what the caller tells.
-pub(crate) fn call(mut node: Command, link: &str) -> Result<Value, Failure> {
-    node.current_dir(folder())
-        .args(["check.mjs", "--json", "--link", link])
-        .stderr(Stdio::inherit());
-    // It tells what went wrong in its object, too.
-    let told = node.output()?.stdout;
-    serde_json::from_slice(&told)
-        .map_err(|error| Failure::new(format!("check.mjs told no JSON object: {error}")))
+pub(crate) fn call(node: Command, link: &str) -> Result<Value, Failure> {
+    told(node, &["check.mjs", "--json", "--link", link])
 }
 
 /// The scripted caller of the receptionist example: what they were told.
 pub(crate) fn receptionist(link: &str) -> Result<Value, Failure> {
-    let mut caller = Command::new("node");
-    caller
-        .current_dir(folder())
-        .args(["receptionist.mjs", "--link", link])
+    told(Command::new("node"), &["receptionist.mjs", "--link", link])
+}
+
+/// What a scripted caller tells; of what went wrong, too.
+fn told(mut node: Command, script: &[&str]) -> Result<Value, Failure> {
+    node.current_dir(folder())
+        .args(script)
         .stderr(Stdio::inherit());
-    // It tells what went wrong in its object, too.
-    let told = caller.output()?.stdout;
+    let told = node.output()?.stdout;
     serde_json::from_slice(&told)
-        .map_err(|error| Failure::new(format!("receptionist.mjs told no JSON object: {error}")))
+        .map_err(|error| Failure::new(format!("{} told no JSON object: {error}", script[0])))
 }
 
 /// Chromium and the packages of the tests.
