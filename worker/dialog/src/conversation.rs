@@ -33,6 +33,9 @@ const RESUMED: &str = "The connection was interrupted and is back. Carry on wher
 const BEFORE: &str = "The person wrote or showed this before you came.";
 const MOVED: &str =
     "This conversation is under way. Carry on where it stopped. Do not greet again.";
+/// In the place of a turn that was answered before its words came, when they can come no more.
+const WORDLESS: &str =
+    "The person said something here that you began to answer. Its words are not known.";
 /// For a new connection that heard nothing of it either.
 pub(crate) const LOST: &str =
     "The caller said something that did not reach you. Ask them to repeat it.";
@@ -54,8 +57,19 @@ struct Turn {
     picture: Option<(u64, Picture)>,
     /// Who of several people it was; `None` = there is only one.
     speaker: Option<String>,
-    /// Its words are all known, or an answer to it has begun: the sound of it is needed no more.
-    is_settled: bool,
+    words: Words,
+}
+
+/// What is known of what a user said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Words {
+    /// All of it, even if that is nothing: the sound of it is needed no more.
+    All,
+    /// Not all, but an answer to it has begun: the sound is not needed either.
+    Answered,
+    /// Not all, and nobody answers yet.
+    #[default]
+    Awaited,
 }
 
 /// The mirror.
@@ -102,14 +116,16 @@ impl Conversation {
         self.user_said(item, text);
         let is_it = |turn: &&mut Turn| turn.item.as_ref() == Some(item);
         if let Some(turn) = self.turns.iter_mut().rev().find(is_it) {
-            turn.is_settled = true;
+            turn.words = Words::All;
         }
     }
 
     /// An answer to all that was said has begun.
     pub(crate) fn settle(&mut self) {
         for turn in &mut self.turns {
-            turn.is_settled = true;
+            if turn.words == Words::Awaited {
+                turn.words = Words::Answered;
+            }
         }
     }
 
@@ -118,7 +134,7 @@ impl Conversation {
     pub(crate) fn take_unheard(&mut self) -> Vec<ItemId> {
         let mut unheard = Vec::new();
         self.turns.retain(|turn| match &turn.item {
-            Some(item) if turn.author == Author::User && !turn.is_settled => {
+            Some(item) if turn.author == Author::User && turn.words == Words::Awaited => {
                 unheard.push(item.clone());
                 false
             }
@@ -166,9 +182,10 @@ impl Conversation {
         self.push(Author::Tool, None, &format!("{name}: {output}"));
     }
 
-    /// Item ids mean nothing any more.
+    /// Item ids mean nothing any more, and words that did not come never will.
     pub(crate) fn disconnect(&mut self) {
-        self.turns.retain(|turn| !turn.text.is_empty());
+        self.turns
+            .retain(|turn| !turn.text.is_empty() || turn.is_only_answered());
         for turn in &mut self.turns {
             turn.item = None;
         }
@@ -196,7 +213,7 @@ impl Conversation {
             .iter()
             .rev()
             .find(|turn| turn.author == Author::User);
-        last.is_some_and(|turn| turn.text.is_empty())
+        last.is_some_and(|turn| turn.item.is_some() && turn.is_wordless())
     }
 
     fn retell(&mut self, beginning: &str) -> Vec<NewItem> {
@@ -310,12 +327,22 @@ impl Conversation {
             text: shorten(text).to_owned(),
             picture: None,
             speaker: None,
-            is_settled: false,
+            words: Words::default(),
         });
     }
 }
 
 impl Turn {
+    /// Nobody knows yet what was said.
+    fn is_wordless(&self) -> bool {
+        self.text.is_empty() && self.words != Words::All
+    }
+
+    /// It was answered, and nobody knows what it was.
+    fn is_only_answered(&self) -> bool {
+        self.author == Author::User && self.text.is_empty() && self.words == Words::Answered
+    }
+
     fn to_item(&self) -> Option<NewItem> {
         if let Some((number, picture)) = &self.picture {
             return Some(NewItem::Picture {
@@ -330,6 +357,9 @@ impl Turn {
     fn to_words(&self) -> Option<NewItem> {
         let text = self.text.clone();
         match self.author {
+            Author::User if self.item.is_none() && self.is_only_answered() => {
+                Some(NewItem::SystemText(WORDLESS.to_owned()))
+            }
             _ if text.is_empty() => None,
             Author::Agent => Some(NewItem::AgentText(text)),
             Author::Tool => Some(NewItem::SystemText(format!("A tool answered. {text}"))),
@@ -432,5 +462,32 @@ mod tests {
         conversation.user_committed(&item(4));
         conversation.settle();
         assert_eq!(conversation.take_unheard(), []);
+    }
+
+    #[test]
+    fn what_was_answered_before_its_words_came_leaves_its_place_in_the_order() {
+        let mut conversation = Conversation::default();
+        // A noise that was written down as nothing leaves none.
+        conversation.user_committed(&item(1));
+        conversation.user_said_all(&item(1), "");
+        conversation.user_committed(&item(2));
+        conversation.settle();
+        conversation.agent_started(&item(3));
+        conversation.agent_said(&item(3), "It leaves at");
+        assert_eq!(conversation.take_unheard(), []);
+        assert_eq!(
+            conversation.hand_over()[1..],
+            [NewItem::AgentText("It leaves at".to_owned())],
+            "the words may still come"
+        );
+        conversation.disconnect();
+        let told = [
+            NewItem::SystemText(WORDLESS.to_owned()),
+            NewItem::AgentText("It leaves at".to_owned()),
+        ];
+        assert_eq!(conversation.replay()[1..], told);
+        // And at the connection after that one.
+        conversation.disconnect();
+        assert_eq!(conversation.replay()[1..], told);
     }
 }

@@ -109,8 +109,9 @@ fn a_turn_that_is_being_answered_is_not_heard_again() {
     1.70                          link down
     2.00                          link up
     2.00                          > item system "The connection was interrupted and is back. Carry on where the conversation stopped. Do not greet again."
+    2.00                          > item system "The person said something here that you began to answer. Its words are not known."
     2.00                          > item agent "It is where you"
-    2.00                                                  (Replayed { items: 2, away: 300ms })
+    2.00                                                  (Replayed { items: 3, away: 300ms })
     2.00                          > create ask-1
     2.00                          > turns: model creates = true
     2.06                          < created r2 for ask-1

@@ -105,8 +105,9 @@ fn what_runs_there_when_the_link_is_lost_has_an_end_that_nobody_knows() {
     2.01                                                  (ToolAnswered { took: 480ms })
     2.50                          link up
     2.50                          > item system "The connection was interrupted and is back. Carry on where the conversation stopped. Do not greet again."
+    2.50                          > item system "The person said something here that you began to answer. Its words are not known."
     2.50                          > item system "A tool answered. crm-rename: Lost"
-    2.50                                                  (Replayed { items: 2, away: 500ms })
+    2.50                                                  (Replayed { items: 3, away: 500ms })
     2.50                          > create ask-1
     2.50                          > turns: model creates = true
     2.50                                                  THINKING
@@ -152,8 +153,9 @@ fn what_the_link_took_with_it_is_never_approved() {
     2.24                                                  clip OneMoment
     2.50                          link up
     2.50                          > item system "The connection was interrupted and is back. Carry on where the conversation stopped. Do not greet again."
+    2.50                          > item system "The person said something here that you began to answer. Its words are not known."
     2.50                          > item system "A tool answered. crm-rename: Unsent"
-    2.50                                                  (Replayed { items: 2, away: 960ms })
+    2.50                                                  (Replayed { items: 3, away: 960ms })
     2.50                          > create ask-1
     2.50                          > turns: model creates = true
     2.50                                                  THINKING
