@@ -32,6 +32,7 @@ pub mod microphone;
 pub mod network;
 pub mod nonsense;
 pub mod scrape;
+pub mod sentences;
 pub mod sim_model;
 pub mod sounds;
 pub mod stack;

@@ -9,6 +9,7 @@ use serde_json::json;
 use tests::{
     clips,
     livekit_server::LivekitServer,
+    sentences::Spoken,
     sim_model::{Recorded, SimModel},
     worker::Settings,
 };
@@ -17,7 +18,7 @@ use tokio::{sync::watch, task::JoinSet};
 use crate::{AGENT, PATIENCE, Result, caller::Caller, settings};
 
 /// What callers say, in turn.
-pub(crate) const CLIPS: [&str; 3] = ["caller-train", "caller-apples", "caller-mountains"];
+const CLIPS: [&str; 3] = ["caller-train", "caller-apples", "caller-mountains"];
 const AGENT_NAME: &str = "crowd";
 /// Nobody speaks any more after this silence.
 const QUIET: Duration = Duration::from_millis(600);
@@ -33,12 +34,25 @@ pub(crate) struct Crowd {
 pub(crate) struct Turn {
     /// Their number.
     pub(crate) who: usize,
+    /// What they said.
+    words: &'static str,
     /// They began to speak.
     pub(crate) began: Instant,
     /// Their last packet left.
     pub(crate) said: Instant,
     /// The first packet of the answer came; `None` = it did not.
     pub(crate) answered: Option<Instant>,
+}
+
+impl Turn {
+    /// What was said in it.
+    pub(crate) fn spoken(&self) -> Spoken {
+        Spoken {
+            who: self.who,
+            began: self.began,
+            words: self.words,
+        }
+    }
 }
 
 /// A worker for so many; the instructions of each session name its caller.
@@ -105,6 +119,7 @@ async fn talk(mut caller: Caller, who: usize, over: watch::Receiver<bool>) -> Ve
         let answered = caller.first_packet_after(said, PATIENCE).await;
         turns.push(Turn {
             who,
+            words: clip.words,
             began,
             said,
             answered,

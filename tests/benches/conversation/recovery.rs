@@ -3,7 +3,7 @@
 //! Twenty people talk with one worker and repeat themselves, while responses of the model fail in turn
 //! in every way that is not for good. Everything is read off the model's own record: when a connection
 //! broke or a response failed, and when the same conversation had the next sound. What the callers said
-//! must all be in it, as text.
+//! must all be in it, as text; what is not is told with everything that happened then.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -12,8 +12,8 @@ use std::{
 
 use serde_json::{Value, json};
 use tests::{
-    clips,
     livekit_server::LivekitServer,
+    sentences::{Note, Sentences, Spoken},
     sim_model::{FAULT, Fault, Recorded, Script, SimModel},
     stack::simulated_model,
     worker::Worker,
@@ -21,7 +21,7 @@ use tests::{
 
 use crate::{
     AUDIO_DELTA, Result,
-    crowd::{self, CLIPS, Crowd, Register, Turn},
+    crowd::{self, Crowd, Register, Turn},
     figures::{Figure, milliseconds},
 };
 
@@ -38,6 +38,7 @@ const AFTERMATH: Duration = Duration::from_secs(10);
 /// Waiting is what the provider asks for.
 const PACED: &str = "failed_rate_limit_exceeded";
 const DONE: &str = "response.done";
+const COMMITTED: &str = "input_audio_buffer.committed";
 const UPDATE: &str = "session.update";
 const WORDS: &str = "conversation.item.input_audio_transcription.completed";
 
@@ -129,7 +130,7 @@ struct Watcher {
     healed: Vec<Healed>,
     /// Struck again before they healed: neither counts.
     doubled: u64,
-    words: u64,
+    sentences: Sentences,
 }
 
 impl Watcher {
@@ -141,12 +142,12 @@ impl Watcher {
             open: HashMap::new(),
             healed: Vec::new(),
             doubled: 0,
-            words: 0,
+            sentences: Sentences::default(),
         }
     }
 
     fn look(&mut self, model: &SimModel) {
-        let kinds = [AUDIO_DELTA, DONE, FAULT, UPDATE, WORDS];
+        let kinds = [AUDIO_DELTA, COMMITTED, DONE, FAULT, UPDATE, WORDS];
         let news = model.since(self.looked, |record| kinds.contains(&record.kind.as_str()));
         for record in news {
             self.looked = record.at;
@@ -162,6 +163,7 @@ impl Watcher {
         if let Some(suffered) = self.open.get_mut(&who) {
             *suffered.meanwhile.entry(record.kind.clone()).or_default() += 1;
         }
+        self.note(who, record);
         match record.kind.as_str() {
             AUDIO_DELTA => self.heal(who, record.at),
             DONE if event["response"]["status"] == "failed" => {
@@ -173,9 +175,22 @@ impl Watcher {
                 let kind = event["fault"].as_str().unwrap_or("unknown").to_owned();
                 self.strike(who, kind, record.at);
             }
-            WORDS if is_sentence(event) => self.words += 1,
             _ => {}
         }
+    }
+
+    /// For the question where somebody's words are.
+    fn note(&mut self, who: usize, record: &Recorded) {
+        let event = &record.event;
+        let told = |text: &Value| text.as_str().unwrap_or_default().to_owned();
+        let note = match record.kind.as_str() {
+            AUDIO_DELTA => return,
+            WORDS => Note::Words(told(&event["transcript"])),
+            DONE => Note::Event(format!("response {}", told(&event["response"]["status"]))),
+            FAULT => Note::Event(told(&event["fault"])),
+            other => Note::Event(other.to_owned()),
+        };
+        self.sentences.note(who, record.at, note);
     }
 
     fn strike(&mut self, who: usize, kind: String, at: Instant) {
@@ -210,6 +225,7 @@ impl Watcher {
             .copied()
             .filter(|one| one.suffered.kind != PACED)
             .collect();
+        let spoken: Vec<Spoken> = turns.iter().map(Turn::spoken).collect();
         let slowest = heard.iter().max_by_key(|one| one.took());
         let rows = kinds.iter().map(|(kind, healed)| row(kind, healed));
         json!({
@@ -222,8 +238,7 @@ impl Watcher {
             "slowest": slowest.map(|one| one.told()),
             "struck": self.struck,
             "struck_again_before": self.doubled,
-            "sentences_said": turns.len(),
-            "sentences_in_the_models_words": self.words,
+            "sentences": self.sentences.report(&spoken),
         })
     }
 }
@@ -243,10 +258,4 @@ fn row(kind: &str, healed: &[&Healed]) -> Value {
         "p99_ms": round(figure.quantile(0.99)),
         "max_ms": round(figure.quantile(1.0)),
     })
-}
-
-/// One of the callers' sentences, whole.
-fn is_sentence(event: &Value) -> bool {
-    let words = event["transcript"].as_str().unwrap_or_default();
-    CLIPS.iter().any(|clip| clips::clip(clip).words == words)
 }
