@@ -7,12 +7,9 @@
 use std::{
     io,
     net::SocketAddr,
-    ops::Range,
     sync::{Arc, Weak},
     time::{Duration, Instant},
 };
-
-use rustls::pki_types::ServerName;
 
 use super::{
     fallback::RelayWish,
@@ -22,11 +19,13 @@ use super::{
 use crate::peer_connection_factory::{IceServer, IceTransportsType};
 
 mod allocation;
+mod arrivals;
 pub(super) mod binding;
 mod framing;
 mod ice_urls;
 mod relay;
 mod resolver;
+mod server;
 mod tls;
 mod tunnel;
 
@@ -34,7 +33,9 @@ use allocation::Credentials;
 use binding::Binding;
 use ice_urls::{IceUrl, Over, Service};
 use relay::{Outcome, Relay};
+use server::{Place, Server};
 
+pub(crate) use arrivals::Arrivals;
 pub(crate) use tls::Trust;
 pub(super) use tunnel::Tunnel;
 
@@ -64,51 +65,6 @@ pub(crate) enum News {
     Failed(String),
 }
 
-/// What came over relays in one reading.
-#[derive(Default)]
-pub(crate) struct Arrivals {
-    bytes: Vec<u8>,
-    packets: Vec<Arrival>,
-}
-
-#[derive(Clone)]
-struct Arrival {
-    peer: SocketAddr,
-    relayed: SocketAddr,
-    at: Range<usize>,
-}
-
-impl Arrivals {
-    fn push(&mut self, peer: SocketAddr, relayed: SocketAddr, packet: &[u8]) {
-        let start = self.bytes.len();
-        self.bytes.extend(packet);
-        let at = start..self.bytes.len();
-        self.packets.push(Arrival { peer, relayed, at });
-    }
-
-    /// Takes what comes to this address; nothing before there is one.
-    fn on(&mut self, relayed: Option<SocketAddr>) -> impl FnMut(SocketAddr, &[u8]) {
-        move |peer, packet| {
-            if let Some(relayed) = relayed {
-                self.push(peer, relayed, packet);
-            }
-        }
-    }
-
-    /// Peer, address on the relay, and the packet.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (SocketAddr, SocketAddr, &[u8])> {
-        self.packets
-            .iter()
-            .map(|packet| (packet.peer, packet.relayed, &self.bytes[packet.at.clone()]))
-    }
-
-    /// Keeps the room for the next reading.
-    pub(crate) fn clear(&mut self) {
-        self.bytes.clear();
-        self.packets.clear();
-    }
-}
-
 /// What it works with, all of it the link's.
 pub(crate) struct Hands<'a> {
     pub(crate) id: u64,
@@ -129,26 +85,6 @@ impl Hands<'_> {
         let mut addresses = self.sockets.iter().map(|socket| socket.address);
         addresses.find(|address| address.is_ipv4() == server.is_ipv4())
     }
-}
-
-/// Where a server is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    Unknown,
-    /// Its name is being looked up.
-    Asked,
-    At(SocketAddr),
-    /// Nobody knows its name.
-    Nowhere,
-}
-
-struct Server {
-    text: String,
-    url: IceUrl,
-    credentials: Credentials,
-    place: Place,
-    /// Used in this search already.
-    is_used: bool,
 }
 
 /// See the module.
@@ -350,7 +286,7 @@ impl Reach {
         let mut is_waiting = false;
         let mut asked: Vec<SocketAddr> = Vec::new();
         for server in self.servers.iter_mut().filter(|s| answers(s)).take(ASKED) {
-            look_up(server, hands);
+            server.look_up(hands);
             match server.place {
                 Place::At(address) if !asked.contains(&address) => asked.push(address),
                 Place::Asked => is_waiting = true,
@@ -383,7 +319,7 @@ impl Reach {
             if server.is_used {
                 continue;
             }
-            look_up(server, hands);
+            server.look_up(hands);
             let address = match server.place {
                 Place::At(address) => address,
                 Place::Asked => {
@@ -400,7 +336,7 @@ impl Reach {
                 break;
             };
             server.is_used = true;
-            match dial(now, server, over, address, &self.trust, place, hands) {
+            match server.dial(now, over, address, &self.trust, place, hands) {
                 Ok(relay) => self.relays[place] = Some(relay),
                 Err(error) => {
                     tracing::debug!(%error, "a relay cannot be called");
@@ -514,45 +450,4 @@ pub(crate) enum InUse {
     Direct,
     /// From this address on a relay.
     Relay(SocketAddr),
-}
-
-/// Begins to find out where the server is, unless that is known.
-fn look_up(server: &mut Server, hands: &Hands<'_>) {
-    if server.place != Place::Unknown {
-        return;
-    }
-    server.place = Place::Asked;
-    let (link, host, port) = (hands.link.clone(), server.url.host.clone(), server.url.port);
-    resolver::look_up(server.url.host.clone(), port, move |found| {
-        if let Some(link) = link.upgrade() {
-            link.on_resolved(&host, port, found);
-        }
-    });
-}
-
-fn dial(
-    now: Instant,
-    server: &Server,
-    over: Over,
-    address: SocketAddr,
-    trust: &Trust,
-    place: usize,
-    hands: &Hands<'_>,
-) -> io::Result<Relay> {
-    let (text, credentials) = (server.text.clone(), server.credentials.clone());
-    if over == Over::Udp {
-        let local = hands.towards(address);
-        let local = local.ok_or(io::ErrorKind::AddrNotAvailable)?;
-        return Ok(Relay::over_socket(now, text, local, address, &credentials));
-    }
-    let tls = match over {
-        Over::Tls => {
-            let name = ServerName::try_from(server.url.host.clone());
-            Some((trust.client()?, name.map_err(io::Error::other)?))
-        }
-        _ => None,
-    };
-    let mut tunnel = Tunnel::dial(address, tls)?;
-    hands.shard.register_tunnel(hands.id, place, &mut tunnel)?;
-    Ok(Relay::over_tunnel(text, tunnel, over, address, credentials))
 }

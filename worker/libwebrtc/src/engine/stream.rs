@@ -171,7 +171,7 @@ mod tests {
         }
         assert_eq!(next(&mut stream).unwrap(), [1, 2, 3]);
         assert_eq!(next(&mut stream).unwrap(), [9]);
-        assert_eq!(next(&mut stream).unwrap(), []);
+        assert_eq!(next(&mut stream).unwrap(), [0_u8; 0]);
     }
 
     #[test]

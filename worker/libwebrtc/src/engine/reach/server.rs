@@ -1,0 +1,79 @@
+//! A STUN or TURN server: where it is, and the call to it.
+
+use std::{io, net::SocketAddr, time::Instant};
+
+use rustls::pki_types::ServerName;
+
+use super::{
+    Hands, Trust, Tunnel,
+    allocation::Credentials,
+    ice_urls::{IceUrl, Over},
+    relay::Relay,
+    resolver,
+};
+
+/// Where a server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Unknown,
+    /// Its name is being looked up.
+    Asked,
+    At(SocketAddr),
+    /// Nobody knows its name.
+    Nowhere,
+}
+
+/// A STUN or TURN server of the configuration.
+pub(super) struct Server {
+    /// As the configuration names it.
+    pub(super) text: String,
+    pub(super) url: IceUrl,
+    pub(super) credentials: Credentials,
+    pub(super) place: Place,
+    /// Used in this search already.
+    pub(super) is_used: bool,
+}
+
+impl Server {
+    /// Begins to find out where it is, unless that is known.
+    pub(super) fn look_up(&mut self, hands: &Hands<'_>) {
+        if self.place != Place::Unknown {
+            return;
+        }
+        self.place = Place::Asked;
+        let (link, host, port) = (hands.link.clone(), self.url.host.clone(), self.url.port);
+        resolver::look_up(self.url.host.clone(), port, move |found| {
+            if let Some(link) = link.upgrade() {
+                link.on_resolved(&host, port, found);
+            }
+        });
+    }
+
+    /// Calls a TURN server that is there.
+    pub(super) fn dial(
+        &self,
+        now: Instant,
+        over: Over,
+        address: SocketAddr,
+        trust: &Trust,
+        place: usize,
+        hands: &Hands<'_>,
+    ) -> io::Result<Relay> {
+        let (text, credentials) = (self.text.clone(), self.credentials.clone());
+        if over == Over::Udp {
+            let local = hands.towards(address);
+            let local = local.ok_or(io::ErrorKind::AddrNotAvailable)?;
+            return Ok(Relay::over_socket(now, text, local, address, &credentials));
+        }
+        let tls = match over {
+            Over::Tls => {
+                let name = ServerName::try_from(self.url.host.clone());
+                Some((trust.client()?, name.map_err(io::Error::other)?))
+            }
+            _ => None,
+        };
+        let mut tunnel = Tunnel::dial(address, tls)?;
+        hands.shard.register_tunnel(hands.id, place, &mut tunnel)?;
+        Ok(Relay::over_tunnel(text, tunnel, over, address, credentials))
+    }
+}
