@@ -19,6 +19,7 @@ use crate::{
 #[cfg(test)]
 mod address_tests;
 pub(crate) mod callbacks;
+mod candidates;
 pub(crate) mod capabilities;
 pub(crate) mod channels;
 mod connection;

@@ -13,7 +13,7 @@ use str0m::{
     Candidate, Event as RtcEvent, IceConnectionState as Str0mIce, Input, Output, Rtc,
     crypto::CryptoProvider,
     media::Mid,
-    net::{Protocol, Receive, TcpType, Transmit},
+    net::{Protocol, Receive, Transmit},
 };
 
 use super::{
@@ -417,40 +417,6 @@ impl Connection {
         self.settle_states(now);
     }
 
-    /// One of our addresses is gone, and every path from it.
-    pub(crate) fn remove_local(&mut self, address: SocketAddr) {
-        self.withdraw(|candidate| candidate.local() == address);
-        self.path.forget_ours(address);
-    }
-
-    /// One of our addresses. The peer is told with the next description.
-    pub(crate) fn add_local(&mut self, address: SocketAddr) {
-        if self.local_candidates.iter().any(|c| c.addr() == address) {
-            return;
-        }
-        match Candidate::host(address, "udp") {
-            Ok(candidate) => {
-                self.rtc.add_local_candidate(candidate.clone());
-                self.local_candidates.push(candidate);
-            }
-            Err(error) => tracing::debug!(%error, "address not usable"),
-        }
-    }
-
-    /// The peer took our call: one more path to try.
-    pub(crate) fn add_tcp(&mut self, local: SocketAddr) {
-        if let Some(candidate) = tcp_candidate(local) {
-            self.rtc.add_local_candidate(candidate);
-        }
-    }
-
-    /// A TCP connection is gone, and the paths over it.
-    pub(crate) fn remove_tcp(&mut self, local: SocketAddr) {
-        if let Some(candidate) = tcp_candidate(local) {
-            self.rtc.direct_api().invalidate_candidate(&candidate);
-        }
-    }
-
     // --- sections
 
     pub(crate) fn add_transceiver(&mut self, transceiver: Arc<TransceiverShared>) {
@@ -493,9 +459,4 @@ impl Connection {
             None => Ok(()),
         }
     }
-}
-
-fn tcp_candidate(local: SocketAddr) -> Option<Candidate> {
-    let candidate = Candidate::builder().tcp().host(local);
-    candidate.tcptype(TcpType::Active).build().ok()
 }

@@ -19,8 +19,7 @@ use super::{
 };
 use crate::{
     MediaType, RtcError,
-    ice_candidate::IceCandidate,
-    peer_connection::{IceGatheringState, SignalingState},
+    peer_connection::SignalingState,
     rtp_transceiver::{RtpTransceiverDirection, RtpTransceiverInit},
     session_description::{SdpType, SessionDescription},
 };
@@ -414,27 +413,6 @@ impl Connection {
         false
     }
 
-    /// Tells the application our candidates, once.
-    fn publish_candidates(&mut self) {
-        if !self.status.gathering.replace(IceGatheringState::Gathering) {
-            return;
-        }
-        let mid = self.first_mid();
-        self.out
-            .events
-            .push(Event::GatheringState(IceGatheringState::Gathering));
-        for candidate in &self.local_candidates {
-            let line = candidate.to_sdp_string();
-            self.out
-                .events
-                .push(Event::Candidate(IceCandidate::new(mid.clone(), 0, line)));
-        }
-        self.status.gathering.replace(IceGatheringState::Complete);
-        self.out
-            .events
-            .push(Event::GatheringState(IceGatheringState::Complete));
-    }
-
     pub(super) fn first_mid(&self) -> String {
         let pending = self
             .negotiation
@@ -451,38 +429,6 @@ impl Connection {
             .first()
             .map(|first| first.mid.to_owned())
             .unwrap_or_default()
-    }
-
-    /// A candidate of the peer. Names are passed over; TCP ones are kept for when UDP fails.
-    pub(crate) fn add_remote_candidate(
-        &mut self,
-        candidate: &IceCandidate,
-    ) -> Result<(), RtcError> {
-        if !self.negotiation.has_remote() {
-            return Err(RtcError::invalid_state(
-                "a candidate before any remote description",
-            ));
-        }
-        let line = candidate.candidate();
-        if line.is_empty() || line.starts_with("end-of-candidates") {
-            return Ok(());
-        }
-        let mut fields = line.split_ascii_whitespace().skip(2);
-        let protocol = fields.next().unwrap_or_default().to_ascii_lowercase();
-        let name = fields
-            .nth(1)
-            .is_some_and(|field| field.parse::<std::net::IpAddr>().is_err());
-        if name || !matches!(protocol.as_str(), "udp" | "tcp") {
-            return Ok(());
-        }
-        let candidate = Candidate::from_sdp_string(&line)
-            .map_err(|error| RtcError::invalid_sdp(format!("not a candidate: {error}")))?;
-        self.stats.on_remote_candidate(&candidate);
-        match protocol.as_str() {
-            "tcp" => self.fallback.offer(candidate),
-            _ => self.rtc.add_remote_candidate(candidate),
-        }
-        Ok(())
     }
 }
 
