@@ -14,21 +14,25 @@ pub(crate) fn bench(args: &[String]) -> Result<(), Failure> {
     check(args)?;
     setup::ensure(setup::BUILD)?;
     if args.first().is_some_and(|word| word == "tools") {
-        cargo::build_programs(Profile::Release)?;
+        cargo::build_for_release(&["bench-tools"])?;
         let program = cargo::program(Profile::Release, "bench-tools");
         return run(Command::new(program).args(&args[1..]));
     }
     let server = servers::livekit_server()?;
     let is_media = args.first().is_some_and(|word| word == "media");
-    let mut command = match is_media {
-        true => media(&args[1..])?,
-        false => {
-            let mut command = Command::new(cargo::program(Profile::Release, "bench-conversation"));
-            command.args(args);
-            command
-        }
+    let name = if is_media {
+        "bench-media"
+    } else {
+        "bench-conversation"
     };
-    cargo::build_programs(Profile::Release)?;
+    cargo::build_for_release(&[name])?;
+    let mut command = Command::new(cargo::program(Profile::Release, name));
+    match is_media {
+        true => media(&mut command, &args[1..])?,
+        false => {
+            command.args(args);
+        }
+    }
     command.env("LIVEKIT_SERVER_BIN", server);
     command.env(
         "ROOM_AGENT_BIN",
@@ -38,9 +42,8 @@ pub(crate) fn bench(args: &[String]) -> Result<(), Failure> {
 }
 
 /// The cost table, with what it needs besides.
-fn media(args: &[String]) -> Result<Command, Failure> {
+fn media(command: &mut Command, args: &[String]) -> Result<(), Failure> {
     let wants = |part: &str| args.iter().any(|arg| arg == part);
-    let mut command = Command::new(cargo::program(Profile::Release, "bench-media"));
     let is_table = !wants("--idle") && !wants("--profile");
     let is_everything = !wants("--worker") && !wants("--engine");
     if wants("--google") || (is_table && is_everything) {
@@ -55,7 +58,7 @@ fn media(args: &[String]) -> Result<Command, Failure> {
             command.arg(paths::root().join(PICTURE));
         }
     }
-    Ok(command)
+    Ok(())
 }
 
 /// Where the flame graph is kept.

@@ -37,21 +37,32 @@ pub(crate) fn workspace(subcommand: &str) -> Command {
     command
 }
 
-/// Builds the worker, the simulated model and the benchmark.
+/// Builds the worker, the simulated model and everything else that a demo or a test starts.
 pub(crate) fn build_programs(profile: Profile) -> Result<(), Failure> {
-    let mut command = match profile {
-        Profile::Dev | Profile::Test => workspace("build"),
-        Profile::Release => {
-            let mut command = cargo("build");
-            command.args(["--workspace", "--release"]);
-            command
-        }
-    };
+    if profile == Profile::Release {
+        return build_for_release(&["booking-service"]);
+    }
+    let mut command = workspace("build");
     command.arg("--bins");
     if profile == Profile::Test {
         command.arg("--tests");
     }
-    long("the worker and the simulated model", &mut command)
+    build(&mut command)
+}
+
+/// Builds the worker, the simulated model and these programs for release. No others: each is optimised
+/// across its crates, which takes a minute or two.
+pub(crate) fn build_for_release(names: &[&str]) -> Result<(), Failure> {
+    let mut command = cargo("build");
+    command.args(["--workspace", "--release"]);
+    for name in ["room-agent", "sim-model"].iter().chain(names) {
+        command.args(["--bin", name]);
+    }
+    build(&mut command)
+}
+
+fn build(command: &mut Command) -> Result<(), Failure> {
+    long("the worker and the simulated model", command)
 }
 
 /// A program that [`build_programs`] made.

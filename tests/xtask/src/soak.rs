@@ -12,7 +12,7 @@ use crate::{
 pub(crate) fn soak(args: &[String]) -> Result<(), Failure> {
     setup::ensure(setup::BUILD)?;
     let server = servers::livekit_server()?;
-    cargo::build_programs(Profile::Release)?;
+    cargo::build_for_release(&["long-call"])?;
     let mut command = Command::new(cargo::program(Profile::Release, "long-call"));
     command.args(args).env("LIVEKIT_SERVER_BIN", server);
     command.env(
