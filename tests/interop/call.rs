@@ -4,6 +4,7 @@
 //! knows which engine the other side stands on.
 
 mod apart;
+mod change;
 
 use std::{
     path::PathBuf,

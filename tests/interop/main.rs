@@ -29,7 +29,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::{
     call::{Call, Length, Sheet},
     ours::Ours,
-    participant::Participant,
+    participant::{Keys, Participant},
     program::Program,
 };
 
@@ -54,8 +54,10 @@ enum Sealing {
     None,
     /// With the same key.
     Same,
-    /// Each with a key of their own.
+    /// Each believes that another one is everybody's.
     Other,
+    /// Each participant with a key of their own, which both know.
+    Own,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +82,12 @@ struct Wish {
     skip_netns: bool,
     filters: Vec<String>,
 }
+
+/// Who they are in the room.
+const US: &str = "us";
+const THEM: &str = "them";
+/// A key for each.
+const OWN_KEYS: [(&str, &str); 2] = [(US, "what we seal with"), (THEM, "what they seal with")];
 
 /// A case that takes longer hangs: about twenty times the usual.
 const LONGEST: Duration = Duration::from_secs(300);
@@ -146,7 +154,7 @@ impl Case {
                 }
             }
             // The way of the packets is no matter of encryption.
-            for sealing in [Sealing::Same, Sealing::Other] {
+            for sealing in [Sealing::Same, Sealing::Other, Sealing::Own] {
                 cases.push(Self {
                     peer,
                     ours: Mode::Single,
@@ -171,15 +179,17 @@ impl Case {
             Sealing::None => name,
             Sealing::Same => format!("{name}-sealed"),
             Sealing::Other => format!("{name}-wrong-key"),
+            Sealing::Own => format!("{name}-sealed-each"),
         }
     }
 
-    /// Our passphrase, and theirs.
-    fn keys(&self) -> (Option<&'static str>, Option<&'static str>) {
+    /// What we know, and what they know.
+    fn keys(&self) -> (Keys, Keys) {
         match self.sealing {
-            Sealing::None => (None, None),
-            Sealing::Same => (Some("one for both"), Some("one for both")),
-            Sealing::Other => (Some("one for us"), Some("one for them")),
+            Sealing::None => (Keys::None, Keys::None),
+            Sealing::Same => (Keys::Shared("one for both"), Keys::Shared("one for both")),
+            Sealing::Other => (Keys::Shared("one for us"), Keys::Shared("one for them")),
+            Sealing::Own => (Keys::Own(&OWN_KEYS), Keys::Own(&OWN_KEYS)),
         }
     }
 }
@@ -276,7 +286,7 @@ async fn tell(
         }
         _ => (LivekitServer::start().await, Ipv4Addr::LOCALHOST),
     };
-    let us = Pass::of("us", "interop").token();
+    let us = Pass::of(US, "interop").token();
     let us = Ours::join(&server.url(), &us, case.ours.is_single(), case.keys().0).await;
     let us = Participant::Ours(Box::new(us.map_err(|why| format!("we join: {why}"))?));
     let url = format!("ws://{host}:{}", server.address().port());
@@ -293,6 +303,10 @@ async fn tell(
     match case.sealing {
         Sealing::Other => call.talk_past_each_other().await?,
         Sealing::None | Sealing::Same => call.play(length).await?,
+        Sealing::Own => {
+            call.play(length).await?;
+            call.change_keys().await?;
+        }
     }
     let Call { mut us, them, .. } = call;
     call::part(&mut us, them).await?;
@@ -301,11 +315,11 @@ async fn tell(
 
 /// The other side.
 async fn join(case: &Case, network: Option<&Network>, url: &str) -> Result<Participant, String> {
-    let token = Pass::of("them", "interop").token();
-    let (single, key) = (case.theirs.is_single(), case.keys().1);
+    let token = Pass::of(THEM, "interop").token();
+    let (single, keys) = (case.theirs.is_single(), case.keys().1);
     let words = match (case.peer, network) {
         (Peer::Own, _) => {
-            let ours = Ours::join(url, &token, single, key).await?;
+            let ours = Ours::join(url, &token, single, keys).await?;
             return Ok(Participant::Ours(Box::new(ours)));
         }
         (Peer::Chromium, _) => vec!["node".to_owned(), file("page.mjs")],
@@ -319,7 +333,7 @@ async fn join(case: &Case, network: Option<&Network>, url: &str) -> Result<Parti
         (Peer::Google, None) => return Err("no network".to_owned()),
     };
     let mut program = Program::start(&words)?;
-    program.join(url, &token, single, key).await?;
+    program.join(url, &token, single, keys).await?;
     Ok(Participant::Program(Box::new(program)))
 }
 

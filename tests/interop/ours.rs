@@ -12,6 +12,10 @@ use futures_util::StreamExt;
 use libwebrtc::ext::{self, Tap};
 use livekit::{
     SendTextOptions, SimulateScenario, StreamReader,
+    e2ee::{
+        E2eeOptions, EncryptionType,
+        key_provider::{KeyProvider, KeyProviderOptions},
+    },
     options::TrackPublishOptions,
     prelude::*,
     webrtc::{
@@ -27,7 +31,7 @@ use tests::{
 };
 use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 
-use crate::participant::{Facts, Loss, Packet};
+use crate::participant::{Facts, Keys, Loss, Packet};
 
 /// A person at a microphone.
 pub(crate) struct Ours {
@@ -71,17 +75,17 @@ const TAP: usize = 4_096;
 const TOPIC: &str = "interop";
 
 impl Ours {
-    /// With a key everything is encrypted end to end.
+    /// With keys everything is encrypted end to end.
     pub(crate) async fn join(
         url: &str,
         token: &str,
         single: bool,
-        key: Option<&str>,
+        keys: Keys,
     ) -> Result<Self, String> {
         configure_engine();
         let mut options = RoomOptions::default();
         options.single_peer_connection = single;
-        options.encryption = key.map(sealing);
+        options.encryption = encryption(keys);
         let joined = Room::connect(url, token, options).await.map_err(text)?;
         let (room, events) = joined;
         if room.is_single_peer_connection_active() != single {
@@ -166,6 +170,34 @@ impl Ours {
         self.room.simulate_scenario(scenario).await.map_err(text)
     }
 
+    /// Sets somebody's key at an index; our own is used from now on.
+    pub(crate) fn set_key(&self, whose: &str, key: &str, at: u8) -> Result<(), String> {
+        let keys = self.keys()?;
+        // Messages are sealed with what is set at this index, whoever's it was.
+        if !keys.set_key(&whose.to_owned().into(), at.into(), key.into()) {
+            return Err("the key was not taken".to_owned());
+        }
+        let identity = self.room.local_participant().identity();
+        if whose == identity.as_str() {
+            let cryptors = self.room.e2ee_manager().frame_cryptors();
+            let own = cryptors.iter().filter(|((who, _), _)| *who == identity);
+            own.for_each(|(_, cryptor)| cryptor.set_key_index(at.into()));
+        }
+        Ok(())
+    }
+
+    /// Moves our own key one step down its chain.
+    pub(crate) fn ratchet(&self, at: u8) -> Result<(), String> {
+        let identity = self.room.local_participant().identity();
+        let next = self.keys()?.ratchet_key(&identity, at.into());
+        next.map(drop).ok_or_else(|| "no key to move on".to_owned())
+    }
+
+    fn keys(&self) -> Result<KeyProvider, String> {
+        let keys = self.room.e2ee_manager().key_provider();
+        keys.ok_or_else(|| "nothing is encrypted".to_owned())
+    }
+
     pub(crate) fn inbox(&self) -> (Vec<Packet>, Vec<String>) {
         let notes = self.notes.lock();
         (notes.packets.clone(), notes.texts.clone())
@@ -242,9 +274,30 @@ async fn watch(mut events: mpsc::UnboundedReceiver<RoomEvent>, notes: Notes) {
                 state: EncryptionState::DecryptionFailed,
                 ..
             } => notes.lock().facts.unopened += 1,
+            RoomEvent::E2eeStateChanged {
+                state: EncryptionState::KeyRatcheted,
+                ..
+            } => notes.lock().facts.followed += 1,
             RoomEvent::Reconnected => notes.lock().facts.reconnected += 1,
             RoomEvent::ParticipantDisconnected(_) => notes.lock().left += 1,
             _ => {}
+        }
+    }
+}
+
+fn encryption(keys: Keys) -> Option<E2eeOptions> {
+    match keys {
+        Keys::None => None,
+        Keys::Shared(key) => Some(sealing(key)),
+        Keys::Own(keys) => {
+            let key_provider = KeyProvider::new(KeyProviderOptions::default());
+            for (whose, key) in keys {
+                key_provider.set_key(&(*whose).to_owned().into(), 0, (*key).into());
+            }
+            Some(E2eeOptions {
+                encryption_type: EncryptionType::Gcm,
+                key_provider,
+            })
         }
     }
 }

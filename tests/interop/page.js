@@ -2,21 +2,39 @@
 // It records and does not judge.
 
 window.peer = (() => {
-  const { ExternalE2EEKeyProvider, Room, RoomEvent, Track, DataPacket_Kind: Kind } = LivekitClient;
+  const { BaseKeyProvider, ExternalE2EEKeyProvider, createKeyMaterialFromString } = LivekitClient;
+  const { KeyProviderEvent, Room, RoomEvent, Track, DataPacket_Kind: Kind } = LivekitClient;
   const RATE = 24_000;
   const DEVICE_RATE = 48_000;
   const TOPIC = 'interop';
   const inbox = { packets: [], texts: [] };
-  const seen = { tracks: 0, lost_tracks: 0, reconnected: 0, mutes: [], told: '', unopened: 0 };
+  const seen = { tracks: 0, lost_tracks: 0, reconnected: 0, mutes: [], told: '', unopened: 0, followed: 0 };
   const heard = [];
+
+  /** A key for each participant. */
+  class OwnKeys extends BaseKeyProvider {
+    constructor() {
+      super({ sharedKey: false });
+      this.on(KeyProviderEvent.KeyRatcheted, (_, whose) => {
+        seen.followed += Number(whose !== room.localParticipant.identity);
+      });
+    }
+
+    async set(whose, key, at) {
+      this.onSetEncryptionKey(await createKeyMaterialFromString(key), whose, at);
+    }
+  }
+
   let room;
+  let ownKeys;
   let context;
   let microphone;
   let publication;
 
-  async function join({ url, token, single, key }) {
-    room = new Room({ singlePeerConnection: single, ...(await sealing(key)) });
-    if (key) await room.setE2EEEnabled(true);
+  async function join({ url, token, single, key, keys }) {
+    room = new Room({ singlePeerConnection: single, ...(await sealing(key, keys)) });
+    const isSealed = Boolean(key ?? keys);
+    if (isSealed) await room.setE2EEEnabled(true);
     room.on(RoomEvent.EncryptionError, () => (seen.unopened += 1));
     room.on(RoomEvent.TrackSubscribed, (track, remote) => {
       seen.tracks += 1;
@@ -30,7 +48,7 @@ window.peer = (() => {
     room.on(RoomEvent.Reconnected, () => (seen.reconnected += 1));
     room.on(RoomEvent.DataReceived, (payload, _, kind) =>
       // Of an encrypted message this library does not tell how it came.
-      inbox.packets.push({ payload: toBase64(payload), reliable: key ? null : kind === Kind.RELIABLE }),
+      inbox.packets.push({ payload: toBase64(payload), reliable: isSealed ? null : kind === Kind.RELIABLE }),
     );
     room.registerTextStreamHandler(TOPIC, async (reader) => inbox.texts.push(await reader.readAll()));
     await room.connect(url, token);
@@ -42,12 +60,18 @@ window.peer = (() => {
     });
   }
 
-  /** Options for end-to-end encryption; none without a key. */
-  async function sealing(key) {
+  /** Options for end-to-end encryption; none without keys. */
+  async function sealing(key, keys) {
+    const worker = () => new Worker('/sealing.js');
+    if (keys) {
+      ownKeys = new OwnKeys();
+      for (const [whose, one] of keys) await ownKeys.set(whose, one, 0);
+      return { encryption: { keyProvider: ownKeys, worker: worker() } };
+    }
     if (!key) return {};
     const keyProvider = new ExternalE2EEKeyProvider();
     await keyProvider.setKey(key);
-    return { encryption: { keyProvider, worker: new Worker('/sealing.js') } };
+    return { encryption: { keyProvider, worker: worker() } };
   }
 
   function openMicrophone() {
@@ -86,6 +110,12 @@ window.peer = (() => {
 
   /** Anew, or only the signals with a restart of ICE. */
   const reconnect = ({ whole }) => room.simulateScenario(whole ? 'full-reconnect' : 'signal-reconnect');
+
+  const keys = {
+    /** Its own is used from now on. */
+    set_key: ({ whose, key, at }) => ownKeys.set(whose, key, at),
+    ratchet: async ({ at }) => ownKeys.ratchetKey(room.localParticipant.identity, at),
+  };
 
   async function facts() {
     const [sends, receives] = await codecs();
@@ -144,5 +174,5 @@ window.peer = (() => {
 
   const leave = () => room.disconnect();
 
-  return { join, say, listen, mute, send, write, reconnect, inbox: async () => inbox, facts, leave };
+  return { join, say, listen, mute, send, write, reconnect, ...keys, inbox: async () => inbox, facts, leave };
 })();

@@ -12,6 +12,16 @@ pub(crate) enum Participant {
     Program(Box<Program>),
 }
 
+/// What a participant seals and opens with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Keys {
+    None,
+    /// One passphrase for everybody.
+    Shared(&'static str),
+    /// Each participant's, by identity.
+    Own(&'static [(&'static str, &'static str)]),
+}
+
 /// Bytes of a lossy message and of no other: it fits in one packet, which is what they are for.
 pub(crate) const SMALL: usize = 1_200;
 
@@ -44,6 +54,8 @@ pub(crate) struct Facts {
     pub(crate) mutes: Vec<bool>,
     /// Times that it told of something it could not decrypt.
     pub(crate) unopened: usize,
+    /// Times that it followed the other one's key down its chain.
+    pub(crate) followed: usize,
     /// Media type of the track, as the server announces it.
     pub(crate) told: String,
     /// Media types this one sends, by its statistics; empty when they do not say.
@@ -115,6 +127,22 @@ impl Participant {
         match self {
             Self::Ours(ours) => ours.reconnect(loss).await,
             Self::Program(program) => program.reconnect(loss == Loss::Everything).await,
+        }
+    }
+
+    /// Sets somebody's key at an index; its own is used from now on.
+    pub(crate) async fn set_key(&mut self, whose: &str, key: &str, at: u8) -> Result<(), String> {
+        match self {
+            Self::Ours(ours) => ours.set_key(whose, key, at),
+            Self::Program(program) => program.set_key(whose, key, at).await,
+        }
+    }
+
+    /// Moves its own key one step down its chain and tells nobody.
+    pub(crate) async fn ratchet(&mut self, at: u8) -> Result<(), String> {
+        match self {
+            Self::Ours(ours) => ours.ratchet(at),
+            Self::Program(program) => program.ratchet(at).await,
         }
     }
 

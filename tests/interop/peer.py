@@ -21,8 +21,10 @@ QUEUE_MS = 100
 LONGEST_LINE = 16 * 1024 * 1024
 
 
-def sealing(key):
-    """Options for end-to-end encryption; none without a key."""
+def sealing(key, keys):
+    """Options for end-to-end encryption; none without keys."""
+    if keys is not None:
+        return rtc.E2EEOptions(key_provider_options=rtc.KeyProviderOptions(failure_tolerance=10))
     if key is None:
         return None
     # Without a number of failures to bear, this engine does not tell of any.
@@ -44,9 +46,10 @@ class Peer:
         self.reconnected = 0
         self.told = ""
         self.unopened = 0
+        self.followed = 0
         self.tasks = set()
 
-    async def join(self, url, token, single, key=None):
+    async def join(self, url, token, single, key, keys):
         self.room.on("track_subscribed", self.on_track)
         self.room.on("track_unsubscribed", self.on_lost_track)
         self.room.on("track_muted", lambda who, _: self.on_mute(who, True))
@@ -55,7 +58,11 @@ class Peer:
         self.room.on("reconnected", self.on_reconnected)
         self.room.on("e2ee_state_changed", self.on_sealing)
         self.room.register_text_stream_handler(TOPIC, self.on_text)
-        await self.room.connect(url, token, rtc.RoomOptions(single_peer_connection=single, encryption=sealing(key)))
+        encryption = sealing(key, keys)
+        await self.room.connect(url, token, rtc.RoomOptions(single_peer_connection=single, encryption=encryption))
+        # Only a room has somewhere to put them.
+        for whose, key in keys or []:
+            await self.set_key(whose, key, 0)
         self.source = rtc.AudioSource(RATE, 1, queue_size_ms=QUEUE_MS)
         self.track = rtc.LocalAudioTrack.create_audio_track("microphone", self.source)
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
@@ -91,6 +98,18 @@ class Peer:
         kind = rtc.SimulateScenarioKind
         await self.room.simulate_scenario(kind.SIMULATE_FULL_RECONNECT if whole else kind.SIMULATE_SIGNAL_RECONNECT)
 
+    async def set_key(self, whose, key, at):
+        """Its own is used from now on."""
+        manager = self.room.e2ee_manager
+        manager.key_provider.set_key(whose, key.encode(), at)
+        if whose == self.room.local_participant.identity:
+            for cryptor in manager.frame_cryptors():
+                if cryptor.participant_identity == whose:
+                    cryptor.set_key_index(at)
+
+    async def ratchet(self, at):
+        self.room.e2ee_manager.key_provider.ratchet_key(self.room.local_participant.identity, at)
+
     async def inbox(self):
         return {"packets": self.packets, "texts": self.texts}
 
@@ -103,6 +122,7 @@ class Peer:
             "mutes": self.mutes,
             "told": self.told,
             "unopened": self.unopened,
+            "followed": self.followed,
             "sends": sends,
             "receives": receives,
         }
@@ -139,6 +159,8 @@ class Peer:
     def on_sealing(self, _participant, state):
         if state == rtc.EncryptionState.DECRYPTION_FAILED:
             self.unopened += 1
+        if state == rtc.EncryptionState.KEY_RATCHETED:
+            self.followed += 1
 
     def on_mute(self, participant, muted):
         if participant.identity != self.room.local_participant.identity:

@@ -11,7 +11,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::participant::{Facts, Packet, SMALL};
+use crate::participant::{Facts, Keys, Packet, SMALL};
 
 /// A running program. Dropping it kills it.
 pub(crate) struct Program {
@@ -57,10 +57,16 @@ impl Program {
         url: &str,
         token: &str,
         single: bool,
-        key: Option<&str>,
+        keys: Keys,
     ) -> Result<(), String> {
-        let order =
-            json!({ "do": "join", "url": url, "token": token, "single": single, "key": key });
+        let (key, keys) = match keys {
+            Keys::None => (None, None),
+            Keys::Shared(key) => (Some(key), None),
+            Keys::Own(keys) => (None, Some(keys)),
+        };
+        let mut order = json!({ "do": "join", "url": url, "token": token, "single": single });
+        order["key"] = json!(key);
+        order["keys"] = json!(keys);
         self.ask(order).await.map(drop)
     }
 
@@ -106,6 +112,17 @@ impl Program {
     pub(crate) async fn reconnect(&mut self, whole: bool) -> Result<(), String> {
         let order = json!({ "do": "reconnect", "whole": whole });
         self.ask(order).await.map(drop)
+    }
+
+    pub(crate) async fn set_key(&mut self, whose: &str, key: &str, at: u8) -> Result<(), String> {
+        let order = json!({ "do": "set_key", "whose": whose, "key": key, "at": at });
+        self.ask(order).await.map(drop)
+    }
+
+    pub(crate) async fn ratchet(&mut self, at: u8) -> Result<(), String> {
+        self.ask(json!({ "do": "ratchet", "at": at }))
+            .await
+            .map(drop)
     }
 
     /// Packets and texts so far.

@@ -53,6 +53,8 @@ pub(crate) struct Ear {
     /// The longest time that a packet was held back, from the socket to here, since the last
     /// question.
     held: Option<Duration>,
+    /// Memory for what is decoded next.
+    spare: Vec<i16>,
 }
 
 impl Ear {
@@ -73,6 +75,7 @@ impl Ear {
             gate,
             is_stale: false,
             held: None,
+            spare: Vec::new(),
         })
     }
 
@@ -87,6 +90,15 @@ impl Ear {
         self.arrival.set_unheard(gate != Gate::Open);
         if gate != Gate::Open {
             self.ignore();
+        }
+    }
+
+    /// What is decoded next is written over a piece that is not needed any more, if memory for it is
+    /// wanted.
+    pub(crate) fn reuse(&mut self, spare: &mut Pcm) {
+        if self.spare.capacity() == 0 {
+            self.spare = Vec::from(std::mem::take(spare));
+            self.spare.clear();
         }
     }
 
@@ -167,7 +179,7 @@ impl Ear {
     }
 
     fn drain(&mut self, now: Instant) -> Option<Pcm> {
-        let mut pcm = Vec::new();
+        let mut pcm = std::mem::take(&mut self.spare);
         while let Some(action) = self.arrival.poll_action() {
             if let Action::Decode(packet) = &action {
                 let held = now.saturating_duration_since(packet.arrival);
@@ -179,7 +191,11 @@ impl Ear {
                 self.is_stale = true;
             }
         }
-        (!pcm.is_empty()).then(|| Pcm::from(pcm))
+        if pcm.is_empty() {
+            self.spare = pcm;
+            return None;
+        }
+        Some(Pcm::from(pcm))
     }
 
     fn carry_out(&mut self, now: Instant, action: Action, pcm: &mut Vec<i16>) {

@@ -61,10 +61,12 @@ impl Ingress {
         Self::start_with(tasks, own_voice, move |pcm| uplink.append(pcm))
     }
 
+    /// Whoever takes the sound gives back a piece that is not needed any more, if there is one: the next
+    /// sound is written over it.
     pub(crate) fn start_with(
         tasks: &mut JoinSet<()>,
         own_voice: OwnVoice,
-        append: impl FnMut(Pcm) + Send + 'static,
+        append: impl FnMut(Pcm) -> Option<Pcm> + Send + 'static,
     ) -> (Self, mpsc::Receiver<Speech>) {
         let (orders, inbox) = mpsc::channel(ORDERS);
         let (edges, speech) = mpsc::channel(EDGES);
@@ -76,6 +78,7 @@ impl Ingress {
             open: BTreeSet::new(),
             beginnings: BTreeMap::new(),
             append,
+            spare: Pcm::default(),
             gathered: None,
             edges,
             own_voice,
@@ -144,6 +147,8 @@ struct Task<F> {
     /// Those that came before their track; bounded by the people in the room.
     beginnings: BTreeMap<ParticipantId, Pcm>,
     append: F,
+    /// A piece that is not needed any more, for its memory.
+    spare: Pcm,
     /// What goes to the model in one piece, because it is more than real time brings; `None` = each
     /// piece goes by itself.
     gathered: Option<Vec<i16>>,
@@ -162,7 +167,7 @@ struct Listening {
     is_paced: bool,
 }
 
-impl<F: FnMut(Pcm) + Send> Task<F> {
+impl<F: FnMut(Pcm) -> Option<Pcm> + Send> Task<F> {
     async fn run(mut self) {
         loop {
             match self.next_event().await {
@@ -266,6 +271,7 @@ impl<F: FnMut(Pcm) + Send> Task<F> {
 
     fn on_heard(&mut self, at: usize, heard: Heard) {
         let listening = &mut self.listening[at];
+        listening.ear.reuse(&mut self.spare);
         let pcm = match heard {
             Heard::Packet(packet) => listening.ear.on_packet(now(), packet),
             Heard::Frame(pcm) => {
@@ -291,6 +297,7 @@ impl<F: FnMut(Pcm) + Send> Task<F> {
             let listening = &mut self.listening[at];
             let is_due = listening.ear.deadline(now).is_some_and(|due| due <= now);
             if is_due && !listening.is_paced {
+                listening.ear.reuse(&mut self.spare);
                 let pcm = listening.ear.on_timeout(now);
                 self.pass_on(at, pcm);
             }
@@ -347,6 +354,8 @@ impl<F: FnMut(Pcm) + Send> Task<F> {
         if let Some(pcm) = pcm {
             let mixed = self.mixer.hear(&self.listening[at].participant, pcm);
             self.append(mixed);
+            let spare = self.mixer.take_spare();
+            self.keep(spare);
         }
         if has_ended {
             let first = self.mixer.ends(&self.listening[at].participant);
@@ -385,8 +394,17 @@ impl<F: FnMut(Pcm) + Send> Task<F> {
     fn append(&mut self, pcm: Option<Pcm>) {
         match (pcm, &mut self.gathered) {
             (Some(pcm), Some(gathered)) => gathered.extend(pcm.as_slice()),
-            (Some(pcm), None) => (self.append)(pcm),
+            (Some(pcm), None) => {
+                let spare = (self.append)(pcm);
+                self.keep(spare);
+            }
             (None, _) => {}
+        }
+    }
+
+    fn keep(&mut self, spare: Option<Pcm>) {
+        if let Some(spare) = spare {
+            self.spare = spare;
         }
     }
 

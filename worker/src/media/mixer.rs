@@ -30,6 +30,8 @@ pub(crate) struct Mixer {
     limiter: Limiter,
     /// Samples that waited too long.
     dropped: usize,
+    /// A piece whose sound was copied.
+    spare: Option<Pcm>,
 }
 
 #[derive(Debug, Default)]
@@ -112,6 +114,7 @@ impl Mixer {
             return Some(self.add_others(pcm));
         }
         self.dropped += voice.wait(pcm.as_slice());
+        self.spare = Some(pcm);
         None
     }
 
@@ -158,6 +161,11 @@ impl Mixer {
     /// How much sound was dropped since the last question.
     pub(crate) fn take_dropped(&mut self) -> usize {
         std::mem::take(&mut self.dropped)
+    }
+
+    /// The piece that was heard last and did not go on, for its memory.
+    pub(crate) fn take_spare(&mut self) -> Option<Pcm> {
+        self.spare.take()
     }
 
     fn speaker(&self) -> Option<ParticipantId> {

@@ -63,7 +63,7 @@ impl Decoder {
 
     /// Appends the packet's samples to `out`.
     pub(crate) fn decode(&mut self, packet: &[u8], out: &mut Vec<i16>) -> Result<(), DecodeError> {
-        // Room for this packet and no more: what is appended is kept for seconds.
+        // Room for this packet and no more: it waits when the socket is behind.
         let room = packet_ticks(packet).map_or(MAX_SAMPLES, |ticks| ticks as usize / 2);
         self.append(packet, room, false, out)
     }

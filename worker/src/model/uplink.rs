@@ -48,9 +48,13 @@ impl Uplink {
         }
     }
 
-    /// Adds audio at the end; never waits. When the ring is full the oldest audio goes, counted.
-    pub fn append(&self, pcm: Pcm) {
-        let dropped = self.shared.ring.lock().push(pcm);
+    /// Adds audio at the end; never waits. When the ring is full the oldest audio goes, counted. Returns
+    /// a piece that is not needed any more, for its memory.
+    pub fn append(&self, pcm: Pcm) -> Option<Pcm> {
+        let (dropped, spare) = {
+            let mut ring = self.shared.ring.lock();
+            (ring.push(pcm), ring.spare())
+        };
         self.shared.waiting.lock().get_or_insert_with(Instant::now);
         self.shared.ready.notify_one();
         if dropped > 0 {
@@ -60,6 +64,7 @@ impl Uplink {
             }
             .emit();
         }
+        spare
     }
 
     /// Frames dropped since the start.

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::BytesMut;
 use str0m::{
     Candidate, Event as RtcEvent, IceConnectionState as Str0mIce, Input, Output, Rtc,
     crypto::CryptoProvider,
@@ -81,6 +82,8 @@ pub(crate) struct Connection {
     pub(super) transceivers: Vec<Arc<TransceiverShared>>,
     pub(super) channels: ChannelTable,
     pub(super) stats: StatsBook,
+    /// Memory of packets that came.
+    pub(super) heard: BytesMut,
     pub(super) local_candidates: Vec<Candidate>,
     pub(super) liveness: Liveness,
     pub(super) fallback: Fallback,
@@ -133,6 +136,7 @@ impl Connection {
             transceivers: Vec::new(),
             channels: ChannelTable::default(),
             stats: StatsBook::default(),
+            heard: BytesMut::new(),
             local_candidates: Vec::new(),
             liveness: Liveness::default(),
             fallback: Fallback::default(),

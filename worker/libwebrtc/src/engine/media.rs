@@ -24,6 +24,9 @@ use crate::{
 /// level itself. −50 dBov lies between a quiet room and quiet speech.
 const SPEECH_LEVEL: i8 = -50;
 
+/// Memory that packets are copied to, in bytes: about twenty of speech.
+const MEMORY: usize = 2_048;
+
 impl Connection {
     /// What went to the wire; `None` when the section does not send.
     pub(crate) fn write_audio(
@@ -87,14 +90,19 @@ impl Connection {
         let mut payload = data.data;
         let received = payload.len();
         let opened = remote.open(&mut payload);
-        let payload = bytes::Bytes::from_owner(payload);
+        let heard = &payload[..opened.unwrap_or(0)];
+        // A copy, where others lie: str0m's own would need a handle made for it.
+        if self.heard.capacity() < heard.len() {
+            self.heard.reserve(MEMORY.max(heard.len()));
+        }
+        self.heard.extend_from_slice(heard);
         let packet = AudioPacket {
             sequence: **data.seq_range.start(),
             timestamp: data.time.numer() as u32,
             arrival: data.network_time,
             marker: data.audio_start_of_talk_spurt,
             audio_level: data.ext_vals.audio_level,
-            payload: payload.slice(..opened.unwrap_or(0)),
+            payload: self.heard.split().freeze(),
         };
         self.stats.on_packet(data.mid, &packet, received);
         // What does not open is as good as lost, and concealed.

@@ -24,7 +24,8 @@ fn stage() -> Stage {
     let (append, appended) = mpsc::channel(1_000);
     let mut tasks = JoinSet::new();
     let (ingress, speech) = Ingress::start_with(&mut tasks, OwnVoice::new(now()), move |pcm| {
-        append.try_send(pcm).expect("room for a test's audio")
+        append.try_send(pcm).expect("room for a test's audio");
+        None
     });
     Stage {
         ingress,
@@ -104,6 +105,30 @@ async fn packet_of_an_open_ear_is_appended_at_once() {
     let pcm = stage.appended.recv().await.unwrap();
     assert_eq!(pcm.duration(), Duration::from_millis(20));
     assert_eq!(now(), sent, "no time passed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_given_back_is_written_over() {
+    const ROOM: usize = 5_000;
+    let (append, mut appended) = mpsc::channel(1_000);
+    let mut tasks = JoinSet::new();
+    let (ingress, _speech) = Ingress::start_with(&mut tasks, OwnVoice::new(now()), move |pcm| {
+        let pcm = Vec::from(pcm);
+        append.try_send(pcm.capacity()).expect("room for it");
+        Some(Pcm::from(Vec::with_capacity(ROOM)))
+    });
+    let tracks = [(ann(), track()), (bob(), track())].map(|(who, (packets, tap))| {
+        ingress.gate(who.clone(), Gate::Open);
+        ingress.listen(who, tap, false);
+        packets
+    });
+    for sequence in 0..20 {
+        for packets in &tracks {
+            packets.send(packet(sequence)).await.expect("it is heard");
+        }
+        let room = appended.recv().await.expect("one of them leads");
+        assert_eq!(room >= ROOM, sequence > 0, "{sequence}: {room}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

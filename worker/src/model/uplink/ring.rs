@@ -9,7 +9,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use dialog::model::ItemId;
 
-use crate::media::{Pcm, samples};
+use crate::media::{Pcm, duration, samples};
 
 /// While the link is up. 1 s: older audio would only make the model answer late.
 const UP_LIMIT: Duration = Duration::from_secs(1);
@@ -26,6 +26,9 @@ const MOST_ITEMS: usize = 16;
 
 /// What comes all at once is cut into pieces, so that the bound takes no more than it must.
 const PIECE: Duration = Duration::from_millis(100);
+
+/// Pieces whose memory waits to be used again. Two are on their way at a time, more when the socket is behind.
+const SPARES: usize = 4;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -47,6 +50,8 @@ pub(super) struct Ring {
     /// [`DOWN_LIMIT`], the oldest goes first.
     items: VecDeque<(ItemId, Told)>,
     state: State,
+    /// Pieces that were told, for their memory; at most [`SPARES`], none longer than [`PIECE`].
+    spare: Vec<Pcm>,
     /// What was taken last came faster than it was said.
     is_burst: bool,
     dropped: u64,
@@ -54,9 +59,8 @@ pub(super) struct Ring {
 
 #[derive(Debug, Default)]
 struct Told {
-    frames: VecDeque<Pcm>,
-    /// Sum of their durations.
-    held: Duration,
+    /// A copy, so that the memory of a piece is free for the next one at once.
+    sound: VecDeque<i16>,
     /// The model hears somebody speak.
     is_turn: bool,
     /// Told faster than it was said, not so long ago that the model must have noticed what is in it.
@@ -64,20 +68,23 @@ struct Told {
 }
 
 impl Told {
-    fn push(&mut self, frame: Pcm) {
-        self.held += frame.duration();
-        self.frames.push_back(frame);
+    fn push(&mut self, piece: &[i16]) {
+        if self.sound.capacity() == 0 {
+            // As long as nobody speaks, it needs no more.
+            self.sound.reserve_exact(samples(LEAD + PIECE));
+        }
+        self.sound.extend(piece);
         let limit = if self.is_turn {
             DOWN_LIMIT
         } else {
             DOWN_LIMIT.min(LEAD + self.burst)
         };
-        while self.held > limit {
-            let Some(oldest) = self.frames.pop_front() else {
-                return;
-            };
-            self.held = self.held.saturating_sub(oldest.duration());
-        }
+        let excess = self.sound.len().saturating_sub(samples(limit));
+        self.sound.drain(..excess);
+    }
+
+    fn held(&self) -> Duration {
+        duration(self.sound.len())
     }
 }
 
@@ -89,6 +96,7 @@ impl Ring {
             told: Told::default(),
             items: VecDeque::new(),
             state: State::Down,
+            spare: Vec::new(),
             is_burst: false,
             dropped: 0,
         }
@@ -151,8 +159,16 @@ impl Ring {
             } else {
                 burst.saturating_sub(frame.duration())
             };
-            self.told.push(frame);
+            self.told.push(frame.as_slice());
+            if self.spare.len() < SPARES && frame.duration() <= PIECE {
+                self.spare.push(frame);
+            }
         }
+    }
+
+    /// A piece that is not needed any more, for its memory.
+    pub(super) fn spare(&mut self) -> Option<Pcm> {
+        self.spare.pop()
     }
 
     /// The model hears somebody: what it is told from now on it may not live to make an item of.
@@ -167,10 +183,11 @@ impl Ring {
 
     /// What was told is this item now.
     pub(super) fn turn_is_item(&mut self, item: ItemId) {
-        let told = std::mem::take(&mut self.told);
+        let mut told = std::mem::take(&mut self.told);
+        told.sound.shrink_to_fit();
         self.items.push_back((item, told));
         let held = |items: &VecDeque<(ItemId, Told)>| -> Duration {
-            items.iter().map(|(_, told)| told.held).sum()
+            items.iter().map(|(_, told)| told.held()).sum()
         };
         while self.items.len() > MOST_ITEMS
             || (self.items.len() > 1 && held(&self.items) > DOWN_LIMIT)
@@ -218,16 +235,14 @@ impl Ring {
 
     fn wait_again(&mut self, told: Told) {
         let Told {
-            frames,
-            held,
-            is_turn,
-            ..
+            mut sound, is_turn, ..
         } = told;
         // Told once more, it is known to be a turn before the model notices.
         self.told.is_turn |= is_turn;
-        self.held += held;
-        for frame in frames.into_iter().rev() {
-            self.frames.push_front(frame);
+        for piece in sound.make_contiguous().rchunks(samples(PIECE)) {
+            let piece = Pcm::from(piece.to_vec());
+            self.held += piece.duration();
+            self.frames.push_front(piece);
         }
         if self.state == State::Up {
             self.state = State::CatchingUp;
@@ -240,6 +255,7 @@ impl Ring {
         self.held = Duration::ZERO;
         self.told = Told::default();
         self.items.clear();
+        self.spare = Vec::new();
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -274,8 +290,10 @@ mod tests {
         Pcm::from(vec![name as i16; 480])
     }
 
-    fn names(frames: &[Pcm]) -> Vec<i16> {
-        frames.iter().map(|frame| frame.as_slice()[0]).collect()
+    /// What is told again comes in longer pieces.
+    fn names(pieces: &[Pcm]) -> Vec<i16> {
+        let frames = pieces.iter().flat_map(|piece| piece.as_slice().chunks(480));
+        frames.map(|frame| frame[0]).collect()
     }
 
     fn take_all(ring: &mut Ring) -> Vec<i16> {
@@ -452,6 +470,39 @@ mod tests {
         ring.told(frames.into_iter());
         ring.set_down();
         assert_eq!(ring.held, all);
+    }
+
+    #[test]
+    fn what_was_told_leaves_its_memory_and_is_told_again_all_the_same() {
+        let mut ring = told(0..0);
+        ring.turn_begins();
+        let mut memory = Vec::from(frame(0));
+        memory.reserve_exact(1_000);
+        let place = memory.as_ptr();
+        for name in 0..100 {
+            memory.fill(name);
+            ring.push(Pcm::from(memory));
+            let mut frames = Vec::new();
+            ring.take(Duration::from_secs(1), &mut frames);
+            ring.told(frames.into_iter());
+            memory = Vec::from(ring.spare().unwrap());
+            assert_eq!(memory.as_ptr(), place);
+        }
+        assert!(ring.spare().is_none());
+        ring.set_down();
+        assert_eq!(take_all(&mut ring), (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn little_memory_waits_to_be_used_again() {
+        let mut ring = told(0..100);
+        assert_eq!(ring.spare.len(), SPARES);
+        ring.spare.clear();
+        ring.push(Pcm::from(vec![0; 4_800]));
+        let mut frames = Vec::new();
+        ring.take(Duration::from_secs(1), &mut frames);
+        ring.told(frames.into_iter());
+        assert!(ring.spare().is_none(), "none of a long piece");
     }
 
     #[test]

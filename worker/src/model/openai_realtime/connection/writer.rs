@@ -6,13 +6,20 @@
 
 use std::{borrow::Cow, time::Duration};
 
+use bytes::{Bytes, BytesMut};
 use dialog::model::Order;
 use futures_util::{SinkExt, stream::SplitSink};
 use tokio::{
     sync::mpsc,
     time::{Instant, MissedTickBehavior, interval_at, sleep, timeout},
 };
-use tokio_tungstenite::tungstenite::{Bytes, Message};
+use tokio_tungstenite::tungstenite::{
+    Message,
+    protocol::frame::{
+        Frame,
+        coding::{Data, OpCode},
+    },
+};
 
 use crate::{
     media::Pcm,
@@ -30,6 +37,9 @@ use crate::{
 /// Most audio in one append, when frames merge. 1 s: a small message even after an outage.
 const LONGEST_APPEND: Duration = Duration::from_secs(1);
 
+/// The memory of a longer append is not kept, in bytes: 100 ms of sound are half of it.
+const KEPT_TEXT: usize = 16 * 1024;
+
 pub(super) struct Writer<'a> {
     sink: SplitSink<Socket, Message>,
     /// With the instructions and the tools that are in force.
@@ -38,6 +48,8 @@ pub(super) struct Writer<'a> {
     encoder: AudioEncoder,
     /// Scratch of one append.
     frames: Vec<Pcm>,
+    /// Where appends are written, one in the place of the other.
+    text: BytesMut,
     appends: u64,
     orders: u64,
     /// Kept audio waits for the replay of the conversation, which comes as orders.
@@ -77,6 +89,7 @@ impl<'a> Writer<'a> {
             uplink,
             encoder: AudioEncoder::default(),
             frames: Vec::new(),
+            text: BytesMut::new(),
             appends: 0,
             orders: 0,
             holds_audio: is_replay,
@@ -182,10 +195,21 @@ impl<'a> Writer<'a> {
             return Ok(false);
         }
         self.appends += 1;
-        let json = append_json(self.appends, &self.frames, &mut self.encoder);
+        let Self {
+            encoder,
+            frames,
+            text,
+            ..
+        } = self;
+        let json = append_json(self.appends, frames, encoder, text);
+        if json.len() > KEPT_TEXT {
+            self.text = BytesMut::new();
+        }
         // Whether or not it arrives: nobody knows what a connection that breaks has read.
         self.uplink.told(self.frames.drain(..));
-        self.write(Message::text(json)).await?;
+        // As a frame, because what was written by hand needs no look whether it is a text.
+        let frame = Frame::message(json, OpCode::Data(Data::Text), true);
+        self.write(Message::Frame(frame)).await?;
         Ok(true)
     }
 

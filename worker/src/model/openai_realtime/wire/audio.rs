@@ -9,6 +9,7 @@ use base64::{
     Engine,
     engine::{DecodePaddingMode, GeneralPurposeConfig, Simd},
 };
+use bytes::BytesMut;
 
 use crate::media::Pcm;
 
@@ -68,7 +69,7 @@ impl AudioEncoder {
     }
 
     /// Appends the frames as one piece of base64.
-    pub(in crate::model) fn encode(&mut self, frames: &[Pcm], text: &mut String) {
+    pub(in crate::model) fn encode(&mut self, frames: &[Pcm], text: &mut BytesMut) {
         self.bytes.clear();
         for frame in frames {
             self.bytes.extend(
@@ -78,7 +79,11 @@ impl AudioEncoder {
                     .flat_map(|sample| sample.to_le_bytes()),
             );
         }
-        ENGINE.encode_string(&self.bytes, text);
+        let start = text.len();
+        text.resize(start + Self::encoded_len(self.bytes.len() / 2), 0);
+        let written = ENGINE.encode_slice(&self.bytes, &mut text[start..]);
+        // It fits: padding is always written.
+        text.truncate(start + written.unwrap_or(0));
     }
 }
 
@@ -96,10 +101,11 @@ mod tests {
             Pcm::from(vec![0, 1, -1, i16::MAX, i16::MIN]),
             Pcm::from((0..480).collect::<Vec<_>>()),
         ];
-        let mut text = String::new();
+        let mut text = BytesMut::new();
         AudioEncoder::default().encode(&frames, &mut text);
         assert_eq!(text.len(), AudioEncoder::encoded_len(485));
-        let decoded = AudioDecoder::default().decode(&text).unwrap();
+        let text = str::from_utf8(&text).unwrap();
+        let decoded = AudioDecoder::default().decode(text).unwrap();
         let expected: Vec<i16> = frames
             .iter()
             .flat_map(|frame| frame.as_slice().iter().copied())

@@ -3,8 +3,12 @@
 //! Every event carries an `event_id`, so that an error can name what it answers. A field that is
 //! `None` is left out ("leave as it is"); `Some(None)` is written as `null` ("off").
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write},
+};
 
+use bytes::{Bytes, BytesMut};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -53,26 +57,29 @@ impl ClientEvent<'_> {
     }
 }
 
-/// `input_audio_buffer.append`, written by hand: one allocation for a frame, nothing to escape.
+/// `input_audio_buffer.append`, written by hand: nothing to escape. It is written where the one before
+/// was, once that is gone.
 pub(in crate::model) fn append_json(
     event_number: u64,
     frames: &[Pcm],
     encoder: &mut AudioEncoder,
-) -> String {
+    memory: &mut BytesMut,
+) -> Bytes {
     const HEAD: &str = r#"{"type":"input_audio_buffer.append","event_id":"a"#;
     const MIDDLE: &str = r#"","audio":""#;
     const TAIL: &str = r#""}"#;
     const DIGITS: usize = 20;
     let samples = frames.iter().map(|frame| frame.as_slice().len()).sum();
-    let mut json = String::with_capacity(
+    memory.reserve(
         HEAD.len() + DIGITS + MIDDLE.len() + AudioEncoder::encoded_len(samples) + TAIL.len(),
     );
-    json.push_str(HEAD);
-    json.push_str(&event_number.to_string());
-    json.push_str(MIDDLE);
-    encoder.encode(frames, &mut json);
-    json.push_str(TAIL);
-    json
+    memory.extend_from_slice(HEAD.as_bytes());
+    // There is room for it.
+    let _ = write!(memory, "{event_number}");
+    memory.extend_from_slice(MIDDLE.as_bytes());
+    encoder.encode(frames, memory);
+    memory.extend_from_slice(TAIL.as_bytes());
+    memory.split().freeze()
 }
 
 #[derive(Debug, Serialize)]
@@ -260,8 +267,9 @@ mod tests {
     #[test]
     fn an_append_is_the_json_that_serde_would_write() {
         let frames = [Pcm::from(vec![1, 2, 3]), Pcm::from(vec![-1])];
-        let json = append_json(7, &frames, &mut AudioEncoder::default());
-        let value: Value = serde_json::from_str(&json).unwrap();
+        let mut memory = BytesMut::new();
+        let json = append_json(7, &frames, &mut AudioEncoder::default(), &mut memory);
+        let value: Value = serde_json::from_slice(&json).unwrap();
         assert_eq!(
             value,
             serde_json::json!({
@@ -273,9 +281,20 @@ mod tests {
     }
 
     #[test]
-    fn an_append_is_allocated_once() {
+    fn an_append_takes_the_memory_of_the_one_before() {
         let frames = [Pcm::from(vec![0; 480])];
-        let json = append_json(u64::MAX, &frames, &mut AudioEncoder::default());
-        assert_eq!(json.capacity(), json.len());
+        let (mut encoder, mut memory) = (AudioEncoder::default(), BytesMut::new());
+        let mut append = || append_json(u64::MAX, &frames, &mut encoder, &mut memory);
+        let first = append();
+        let place = first.as_ptr();
+        let second = append();
+        assert_ne!(second.as_ptr(), place, "the first is still there");
+        assert_eq!(first, second);
+        drop(first);
+        let place = second.as_ptr();
+        drop(second);
+        for _ in 0..100 {
+            assert_eq!(append().as_ptr(), place);
+        }
     }
 }
