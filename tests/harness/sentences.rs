@@ -15,11 +15,14 @@ use serde_json::{Value, json};
 #[derive(Debug, Default)]
 pub struct Sentences {
     /// What happened in each conversation, in order of time.
-    conversations: HashMap<usize, Vec<(Instant, Note)>>,
+    conversations: HashMap<usize, Vec<Noted>>,
 }
 
+/// When it happened, over which connection to the model, and what.
+type Noted = (Instant, u64, Note);
+
 /// Something that the model's record shows of a conversation.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
     /// Words of the caller, written down.
     Words(String),
@@ -39,9 +42,13 @@ pub struct Spoken {
 }
 
 impl Sentences {
-    /// Takes in what the record shows next of this person's conversation.
-    pub fn note(&mut self, who: usize, at: Instant, note: Note) {
-        self.conversations.entry(who).or_default().push((at, note));
+    /// Takes in what the record shows next of this person's conversation. The same once more is once.
+    pub fn note(&mut self, who: usize, at: Instant, connection: u64, note: Note) {
+        let notes = self.conversations.entry(who).or_default();
+        let is_same = |(_, before, last): &Noted| *before == connection && *last == note;
+        if !notes.last().is_some_and(is_same) {
+            notes.push((at, connection, note));
+        }
     }
 
     /// How many of these are in the model's words, and what happened around those that are not.
@@ -56,13 +63,14 @@ impl Sentences {
             said.sort_by_key(|one| one.began);
             for (place, one) in said.iter().enumerate() {
                 let until = said.get(place + 2).map(|later| later.began);
-                let notes: Vec<&Note> = self.between(one.who, one.began, until).collect();
-                if notes.iter().any(|note| note.is_just(one.words)) {
+                let notes: Vec<&Noted> = self.between(one.who, one.began, until).collect();
+                if notes.iter().any(|(_, _, note)| note.is_just(one.words)) {
                     whole += 1;
                 } else if written(&notes).contains(one.words) {
                     with_others += 1;
                 } else {
-                    let meanwhile: Vec<Value> = notes.iter().map(|note| note.told()).collect();
+                    let meanwhile: Vec<Value> =
+                        notes.iter().map(|noted| told(noted, one.began)).collect();
                     missing.push(json!({
                         "caller": one.who, "said": one.words, "last": until.is_none(),
                         "meanwhile": meanwhile,
@@ -84,11 +92,10 @@ impl Sentences {
         who: usize,
         from: Instant,
         until: Option<Instant>,
-    ) -> impl Iterator<Item = &Note> {
+    ) -> impl Iterator<Item = &Noted> {
         let all = self.conversations.get(&who).map_or(&[][..], Vec::as_slice);
         all.iter()
-            .filter(move |(at, _)| *at >= from && until.is_none_or(|until| *at < until))
-            .map(|(_, note)| note)
+            .filter(move |(at, ..)| *at >= from && until.is_none_or(|until| *at < until))
     }
 }
 
@@ -96,20 +103,21 @@ impl Note {
     fn is_just(&self, wanted: &str) -> bool {
         matches!(self, Self::Words(words) if words == wanted)
     }
+}
 
-    fn told(&self) -> Value {
-        match self {
-            Self::Words(words) => json!({ "words": words }),
-            Self::Event(event) => json!(event),
-        }
+fn told((at, connection, note): &Noted, began: Instant) -> Value {
+    let after = (*at - began).as_millis();
+    match note {
+        Note::Words(words) => json!(format!("{after} ms, connection {connection}: \"{words}\"")),
+        Note::Event(event) => json!(format!("{after} ms, connection {connection}: {event}")),
     }
 }
 
 /// All words, as one text.
-fn written(notes: &[&Note]) -> String {
+fn written(notes: &[&Noted]) -> String {
     let words: Vec<&str> = notes
         .iter()
-        .filter_map(|note| match note {
+        .filter_map(|(_, _, note)| match note {
             Note::Words(words) => Some(words.as_str()),
             Note::Event(_) => None,
         })
@@ -132,7 +140,9 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut sentences = Sentences::default();
         for (seconds, words) in notes {
-            sentences.note(1, at(*seconds), Note::Words((*words).to_owned()));
+            let note = Note::Words((*words).to_owned());
+            // Each over a connection of its own.
+            sentences.note(1, at(*seconds), *seconds, note);
         }
         let spoken = [(0, APPLES), (10, TRAIN)].map(|(seconds, words)| Spoken {
             who: 1,

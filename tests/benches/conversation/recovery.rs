@@ -20,7 +20,7 @@ use tests::{
 };
 
 use crate::{
-    AUDIO_DELTA, Result,
+    AUDIO_DELTA, CREATE, Result,
     crowd::{self, Crowd, Register, Turn},
     figures::{Figure, milliseconds},
 };
@@ -39,6 +39,8 @@ const AFTERMATH: Duration = Duration::from_secs(10);
 const PACED: &str = "failed_rate_limit_exceeded";
 const DONE: &str = "response.done";
 const COMMITTED: &str = "input_audio_buffer.committed";
+const DELETE: &str = "conversation.item.delete";
+const STARTED: &str = "input_audio_buffer.speech_started";
 const UPDATE: &str = "session.update";
 const WORDS: &str = "conversation.item.input_audio_transcription.completed";
 
@@ -147,7 +149,17 @@ impl Watcher {
     }
 
     fn look(&mut self, model: &SimModel) {
-        let kinds = [AUDIO_DELTA, COMMITTED, DONE, FAULT, UPDATE, WORDS];
+        let kinds = [
+            AUDIO_DELTA,
+            COMMITTED,
+            CREATE,
+            DELETE,
+            DONE,
+            FAULT,
+            STARTED,
+            UPDATE,
+            WORDS,
+        ];
         let news = model.since(self.looked, |record| kinds.contains(&record.kind.as_str()));
         for record in news {
             self.looked = record.at;
@@ -184,13 +196,12 @@ impl Watcher {
         let event = &record.event;
         let told = |text: &Value| text.as_str().unwrap_or_default().to_owned();
         let note = match record.kind.as_str() {
-            AUDIO_DELTA => return,
             WORDS => Note::Words(told(&event["transcript"])),
             DONE => Note::Event(format!("response {}", told(&event["response"]["status"]))),
             FAULT => Note::Event(told(&event["fault"])),
             other => Note::Event(other.to_owned()),
         };
-        self.sentences.note(who, record.at, note);
+        self.sentences.note(who, record.at, record.connection, note);
     }
 
     fn strike(&mut self, who: usize, kind: String, at: Instant) {
