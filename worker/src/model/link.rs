@@ -215,7 +215,7 @@ impl Link {
 
     /// The conversation has chosen a silence in which this connection takes over.
     async fn move_to(&self, spare: &Connection) -> Result<(), Unwanted> {
-        self.uplink.turn_is_over();
+        self.uplink.set_moved();
         let capabilities = spare.capabilities().clone();
         let rotated = LinkEvent::Rotated { capabilities };
         self.events.send(rotated).await.map_err(|_| Unwanted)?;

@@ -100,9 +100,10 @@ impl Uplink {
         self.shared.ring.lock().told(frames);
     }
 
-    /// The model hears somebody: until that is an item, the next connection is told it again.
-    pub(super) fn turn_begins(&self) {
-        self.shared.ring.lock().turn_begins();
+    /// The model hears somebody, since this moment of what the connection was told: until that is an item,
+    /// the next connection is told it again.
+    pub(super) fn turn_begins(&self, at: Option<Duration>) {
+        self.shared.ring.lock().turn_begins(at);
     }
 
     /// What was told was forgotten, or belongs to a connection that has ended well.
@@ -124,6 +125,11 @@ impl Uplink {
     pub(super) fn hear_again(&self, items: &[ItemId]) {
         self.shared.ring.lock().hear_again(items);
         self.shared.ready.notify_one();
+    }
+
+    /// Another connection serves; the one before has ended well.
+    pub(super) fn set_moved(&self) {
+        self.shared.ring.lock().set_moved();
     }
 
     /// A connection is there: what was kept will be taken, new audio is bounded tightly.

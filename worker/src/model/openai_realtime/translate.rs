@@ -8,7 +8,7 @@ mod asides;
 mod mcp;
 mod orders;
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use dialog::model::{CallId, Event, ItemId, ResponseId, ResponseStatus, Tag};
 
@@ -51,6 +51,8 @@ pub(super) enum Fact {
     Listed { server: String, tools: Vec<Listed> },
     /// The provider will not go on with this connection, for the reason of this code.
     Refused { code: String },
+    /// Somebody begins to speak, at this moment of what the connection was told; `None` = not told.
+    TurnBegins(Option<Duration>),
     /// A type we do not know, by its name.
     Unknown { kind: String },
     /// Understood as JSON, but it makes no sense; holds what is wrong, without content.
@@ -110,7 +112,12 @@ impl Translator {
                 Some(tag) => on_aside_done(tag, &response, facts),
                 None => self.on_response_done(*response, facts),
             },
-            ServerEvent::SpeechStarted(ItemRef { item_id }) => {
+            ServerEvent::SpeechStarted {
+                item_id,
+                audio_start_ms,
+            } => {
+                let at = audio_start_ms.and_then(|at| u64::try_from(at).ok());
+                facts.push(Fact::TurnBegins(at.map(Duration::from_millis)));
                 facts.push(Fact::Event(Event::SpeechStarted {
                     item: item(&item_id),
                 }));

@@ -46,6 +46,8 @@ pub(super) struct Ring {
     held: Duration,
     /// Told to this connection, of a turn that is no item yet.
     told: Told,
+    /// Samples that this connection was told.
+    written: usize,
     /// Items of this connection whose words nobody knows yet; at most [`MOST_ITEMS`] and together
     /// [`DOWN_LIMIT`], the oldest goes first.
     items: VecDeque<(ItemId, Told)>,
@@ -65,6 +67,9 @@ struct Told {
     is_turn: bool,
     /// Told faster than it was said, not so long ago that the model must have noticed what is in it.
     burst: Duration,
+    /// Where it ends, in samples that this connection was told; `None` = it is no item, or one of a
+    /// connection before.
+    end: Option<usize>,
 }
 
 impl Told {
@@ -94,6 +99,7 @@ impl Ring {
             frames: VecDeque::new(),
             held: Duration::ZERO,
             told: Told::default(),
+            written: 0,
             items: VecDeque::new(),
             state: State::Down,
             spare: Vec::new(),
@@ -159,6 +165,7 @@ impl Ring {
             } else {
                 burst.saturating_sub(frame.duration())
             };
+            self.written += frame.as_slice().len();
             self.told.push(frame.as_slice());
             if self.spare.len() < SPARES && frame.duration() <= PIECE {
                 self.spare.push(frame);
@@ -171,9 +178,32 @@ impl Ring {
         self.spare.pop()
     }
 
-    /// The model hears somebody: what it is told from now on it may not live to make an item of.
-    pub(super) fn turn_begins(&mut self) {
+    /// The model hears somebody, since this moment of what it was told: it may not live to make an item of
+    /// that.
+    pub(super) fn turn_begins(&mut self, at: Option<Duration>) {
         self.told.is_turn = true;
+        if let Some(at) = at {
+            // A moment that is yet to come is none.
+            self.take_back(samples(at.min(duration(self.written))));
+        }
+    }
+
+    /// What is told in a burst is told before the model says where turns end in it: what was taken for the
+    /// end of the last item may be the beginning of the next one.
+    fn take_back(&mut self, start: usize) {
+        let told_since = self.written - self.told.sound.len();
+        let Some((_, before)) = self.items.back_mut() else {
+            return;
+        };
+        let began = told_since.saturating_sub(before.sound.len());
+        // Nothing between them was let go, and the item began before.
+        if before.end != Some(told_since) || start <= began || start >= told_since {
+            return;
+        }
+        let mut sound = before.sound.split_off(start - began);
+        sound.append(&mut self.told.sound);
+        self.told.sound = sound;
+        before.end = Some(start);
     }
 
     /// What was told was forgotten, or is nobody's concern any more.
@@ -185,6 +215,7 @@ impl Ring {
     pub(super) fn turn_is_item(&mut self, item: ItemId) {
         let mut told = std::mem::take(&mut self.told);
         told.sound.shrink_to_fit();
+        told.end = Some(self.written);
         self.items.push_back((item, told));
         let held = |items: &VecDeque<(ItemId, Told)>| -> Duration {
             items.iter().map(|(_, told)| told.held()).sum()
@@ -211,12 +242,27 @@ impl Ring {
     }
 
     pub(super) fn set_up(&mut self) {
+        self.begin_anew();
         if self.state != State::Closed {
             self.state = if self.held.is_zero() {
                 State::Up
             } else {
                 State::CatchingUp
             };
+        }
+    }
+
+    /// Another connection serves, and nothing is owed to it.
+    pub(super) fn set_moved(&mut self) {
+        self.turn_is_over();
+        self.begin_anew();
+    }
+
+    /// A connection counts what it is told from its own beginning.
+    fn begin_anew(&mut self) {
+        self.written = 0;
+        for (_, told) in &mut self.items {
+            told.end = None;
         }
     }
 
@@ -349,7 +395,7 @@ mod tests {
     #[test]
     fn a_turn_that_is_no_item_yet_is_told_again_before_what_was_said_meanwhile() {
         let mut ring = told(0..100);
-        ring.turn_begins();
+        ring.turn_begins(None);
         tell(&mut ring, 100..200);
         ring.push(frame(200));
         ring.set_down();
@@ -362,7 +408,7 @@ mod tests {
     #[test]
     fn a_turn_that_is_an_item_is_not_told_again() {
         let mut ring = told(0..50);
-        ring.turn_begins();
+        ring.turn_begins(None);
         tell(&mut ring, 50..100);
         ring.turn_is_over();
         tell(&mut ring, 100..110);
@@ -375,7 +421,7 @@ mod tests {
         let [known, asked, other] = ["a", "b", "c"].map(ItemId::new);
         let mut ring = told(0..10);
         for (at, item) in [(10, &known), (20, &asked), (30, &other)] {
-            ring.turn_begins();
+            ring.turn_begins(None);
             tell(&mut ring, at..at + 10);
             ring.turn_is_item(item.clone());
         }
@@ -398,7 +444,7 @@ mod tests {
     fn of_items_without_words_ten_seconds_are_kept() {
         let mut ring = told(0..0);
         for at in 0..20 {
-            ring.turn_begins();
+            ring.turn_begins(None);
             tell(&mut ring, at * 100..(at + 1) * 100);
             ring.turn_is_item(ItemId::new(at.to_string()));
         }
@@ -420,7 +466,7 @@ mod tests {
     #[test]
     fn a_turn_that_is_told_again_is_kept_whole_though_the_model_has_not_noticed_it_yet() {
         let mut ring = told(0..0);
-        ring.turn_begins();
+        ring.turn_begins(None);
         tell(&mut ring, 0..100);
         for _ in 0..3 {
             ring.set_down();
@@ -435,7 +481,7 @@ mod tests {
     #[test]
     fn of_a_speech_without_end_the_last_ten_seconds_are_told_again() {
         let mut ring = told(0..1);
-        ring.turn_begins();
+        ring.turn_begins(None);
         tell(&mut ring, 1..2_000);
         ring.set_down();
         assert_eq!(take_all(&mut ring), (1_500..2_000).collect::<Vec<_>>());
@@ -475,7 +521,7 @@ mod tests {
     #[test]
     fn what_was_told_leaves_its_memory_and_is_told_again_all_the_same() {
         let mut ring = told(0..0);
-        ring.turn_begins();
+        ring.turn_begins(None);
         let mut memory = Vec::from(frame(0));
         memory.reserve_exact(1_000);
         let place = memory.as_ptr();
@@ -491,6 +537,40 @@ mod tests {
         assert!(ring.spare().is_none());
         ring.set_down();
         assert_eq!(take_all(&mut ring), (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_was_told_after_the_end_of_a_turn_belongs_to_the_next_one() {
+        let item = ItemId::new("first");
+        let begun = |at| {
+            let mut ring = told(0..0);
+            ring.turn_begins(Some(Duration::ZERO));
+            tell(&mut ring, 0..100);
+            ring.turn_is_item(item.clone());
+            tell(&mut ring, 100..110);
+            ring.turn_begins(Some(at));
+            ring
+        };
+        let at = Duration::from_millis(60 * 20);
+        let mut ring = begun(at);
+        ring.item_is_known(&item);
+        ring.set_down();
+        assert_eq!(take_all(&mut ring), (60..110).collect::<Vec<_>>());
+
+        let mut ring = begun(at);
+        ring.set_down();
+        ring.set_up();
+        ring.hear_again(&[item.clone()]);
+        let all = take_all(&mut ring);
+        assert_eq!(all, (0..110).collect::<Vec<_>>(), "each once, in order");
+
+        // What makes no sense changes nothing.
+        for at in [Duration::ZERO, Duration::MAX] {
+            let mut ring = begun(at);
+            ring.item_is_known(&item);
+            ring.set_down();
+            assert_eq!(take_all(&mut ring), (100..110).collect::<Vec<_>>());
+        }
     }
 
     #[test]

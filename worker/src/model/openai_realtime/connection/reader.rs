@@ -203,7 +203,6 @@ impl Reader {
             }
             Fact::Event(event) => {
                 match &event {
-                    Event::SpeechStarted { .. } => self.uplink.turn_begins(),
                     Event::Committed { item } => self.uplink.turn_is_item(item.clone()),
                     Event::UserTranscript {
                         item,
@@ -216,6 +215,7 @@ impl Reader {
             }
             Fact::Listed { server, tools } => take_listing(&self.servers, &server, &tools),
             Fact::Refused { code } => return Some(End::refused(&code)),
+            Fact::TurnBegins(at) => self.uplink.turn_begins(at),
             Fact::Unknown { kind } => {
                 ModelEventUnknown.emit();
                 tracing::debug!(kind, "event type is not known");

@@ -149,7 +149,7 @@ impl<'a> Writer<'a> {
         }
         if *order == Order::ClearInput {
             self.uplink.turn_is_over();
-            self.uplink.turn_begins();
+            self.uplink.turn_begins(None);
         }
         if let Order::HearAgain(items) = order {
             self.uplink.hear_again(items);

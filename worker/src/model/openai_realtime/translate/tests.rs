@@ -30,6 +30,7 @@ fn line(fact: &Fact) -> String {
         Fact::Event(event) => format!("{event:?}"),
         Fact::Listed { server, tools } => format!("{server} lists {}", tools.len()),
         Fact::Refused { code } => format!("refused {code}"),
+        Fact::TurnBegins(at) => format!("a turn begins at {at:?}"),
         Fact::Unknown { kind } => format!("unknown {kind}"),
         Fact::Unusable(what) => format!("unusable: {what}"),
     }

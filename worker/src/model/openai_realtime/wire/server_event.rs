@@ -32,7 +32,11 @@ pub(in crate::model) enum ServerEvent<'a> {
     ResponseDone(Box<Response>),
     SessionCreated(SessionBody),
     SessionUpdated,
-    SpeechStarted(ItemRef<'a>),
+    SpeechStarted {
+        item_id: Cow<'a, str>,
+        /// In the sound of this connection, in milliseconds; `None` = not told.
+        audio_start_ms: Option<i64>,
+    },
     SpeechStopped(ItemRef<'a>),
     TranscriptDelta(Delta<'a>),
     /// A type we do not know, by its name.
@@ -91,6 +95,14 @@ pub(in crate::model) struct ItemOf<'a> {
 pub(in crate::model) struct ItemRef<'a> {
     #[serde(borrow)]
     pub(in crate::model) item_id: Cow<'a, str>,
+}
+
+/// An item that begins, and where in what was told.
+#[derive(Deserialize)]
+struct Beginning<'a> {
+    #[serde(borrow)]
+    item_id: Cow<'a, str>,
+    audio_start_ms: Option<i64>,
 }
 
 /// The parts of an item that we use.
@@ -374,7 +386,16 @@ impl<'a> ServerEvent<'a> {
             "response.output_audio.done" | "response.audio.done" => {
                 Self::AudioDone(serde_json::from_str(text)?)
             }
-            "input_audio_buffer.speech_started" => Self::SpeechStarted(serde_json::from_str(text)?),
+            "input_audio_buffer.speech_started" => {
+                let Beginning {
+                    item_id,
+                    audio_start_ms,
+                } = serde_json::from_str(text)?;
+                Self::SpeechStarted {
+                    item_id,
+                    audio_start_ms,
+                }
+            }
             "input_audio_buffer.speech_stopped" => Self::SpeechStopped(serde_json::from_str(text)?),
             "input_audio_buffer.committed" => Self::Committed(serde_json::from_str(text)?),
             "response.created" => {
@@ -449,7 +470,7 @@ impl ServerEvent<'_> {
             Self::ResponseDone(_) => ModelEventKind::ResponseDone,
             Self::SessionCreated(_) => ModelEventKind::SessionCreated,
             Self::SessionUpdated => ModelEventKind::SessionUpdated,
-            Self::SpeechStarted(_) => ModelEventKind::SpeechStarted,
+            Self::SpeechStarted { .. } => ModelEventKind::SpeechStarted,
             Self::SpeechStopped(_) => ModelEventKind::SpeechStopped,
             Self::TranscriptDelta(_) => ModelEventKind::TranscriptDelta,
             Self::Unknown { .. } => ModelEventKind::Other,
