@@ -560,7 +560,7 @@ mod tests {
         let mut ring = begun(at);
         ring.set_down();
         ring.set_up();
-        ring.hear_again(&[item.clone()]);
+        ring.hear_again(std::slice::from_ref(&item));
         let all = take_all(&mut ring);
         assert_eq!(all, (0..110).collect::<Vec<_>>(), "each once, in order");
 
