@@ -276,9 +276,10 @@ async fn hold(
     let mut settings = settings::model(&deps.model, &request.agent, declared);
     settings.catalog = deps.tools.declare_all().into();
     let conversation = settings::dialog(&request.agent, &settings.turn_detection);
+    let turn_end = settings.turn_detection.longest_end();
     held.tally = Tally::of(meter(&settings.model, deps));
     let (model, model_events) = model::start(&mut held.tasks, settings, playout.clone());
-    let (ingress, speech) = Ingress::start(&mut held.tasks, own_voice, model.uplink());
+    let (ingress, speech) = Ingress::start(&mut held.tasks, own_voice, turn_end, model.uplink());
     let (tools, tools_ended, calls) = tooling::start(
         &deps.tools,
         &request.agent,

@@ -17,9 +17,10 @@ use tokio::{sync::mpsc, task::JoinSet};
 use tracing::Instrument;
 
 mod allowance;
+mod ending;
 mod prelude;
 
-use self::{allowance::Allowance, prelude::Prelude};
+use self::{allowance::Allowance, ending::Ending, prelude::Prelude};
 use super::{
     FRAME_SAMPLES, Pcm,
     ear::Ear,
@@ -35,9 +36,6 @@ use crate::{
 // Orders of the driver, a handful per minute. When full the order is lost: a bug, and logged as one.
 const ORDERS: usize = 64;
 
-/// When the last track ends in mid-turn the model gets this much silence, so that it ends the turn.
-const TURN_END: Duration = Duration::from_secs(1);
-
 // Edges of speech, a few per second. When full the newest is lost, and logged: a driver that does not
 // keep up with this keeps up with nothing.
 const EDGES: usize = 64;
@@ -52,13 +50,15 @@ pub struct Ingress {
 }
 
 impl Ingress {
-    /// Starts the task of one session. The receiver tells who speaks.
+    /// Starts the task of one session. The receiver tells who speaks. `turn_end` is the silence after which
+    /// the model has ended any turn: so much of it follows when the last microphone is gone.
     pub fn start(
         tasks: &mut JoinSet<()>,
         own_voice: OwnVoice,
+        turn_end: Duration,
         uplink: Uplink,
     ) -> (Self, mpsc::Receiver<Speech>) {
-        Self::start_with(tasks, own_voice, move |pcm| uplink.append(pcm))
+        Self::start_with(tasks, own_voice, turn_end, move |pcm| uplink.append(pcm))
     }
 
     /// Whoever takes the sound gives back a piece that is not needed any more, if there is one: the next
@@ -66,6 +66,7 @@ impl Ingress {
     pub(crate) fn start_with(
         tasks: &mut JoinSet<()>,
         own_voice: OwnVoice,
+        turn_end: Duration,
         append: impl FnMut(Pcm) -> Option<Pcm> + Send + 'static,
     ) -> (Self, mpsc::Receiver<Speech>) {
         let (orders, inbox) = mpsc::channel(ORDERS);
@@ -80,6 +81,8 @@ impl Ingress {
             append,
             spare: Pcm::default(),
             gathered: None,
+            turn_end,
+            ending: None,
             edges,
             own_voice,
         };
@@ -152,6 +155,10 @@ struct Task<F> {
     /// What goes to the model in one piece, because it is more than real time brings; `None` = each
     /// piece goes by itself.
     gathered: Option<Vec<i16>>,
+    turn_end: Duration,
+    /// Nobody is heard any more, and the model may wait for the end of a turn; `None` = somebody is, or it
+    /// has ended.
+    ending: Option<Ending>,
     edges: mpsc::Sender<Speech>,
     own_voice: OwnVoice,
 }
@@ -182,7 +189,9 @@ impl<F: FnMut(Pcm) -> Option<Pcm> + Send> Task<F> {
 
     async fn next_event(&mut self) -> Event {
         let now = now();
-        let due = self.listening.iter_mut().filter_map(|l| l.due(now)).min();
+        let ears = self.listening.iter_mut().filter_map(|l| l.due(now));
+        let ending = self.ending.as_ref().map(Ending::due);
+        let due = ears.chain(ending).min();
         self.turn = self.turn.wrapping_add(1);
         // Packets before time: what has arrived already is not missing.
         tokio::select! {
@@ -214,11 +223,17 @@ impl<F: FnMut(Pcm) -> Option<Pcm> + Send> Task<F> {
         }
         if gate == Gate::Open {
             self.open.insert(participant);
+            if self.is_anybody_heard() {
+                self.ending = None;
+            }
         } else {
             let first = self.mixer.leave(&participant);
             self.append(first);
-            self.open.remove(&participant);
+            let was_open = self.open.remove(&participant);
             self.beginnings.remove(&participant);
+            if was_open && self.place_of(&participant).is_some() {
+                self.end_turn();
+            }
         }
     }
 
@@ -240,6 +255,9 @@ impl<F: FnMut(Pcm) -> Option<Pcm> + Send> Task<F> {
                 is_paced: false,
             }),
             Err(error) => tracing::error!(%error, "a participant cannot be heard"),
+        }
+        if gate == Gate::Open {
+            self.ending = None;
         }
         if let Some(pcm) = beginning {
             self.on_beginning(participant, pcm);
@@ -284,6 +302,7 @@ impl<F: FnMut(Pcm) -> Option<Pcm> + Send> Task<F> {
 
     fn on_due(&mut self) {
         let now = now();
+        self.write_ending(now);
         for at in 0..self.listening.len() {
             let listening = &mut self.listening[at];
             if listening
@@ -310,23 +329,43 @@ impl<F: FnMut(Pcm) -> Option<Pcm> + Send> Task<F> {
         }
     }
 
-    /// A track is over. Who was the last to be heard, and in mid-turn, is given silence, so that the
-    /// model ends the turn.
+    /// A track is over.
     fn close(&mut self, at: usize) {
         let now = now();
         self.end_prelude(at, Pcm::default());
         let ear = &mut self.listening[at].ear;
         let rest = ear.end(now);
-        let is_speaking = ear.is_speaking();
         self.pass_on(at, rest);
         self.listening[at].ear.ignore();
         self.pass_on(at, None);
         let Listening { participant, .. } = self.listening.swap_remove(at);
         let first = self.mixer.leave(&participant);
         self.append(first);
-        if is_speaking && self.listening.is_empty() {
-            self.append(Some(Pcm::silence(TURN_END)));
+        if self.open.contains(&participant) {
+            self.end_turn();
         }
+    }
+
+    /// Who was the last to be heard may be in mid-turn as the model sees it, whatever we think: it is given
+    /// silence, as a microphone would.
+    fn end_turn(&mut self) {
+        if !self.is_anybody_heard() {
+            self.ending = Some(Ending::new(now(), self.turn_end));
+        }
+    }
+
+    fn write_ending(&mut self, now: Instant) {
+        let Some(ending) = &mut self.ending else {
+            return;
+        };
+        let silence = ending.step(now).map(Pcm::silence);
+        self.ending.take_if(|ending| ending.is_over());
+        self.append(silence);
+    }
+
+    fn is_anybody_heard(&self) -> bool {
+        let mut ears = self.listening.iter();
+        ears.any(|ear| self.open.contains(&ear.participant))
     }
 
     /// Sound of one ear on its way to the model: speech that begins in it makes a lead before, speech

@@ -144,6 +144,25 @@ pub enum TurnDetection {
     },
 }
 
+/// What a model may need beyond the silence it was told to wait for, until it has ended a turn.
+const TURN_END_SLACK: Duration = Duration::from_millis(700);
+
+impl TurnDetection {
+    /// Silence after which the model has ended any turn. Zero where people end their turns themselves.
+    pub(crate) fn longest_end(&self) -> Duration {
+        let silence = match self {
+            Self::Manual => return Duration::ZERO,
+            Self::SemanticVad { eagerness } => Duration::from_secs(match eagerness {
+                Eagerness::High => 2,
+                Eagerness::Auto | Eagerness::Medium => 4,
+                Eagerness::Low => 8,
+            }),
+            Self::ServerVad { silence, .. } => *silence,
+        };
+        silence + TURN_END_SLACK
+    }
+}
+
 impl Default for TurnDetection {
     fn default() -> Self {
         Self::ServerVad {

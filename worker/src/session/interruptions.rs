@@ -193,7 +193,9 @@ fn ann() -> ParticipantId {
 async fn outcome_of(sound: &Sound, seed: u64) -> Outcome {
     let mut tasks = JoinSet::new();
     let mut agent = Agent::new(seed);
-    let (ingress, mut speech) = Ingress::start_with(&mut tasks, agent.own_voice.clone(), |_| None);
+    let own_voice = agent.own_voice.clone();
+    let (ingress, mut speech) =
+        Ingress::start_with(&mut tasks, own_voice, Duration::ZERO, |_| None);
     let (packets, received) = mpsc::channel(64);
     ingress.gate(ann(), Gate::Open);
     ingress.listen(ann(), Tap::from_channel(received), false);

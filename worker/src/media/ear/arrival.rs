@@ -6,6 +6,7 @@
 //! the model has no loudspeaker whose clock must be fed. Durations are ticks of the 48 kHz RTP clock.
 
 mod lateness;
+mod silence;
 mod stale;
 mod wait;
 
@@ -16,30 +17,20 @@ use std::{
 
 use bytes::Bytes;
 
-use self::{lateness::Lateness, stale::Stale, wait::GapWait};
+use self::{
+    lateness::Lateness,
+    silence::{Last, Silence},
+    stale::Stale,
+    wait::GapWait,
+};
 use crate::media::Packet;
 
 /// Ticks of one millisecond.
 const MILLI: u32 = 48;
 /// Codec frames come in multiples of 2.5 ms.
 const CODEC_STEP: u32 = 120;
-/// Silence is written in steps of 20 ms, as sound would come.
-const SILENCE_STEP: Duration = Duration::from_millis(20);
-/// In a rest, when nobody waits for the next piece of silence any more, one step of 100 ms costs a
-/// fifth. Sound that comes within a step goes on at once, with the silence before it.
-const REST_STEP: Duration = Duration::from_millis(100);
-/// A pause is a rest from here on: every turn detector that counts silence has made up its mind.
-const REST: Duration = Duration::from_secs(2);
-/// What nobody hears is kept on its time line once a second.
-const UNHEARD_STEP: Duration = Duration::from_secs(1);
-/// After a packet of silence the next one may be 400 ms away: silence begins one packet later.
-const HANG_QUIET: Duration = Duration::from_millis(20);
-/// After speech three packets may be missing before it counts as a pause.
-const HANG_SPEECH: Duration = Duration::from_millis(60);
 /// The time line may run ahead of real time by this much before it is a debt: one packet.
 const SLACK: u64 = 20 * MILLI as u64;
-/// From here on a pause is so long that its length may be corrected: every turn has ended.
-const LONG_PAUSE: Duration = Duration::from_secs(1);
 /// A long pause is made longer by half at most.
 const CORRECTION: u64 = 2;
 /// Concealment beyond 100 ms sounds like a machine; silence follows.
@@ -144,19 +135,6 @@ struct Hole {
     since: Instant,
 }
 
-/// Silence that stands for packets that did not come.
-#[derive(Debug)]
-struct Silence {
-    /// Up to here the time line is covered.
-    covered: Instant,
-    /// When the running silence began; `None` = packets are coming.
-    since: Option<Instant>,
-    /// Ticks covered by silence since the last packet.
-    ticks: u64,
-    /// Since when nothing but silence came, in packets or without; `None` = the last packet was sound.
-    quiet: Option<Instant>,
-}
-
 impl Arrival {
     /// Begins to listen: there is silence until the first packet comes.
     pub fn new(now: Instant) -> Self {
@@ -166,12 +144,7 @@ impl Arrival {
             stream: None,
             stored: BTreeMap::new(),
             holes: VecDeque::new(),
-            silence: Silence {
-                covered: now,
-                since: Some(now),
-                ticks: 0,
-                quiet: Some(now),
-            },
+            silence: Silence::new(now),
             wait: GapWait::new(now),
             lateness: Lateness::new(now),
             stale: Stale::default(),
@@ -266,12 +239,6 @@ impl Arrival {
     pub fn take_counts(&mut self) -> Counts {
         std::mem::take(&mut self.counts)
     }
-
-    /// The last thing heard was speech.
-    pub fn is_speaking(&self) -> bool {
-        self.silence.since.is_none() && self.stream.as_ref().is_some_and(|s| !s.is_quiet)
-    }
-
     /// Starts the time line of another stream with this packet.
     fn realign(&mut self, packet: Packet) {
         if self.stream.is_some() {
@@ -337,14 +304,7 @@ impl Arrival {
         } else {
             self.fill_pause(u64::from(jump.unsigned_abs()), &packet);
         }
-        let covered = self.silence.covered.max(packet.arrival);
-        let quiet = self.silence.quiet.or(Some(packet.arrival));
-        self.silence = Silence {
-            covered,
-            since: None,
-            ticks: 0,
-            quiet: quiet.filter(|_| is_quiet(&packet)),
-        };
+        self.silence.on_packet(packet.arrival, is_quiet(&packet));
         self.delivered += u64::from(packet.ticks);
         self.actions.push_back(Action::Decode(packet));
     }
@@ -355,7 +315,7 @@ impl Arrival {
         let room = (self.elapsed(next.arrival) + SLACK)
             .saturating_sub(self.delivered + u64::from(next.ticks));
         let missing = jump
-            .saturating_sub(self.silence.ticks)
+            .saturating_sub(self.silence.ticks())
             .min(room)
             .min(u64::from(MAX_GAP));
         self.silent(missing);
@@ -412,7 +372,7 @@ impl Arrival {
 
     /// Concealed, then silent, then rebuilt: as long as the hole, less what silence covered already.
     fn fill_hole(&mut self, missing: u32, was_quiet: bool, next: &Packet) {
-        let hole = u64::from(missing).saturating_sub(self.silence.ticks) as u32;
+        let hole = u64::from(missing).saturating_sub(self.silence.ticks()) as u32;
         let rebuilt = match next.has_fec {
             true => hole.min(next.ticks) / CODEC_STEP * CODEC_STEP,
             false => 0,
@@ -443,16 +403,10 @@ impl Arrival {
     /// never lengthens a turn. What the time line is ahead is left out; what it is behind is added,
     /// little by little, in long pauses only.
     fn write_silence(&mut self, now: Instant) {
-        let elapsed = ticks(now.saturating_duration_since(self.silence.covered)) & !1;
-        let since = *self.silence.since.get_or_insert(self.silence.covered);
-        self.silence.quiet.get_or_insert(since);
-        self.silence.covered +=
-            Duration::from_nanos((elapsed * 1_000_000).div_ceil(u64::from(MILLI)));
-        self.silence.ticks += elapsed;
+        let elapsed = self.silence.cover(now);
         let (real, line) = (self.elapsed(now), self.delivered + elapsed);
         let surplus = line.saturating_sub(real + SLACK).min(elapsed);
-        let is_long = now.saturating_duration_since(since) >= LONG_PAUSE;
-        let deficit = if is_long {
+        let deficit = if self.silence.is_long(now) {
             real.saturating_sub(line).min(elapsed / CORRECTION)
         } else {
             0
@@ -485,20 +439,16 @@ impl Arrival {
         if !self.stored.is_empty() {
             return None;
         }
-        let hang = match (&self.silence.since, &self.stream) {
-            _ if self.is_unheard => UNHEARD_STEP,
-            _ if self.rests() => REST_STEP,
-            (Some(_), _) | (_, None) => SILENCE_STEP,
-            (None, Some(stream)) if stream.is_quiet => HANG_QUIET + self.lateness.p95(),
-            (None, Some(_)) => HANG_SPEECH + self.lateness.p95(),
-        };
-        Some(self.silence.covered + hang)
+        let jitter = self.lateness.p95();
+        Some(self.silence.due(self.is_unheard, self.last(), jitter))
     }
 
-    /// Nothing but silence came for so long that nobody waits for the next piece of it.
-    fn rests(&self) -> bool {
-        let quiet = self.silence.quiet;
-        quiet.is_some_and(|since| self.silence.covered.duration_since(since) >= REST)
+    fn last(&self) -> Last {
+        match &self.stream {
+            None => Last::Nothing,
+            Some(stream) if stream.is_quiet => Last::Quiet,
+            Some(_) => Last::Speech,
+        }
     }
 
     fn elapsed(&self, now: Instant) -> u64 {

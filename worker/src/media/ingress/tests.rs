@@ -13,6 +13,9 @@ use crate::media::{
 /// The shortest packet of silence at 20 ms: a table of contents and nothing more.
 const SILENT: &[u8] = &[0x48];
 
+/// Silence that ends a turn.
+const TURN_END: Duration = Duration::from_secs(1);
+
 struct Stage {
     ingress: Ingress,
     appended: mpsc::Receiver<Pcm>,
@@ -23,7 +26,8 @@ struct Stage {
 fn stage() -> Stage {
     let (append, appended) = mpsc::channel(1_000);
     let mut tasks = JoinSet::new();
-    let (ingress, speech) = Ingress::start_with(&mut tasks, OwnVoice::new(now()), move |pcm| {
+    let own_voice = OwnVoice::new(now());
+    let (ingress, speech) = Ingress::start_with(&mut tasks, own_voice, TURN_END, move |pcm| {
         append.try_send(pcm).expect("room for a test's audio");
         None
     });
@@ -112,7 +116,8 @@ async fn what_is_given_back_is_written_over() {
     const ROOM: usize = 5_000;
     let (append, mut appended) = mpsc::channel(1_000);
     let mut tasks = JoinSet::new();
-    let (ingress, _speech) = Ingress::start_with(&mut tasks, OwnVoice::new(now()), move |pcm| {
+    let own_voice = OwnVoice::new(now());
+    let (ingress, _speech) = Ingress::start_with(&mut tasks, own_voice, TURN_END, move |pcm| {
         let pcm = Vec::from(pcm);
         append.try_send(pcm.capacity()).expect("room for it");
         Some(Pcm::from(Vec::with_capacity(ROOM)))
@@ -164,6 +169,76 @@ async fn closed_ear_and_stopped_track_append_nothing() {
         .map(|pcm| pcm.duration())
         .sum();
     assert_eq!(heard, Duration::ZERO);
+}
+
+/// Ann says something for half a second and is quiet for a tenth: the model has not ended her turn.
+async fn in_mid_turn(stage: &mut Stage) -> mpsc::Sender<Packet> {
+    let (packets, tap) = track();
+    stage.ingress.gate(ann(), Gate::Open);
+    stage.ingress.listen(ann(), tap, false);
+    let mut speaker = Speaker::new();
+    for n in 0..30 {
+        let next = speaker.next();
+        let next = if n < 25 {
+            next
+        } else {
+            Packet {
+                payload: Bytes::from_static(SILENT),
+                ..next
+            }
+        };
+        packets.send(next).await.expect("it is heard");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    stage.heard();
+    packets
+}
+
+/// What the model is told in that time.
+async fn told_within(stage: &mut Stage, time: Duration) -> Vec<i16> {
+    tokio::time::sleep(time).await;
+    stage.heard()
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_last_microphone_goes_the_model_is_told_silence_until_it_has_ended_the_turn() {
+    let mut stage = stage();
+    let _packets = in_mid_turn(&mut stage).await;
+    stage.ingress.stop(ann());
+    let first = told_within(&mut stage, TURN_END / 2).await;
+    assert!(duration(first.len()) <= TURN_END * 2 / 3, "in real time");
+    let rest = told_within(&mut stage, TURN_END * 5).await;
+    assert_eq!(duration(first.len() + rest.len()), TURN_END);
+    // The last of her quiet may still be decoded.
+    assert!(!is_voice(&rest));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_the_last_and_heard_no_more_ends_their_turn_too() {
+    let mut stage = stage();
+    let _packets = in_mid_turn(&mut stage).await;
+    stage.ingress.gate(ann(), Gate::Closed);
+    let told = told_within(&mut stage, TURN_END * 5).await;
+    assert_eq!(duration(told.len()), TURN_END);
+    // As long as somebody is heard, their own quiet does it.
+    let (_quiet, tap) = track();
+    stage.ingress.gate(bob(), Gate::Open);
+    stage.ingress.listen(bob(), tap, false);
+    stage.ingress.gate(ann(), Gate::Open);
+    stage.ingress.stop(ann());
+    let told = told_within(&mut stage, TURN_END).await;
+    assert!(duration(told.len()) <= TURN_END);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_microphone_that_comes_back_needs_no_silence_in_its_place() {
+    let mut stage = stage();
+    drop(in_mid_turn(&mut stage).await);
+    told_within(&mut stage, TURN_END / 4).await;
+    let (_packets, tap) = track();
+    stage.ingress.listen(ann(), tap, false);
+    let told = told_within(&mut stage, TURN_END).await;
+    assert!(duration(told.len()) <= TURN_END, "{}", told.len());
 }
 
 /// The value of a line of `/metrics` that begins like this.

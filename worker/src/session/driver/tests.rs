@@ -96,7 +96,7 @@ async fn play_made<F: Future<Output = World>>(
     let name = Pii::new("kitchen".to_owned());
     let desk = made.approvals.desk(name.clone(), &job, made.audit.clone());
     let (tools, tool_ends, _) = tooling::start(&made.plane, &agent, made.record, desk);
-    let (ingress, _) = Ingress::start(&mut tasks, own_voice, handle.uplink());
+    let (ingress, _) = Ingress::start(&mut tasks, own_voice, Duration::ZERO, handle.uplink());
     let (_speech, speech_edges) = mpsc::channel(8);
     let hands = Hands {
         ingress,

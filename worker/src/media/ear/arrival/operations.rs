@@ -154,7 +154,7 @@ fn a_time_line_is_kept_whatever_comes_operations() {
             world.pass(Duration::from_secs(30));
             let real = ticks(world.now - world.start);
             let behind = real.saturating_sub(world.written);
-            let step = ticks(REST_STEP + SILENCE_STEP);
+            let step = ticks(silence::REST_STEP + silence::STEP);
             assert!(behind <= step, "{behind} ticks behind");
         });
 }

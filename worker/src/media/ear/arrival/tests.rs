@@ -262,7 +262,7 @@ fn burst_of_loss_without_a_copy_ends_in_silence_and_not_in_a_buzz() {
     track.fec = false;
     (0..10).for_each(|n| track.even(n, 0, SPEECH));
     // Silence not yet begun: the packets come as one late bunch.
-    track.arrival.silence.covered += millis(300);
+    track.arrival.silence.cover_ahead(millis(300));
     track.even(20, 0, SPEECH);
     track.run_to(millis(20 * 20 + 20 + 31));
     let expected = [
@@ -374,7 +374,7 @@ fn long_burst_of_loss_is_concealed_then_silent_then_rebuilt() {
     let mut track = Track::new();
     (0..10).for_each(|n| track.even(n, 0, SPEECH));
     // Nothing for 200 ms, and silence not yet begun: the packets come as one late bunch.
-    track.arrival.silence.covered += millis(300);
+    track.arrival.silence.cover_ahead(millis(300));
     track.even(20, 0, SPEECH);
     track.run_to(millis(20 * 20 + 20 + 31));
     let next = Bytes::from_static(SPEECH);

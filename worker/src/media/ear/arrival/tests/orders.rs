@@ -68,7 +68,7 @@ fn no_sequence_of_packets_upsets_the_time_line() {
         assert!(due.is_some_and(|due| due >= track.now), "seed {seed}");
         let behind = (track.now - track.start).saturating_sub(track.delivered());
         assert!(
-            behind <= REST_STEP + SILENCE_STEP,
+            behind <= silence::REST_STEP + silence::STEP,
             "seed {seed}: {behind:?} behind after a long pause"
         );
         let mut decoded = track.decoded_since_reset();
