@@ -34,6 +34,9 @@ pub(super) struct Timings {
     pub(super) replay: Duration,
     /// Before another spare is opened, when one could not be had.
     pub(super) spare: Duration,
+    /// How long a spare may wait. 5 min: the provider counts its hour from the opening, and a fresher one
+    /// is surely alive.
+    pub(super) spare_lasts: Duration,
     /// Age at which a connection hands over to its spare, also in mid-speech. 59 min: providers end it
     /// after an hour.
     pub(super) longest: Duration,
@@ -49,6 +52,7 @@ impl Default for Timings {
             silence: Duration::from_secs(40),
             replay: Duration::from_secs(1),
             spare: Duration::from_secs(30),
+            spare_lasts: Duration::from_secs(5 * 60),
             longest: Duration::from_secs(59 * 60),
             close: Duration::from_secs(1),
         }
@@ -200,7 +204,8 @@ impl Link {
                     self.move_to(&spare).await?;
                     spare
                 }
-                (End::Rotate, None) => return Ok(End::bug()),
+                // It ended just before it was to take over.
+                (End::Rotate, None) => return Ok(End::expired()),
                 // Nothing has to be opened: people hear that as a silence of a moment.
                 (End::Lost(reason, failure), Some(spare)) if failure.retry != Retry::Never => {
                     self.lose(reason, &failure).await?;
@@ -223,8 +228,8 @@ impl Link {
         Ok(())
     }
 
-    /// Runs the connection; meanwhile a spare is opened when somebody wishes for one. One that cannot
-    /// be had is tried again after a while.
+    /// Runs the connection; meanwhile a spare is opened when somebody wishes for one, and another when that
+    /// ends or waits for too long. One that cannot be had is tried again after a while.
     async fn serve_beside_spare(
         &mut self,
         connection: Connection,
@@ -239,35 +244,26 @@ impl Link {
         let expiry = connection.opened() + self.timings.longest;
         let serving = connection.serve(&self.settings, lanes, is_replay, self.timings);
         tokio::pin!(serving);
-        let mut spare = None;
+        let mut spare: Option<Connection> = None;
         loop {
+            let stale = spare.as_ref().map(Connection::opened);
+            let stale = stale.map(|opened| opened + self.timings.spare_lasts);
             tokio::select! {
                 biased;
                 end = &mut serving => return (end, spare),
                 () = sleep_until(expiry), if spare.is_some() => return (End::expired(), spare),
                 () = self.spare_wanted.notified(), if spare.is_none() => {}
+                () = ended(&mut spare, self.timings) => spare = None,
+                () = until(stale) => {}
             }
-            let opening = Box::pin(connect(&self.settings, false, self.timings));
-            let opened = tokio::select! {
+            let opening = Box::pin(open_spare(&self.settings, self.timings));
+            spare = tokio::select! {
                 biased;
-                end = &mut serving => return (end, None),
-                opened = opening => opened,
+                end = &mut serving => return (end, spare),
+                opened = opening => Some(opened),
             };
-            match opened {
-                Ok(opened) => {
-                    spare = Some(opened);
-                    if self.events.send(LinkEvent::Spare).await.is_err() {
-                        return (End::Unwanted, None);
-                    }
-                }
-                Err(failure) => {
-                    tracing::warn!(reason = failure.reason, "no spare connection");
-                    tokio::select! {
-                        biased;
-                        end = &mut serving => return (end, None),
-                        () = sleep(self.timings.spare) => self.spare_wanted.notify_one(),
-                    }
-                }
+            if self.events.send(LinkEvent::Spare).await.is_err() {
+                return (End::Unwanted, None);
             }
         }
     }
@@ -281,6 +277,34 @@ impl Link {
             model: connection.model().to_owned(),
         });
         Ok(())
+    }
+}
+
+/// Tries until there is one.
+async fn open_spare(settings: &SessionSettings, timings: Timings) -> Connection {
+    loop {
+        match connect(settings, false, timings).await {
+            Ok(opened) => return opened,
+            Err(failure) => {
+                tracing::warn!(reason = failure.reason, "no spare connection");
+                sleep(timings.spare).await;
+            }
+        }
+    }
+}
+
+/// When the spare has ended; never, if there is none.
+async fn ended(spare: &mut Option<Connection>, timings: Timings) {
+    match spare {
+        Some(spare) => spare.wait(timings).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -10,14 +10,15 @@ mod writer;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use dialog::model::{Capabilities, Order};
-use futures_util::StreamExt;
+use futures_util::{SinkExt, StreamExt};
 use tokio::{
     sync::mpsc,
     task::JoinSet,
     time::{Instant, timeout},
 };
-use tokio_tungstenite::tungstenite::Error as WsError;
+use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use tracing::Instrument;
 
 use super::socket::Socket;
@@ -131,6 +132,22 @@ impl Connection {
 
     pub(in crate::model) fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    /// Waits beside the one that serves, until it ends. What it says meanwhile concerns nobody; pings are
+    /// sent and answered, so that nobody between takes it for dead, nor we a dead one for alive.
+    pub(in crate::model) async fn wait(&mut self, timings: Timings) {
+        loop {
+            match timeout(timings.ping, self.socket.next()).await {
+                Ok(Some(Ok(_))) => {}
+                Ok(_) => return,
+                Err(_) => {
+                    if self.socket.send(Message::Ping(Bytes::new())).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
     }
 
     /// Runs the connection until it ends. With `is_replay`, kept audio waits until the

@@ -67,12 +67,43 @@ async fn what_the_old_connection_says_after_the_move_is_not_told() {
 }
 
 #[tokio::test]
-async fn a_spare_that_died_is_a_loss_and_the_link_comes_back() {
+async fn a_spare_that_dies_while_it_waits_is_replaced_before_anybody_needs_it() {
     let model = FakeModel::start().await;
-    let (mut session, _old, fresh) = with_spare(&model).await;
-    drop(fresh);
+    let (mut session, _old, first) = with_spare(&model).await;
+    drop(first);
+    let (mut second, _) = model.accept_configured().await;
+    assert_eq!(session.next().await, LinkEvent::Spare);
     session.handle.order(Order::Rotate).unwrap();
     assert!(matches!(session.next().await, LinkEvent::Rotated { .. }));
+    session.handle.order(item("What was said.")).unwrap();
+    assert_eq!(second.next().await["type"], "conversation.item.create");
+}
+
+#[tokio::test]
+async fn a_spare_that_has_waited_for_long_makes_room_for_a_fresh_one() {
+    let model = FakeModel::start().await;
+    let timings = Timings {
+        spare_lasts: Duration::ZERO,
+        ..Timings::default()
+    };
+    let mut session = Session::start_with(fake::settings(&model.config()), timings);
+    let (_old, _) = model.accept_configured().await;
+    assert!(matches!(session.next().await, LinkEvent::Up { .. }));
+    session.handle.prepare();
+    for _ in 0..3 {
+        let _spare = model.accept_configured().await;
+        assert_eq!(session.next().await, LinkEvent::Spare);
+    }
+}
+
+#[tokio::test]
+async fn a_move_whose_spare_has_just_died_is_a_loss_and_the_link_comes_back() {
+    let model = FakeModel::start().await;
+    let (mut session, _old, spare) = with_spare(&model).await;
+    drop(spare);
+    // Another cannot be had.
+    model.refuse(503, "{}").await;
+    session.handle.order(Order::Rotate).unwrap();
     assert!(matches!(session.next().await, LinkEvent::Down { .. }));
     let (_peer, _) = model.accept_configured().await;
     assert!(matches!(session.next().await, LinkEvent::Up { .. }));
