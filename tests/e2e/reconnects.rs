@@ -190,6 +190,15 @@ async fn a_failed_response_does_not_end_the_call() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_a_filter_ends_before_its_first_word_is_asked_for_again() {
+    let stack = Stack::start().await;
+    let (ann, _) = greeted(&stack, "ann", "kitchen").await;
+    stack.model.arm(Fault::ContentFilter(0));
+    let said = ann.say("caller-train").await;
+    ann.hears("caller-train", said.ended, LATER).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_expired_session_is_replaced() {
     let stack = Stack::start().await;
     let (ann, _) = greeted(&stack, "ann", "kitchen").await;

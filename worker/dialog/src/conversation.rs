@@ -52,12 +52,16 @@ struct Turn {
     author: Author,
     /// The item it came from; `None` = typed, or from a connection that is gone.
     item: Option<ItemId>,
+    /// The same of a connection that is gone, while the agent is still being heard saying it.
+    playing: Option<ItemId>,
     text: String,
     /// What was shown, under this number; `None` = nothing, or the model sees it no more.
     picture: Option<(u64, Picture)>,
     /// Who of several people it was; `None` = there is only one.
     speaker: Option<String>,
     words: Words,
+    /// The model could not write it down.
+    is_not_understood: bool,
 }
 
 /// What is known of what a user said.
@@ -182,12 +186,34 @@ impl Conversation {
         self.push(Author::Tool, None, &format!("{name}: {output}"));
     }
 
-    /// Item ids mean nothing any more, and words that did not come never will.
-    pub(crate) fn disconnect(&mut self) {
+    /// An item that outlived its connection was heard only so far. Returns whether it is known.
+    pub(crate) fn agent_was_cut(&mut self, item: &ItemId, text: &str) -> bool {
+        let is_it = |turn: &&mut Turn| turn.playing.as_ref() == Some(item);
+        let Some(turn) = self.turns.iter_mut().rev().find(is_it) else {
+            return false;
+        };
+        turn.playing = None;
+        shorten(text).clone_into(&mut turn.text);
+        true
+    }
+
+    /// The words of this turn will not come.
+    pub(crate) fn user_is_not_understood(&mut self, item: &ItemId) {
+        let is_it = |turn: &&mut Turn| turn.item.as_ref() == Some(item);
+        if let Some(turn) = self.turns.iter_mut().rev().find(is_it) {
+            turn.is_not_understood = true;
+        }
+    }
+
+    /// Item ids mean nothing any more, and words that did not come never will. What the agent is still
+    /// being heard saying may be cut yet.
+    pub(crate) fn disconnect(&mut self, is_heard_now: impl Fn(&ItemId) -> bool) {
         self.turns
             .retain(|turn| !turn.text.is_empty() || turn.is_only_answered());
         for turn in &mut self.turns {
-            turn.item = None;
+            let item = turn.item.take().or_else(|| turn.playing.take());
+            let is_agent = turn.author == Author::Agent;
+            turn.playing = item.filter(|item| is_agent && is_heard_now(item));
         }
     }
 
@@ -213,7 +239,9 @@ impl Conversation {
             .iter()
             .rev()
             .find(|turn| turn.author == Author::User);
-        last.is_some_and(|turn| turn.item.is_some() && turn.is_wordless())
+        last.is_some_and(|turn| {
+            turn.item.is_some() && turn.is_wordless() && !turn.is_not_understood
+        })
     }
 
     fn retell(&mut self, beginning: &str) -> Vec<NewItem> {
@@ -324,10 +352,12 @@ impl Conversation {
         self.turns.push_back(Turn {
             author,
             item,
+            playing: None,
             text: shorten(text).to_owned(),
             picture: None,
             speaker: None,
             words: Words::default(),
+            is_not_understood: false,
         });
     }
 }
@@ -414,7 +444,7 @@ mod tests {
             conversation.agent_started(&item(2 * n + 1));
             conversation.agent_said(&item(2 * n + 1), &format!("answer {n}"));
         }
-        conversation.disconnect();
+        conversation.disconnect(|_| false);
         let items = conversation.replay();
         assert_eq!(items.len(), 1 + REPLAYED);
         let NewItem::SystemText(summary) = &items[0] else {
@@ -456,7 +486,7 @@ mod tests {
         conversation.user_said_all(&item(1), "Hello.");
         conversation.user_said(&item(2), "What");
         assert_eq!(conversation.take_unheard(), [item(2), item(3)]);
-        conversation.disconnect();
+        conversation.disconnect(|_| false);
         assert_eq!(conversation.replay().len(), 2, "the first is told as text");
 
         conversation.user_committed(&item(4));
@@ -480,14 +510,14 @@ mod tests {
             [NewItem::AgentText("It leaves at".to_owned())],
             "the words may still come"
         );
-        conversation.disconnect();
+        conversation.disconnect(|_| false);
         let told = [
             NewItem::SystemText(WORDLESS.to_owned()),
             NewItem::AgentText("It leaves at".to_owned()),
         ];
         assert_eq!(conversation.replay()[1..], told);
         // And at the connection after that one.
-        conversation.disconnect();
+        conversation.disconnect(|_| false);
         assert_eq!(conversation.replay()[1..], told);
     }
 }

@@ -203,6 +203,8 @@ pub enum Playout {
     },
     /// A voice that could be heard fell silent because of a pause.
     Paused,
+    /// A voice that could be heard fell silent because the rest of its item has not come.
+    Starved,
     /// The first sample of an item was handed to the encoder.
     Started {
         /// The response it belongs to.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     Dialog, Output,
+    floor::{Purpose, Request},
     input::Heard,
     model::{Order, ResponseId},
     note::Note,
@@ -65,6 +66,19 @@ impl Dialog {
         if let Some(response) = generating {
             self.cancel(now, response);
         }
+    }
+
+    /// What somebody with authority wants said, asked for and not begun: whoever takes the floor only
+    /// postpones it.
+    pub(crate) fn unsaid_sentence(&self) -> Option<Request> {
+        let asked = self.responses.asked.as_ref().filter(|a| !a.is_unwanted);
+        let live = self.responses.live.as_ref();
+        let live = live.filter(|live| !live.is_cancelled && !live.has_content);
+        asked
+            .map(|asked| &asked.request)
+            .or_else(|| live.and_then(|live| live.request.as_ref()))
+            .filter(|request| request.purpose == Purpose::Say)
+            .cloned()
     }
 
     /// A response shows up that nobody wants any more: it is stopped before its first sound.
@@ -133,8 +147,11 @@ impl Dialog {
 
     /// Makes the model's memory of one item what people experienced.
     pub(crate) fn settle_item(&mut self, ended: Ended) {
+        if ended.is_stale {
+            return self.settle_stale_item(&ended);
+        }
         self.conversation.agent_said(&ended.item, &ended.said);
-        if ended.is_stale || !self.link.truncates() {
+        if !self.link.truncates() {
             return;
         }
         match ended.cut {
@@ -145,6 +162,21 @@ impl Dialog {
             }),
             Cut::Unheard => self.order(Order::Delete { item: ended.item }),
         }
+    }
+
+    /// The connection that made it is gone. One that came since was told the whole, which nobody can
+    /// take back; one that is to come is told what was heard.
+    fn settle_stale_item(&mut self, ended: &Ended) {
+        let is_known = self.conversation.agent_was_cut(&ended.item, &ended.said);
+        if !is_known || matches!(ended.cut, Cut::Whole) {
+            return;
+        }
+        let said = ended.said.trim_end();
+        self.label(&if said.is_empty() {
+            "You were interrupted before people heard any of what you said last.".to_owned()
+        } else {
+            format!("You were interrupted. Of what you said last people heard only: {said:?}")
+        });
     }
 
     fn cancel(&mut self, now: Instant, response: ResponseId) {

@@ -342,6 +342,15 @@ impl Dialog {
         self.timers.next()
     }
 
+    /// Whether the next word is the model's to say. While a tool runs, or somebody is asked whether it may,
+    /// it is not.
+    pub fn awaits_model(&self) -> bool {
+        self.responses.is_generating()
+            || self.user.is_committed()
+            || self.owes_hearing()
+            || !self.floor.is_empty()
+    }
+
     /// What follows from any change, whatever it was.
     fn settle(&mut self, now: Instant) {
         if self.is_finished {
@@ -372,6 +381,7 @@ impl Dialog {
                     overlap.fell_silent(now);
                 }
             }
+            Playout::Starved => self.playhead.starve(),
             Playout::Started { item, .. } => {
                 if self.playhead.start(&item) {
                     self.on_first_sound(now, &item);
@@ -444,17 +454,12 @@ impl Dialog {
         if self.is_finished {
             return;
         }
-        let is_thinking = self.responses.is_generating()
-            || self.user.is_committed()
-            || self.calls.is_running()
-            || self.owes_hearing()
-            || !self.floor.is_empty();
         let state = self.agent.update(Facts {
             is_connected: self.is_room_ready && self.link.is_up(),
             has_caller: self.audience.caller().is_some(),
             is_audible: self.playhead.is_audible() && !self.is_paused(),
             user_speaks: self.user.is_speaking() || self.overlap.is_some(),
-            is_working: is_thinking,
+            is_working: self.awaits_model() || self.calls.is_running(),
         });
         if let Some(state) = state {
             self.publish(Publish::AgentState(state));

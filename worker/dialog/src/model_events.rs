@@ -248,13 +248,36 @@ impl Dialog {
         }
         self.show_silent(&live.id);
         self.carry_on_after_tools();
-        if let ResponseStatus::Failed { code } = status
-            && !live.has_content
-        {
-            let number = self.user.number();
-            let request = live.request.unwrap_or_else(|| Request::reply(number));
+        if let Some((request, code)) = self.left_open(live, status) {
             self.ask_again(now, request, code);
         }
+    }
+
+    /// What is still wanted of a response that ended before it was whole, and why it did. Calls of it that
+    /// run are followed by the rest anyway.
+    fn left_open(&self, live: Live, status: ResponseStatus) -> Option<(Request, String)> {
+        let code = match status {
+            ResponseStatus::Failed { code } => code,
+            // A limit or a filter cut it off. What people heard of it has to do.
+            ResponseStatus::Incomplete if !live.has_words() => "incomplete".to_owned(),
+            _ => return None,
+        };
+        let failures = live.request.as_ref().map_or(0, |request| request.failures);
+        let request = if !live.has_content {
+            let number = self.user.number();
+            live.request.unwrap_or_else(|| Request::reply(number))
+        } else if self.calls.is_running() {
+            return None;
+        } else {
+            self.owed_by(live)?
+        };
+        Some((
+            Request {
+                failures,
+                ..request
+            },
+            code,
+        ))
     }
 
     /// Items that showed up after the response was stopped: nobody can have heard them.

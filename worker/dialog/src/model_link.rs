@@ -4,7 +4,10 @@
 //! A new connection is told the conversation as people experienced it, and is asked at most one
 //! question: the one that was open.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use crate::{
     Dialog, Greeting,
@@ -16,6 +19,7 @@ use crate::{
     output::CloseReason,
     response::{Asked, Live},
     rotation::Rotation,
+    speaker::ParticipantId,
     timers::Timer,
 };
 
@@ -35,6 +39,10 @@ pub(crate) struct Link {
     /// Turns that a lost connection left open, without words: the next one hears them again. Until it
     /// notices somebody they are kept: it may be lost, too.
     unheard: Vec<ItemId>,
+    /// Whose turns they were, in order, until they are turns again; `None` = nobody knows.
+    heard_again: VecDeque<Option<ParticipantId>>,
+    /// A turn that begins later is a new one.
+    heard_again_until: Option<Instant>,
 }
 
 impl Link {
@@ -49,6 +57,21 @@ impl Link {
     /// The model noticed what it heard again, or did not.
     pub(crate) fn take_notice(&mut self) {
         self.unheard.clear();
+    }
+
+    /// Somebody's turn is committed. Whose it was, if it is one that is heard again: the ears know only who
+    /// speaks now.
+    pub(crate) fn take_heard_again(
+        &mut self,
+        began: Instant,
+        now: Instant,
+    ) -> Option<ParticipantId> {
+        if self.heard_again_until.is_none_or(|until| until < began) {
+            self.heard_again.clear();
+        }
+        let speaker = self.heard_again.pop_front()?;
+        self.heard_again_until = Some(now + HEARING);
+        speaker
     }
 
     pub(crate) fn cancels(&self) -> bool {
@@ -126,6 +149,9 @@ impl Dialog {
             return;
         }
         self.note(Note::HeardAgain { turns: items.len() });
+        let speakers = items.iter().map(|item| self.user.speaker(item).cloned());
+        self.link.heard_again = speakers.collect();
+        self.link.heard_again_until = Some(now + HEARING);
         self.order(Order::HearAgain(items));
         if self.config.presses_to_talk {
             return self.presses.commit_again();
@@ -226,7 +252,8 @@ impl Dialog {
         self.remember_what_plays();
         self.playhead.disconnect();
         self.disconnect_calls();
-        self.conversation.disconnect();
+        let playhead = &self.playhead;
+        self.conversation.disconnect(|item| playhead.holds(item));
     }
 
     /// Whatever the lost connection still owed becomes one wish for the next one.
@@ -267,7 +294,8 @@ impl Dialog {
         }
     }
 
-    fn owed_by(&self, live: Live) -> Option<Request> {
+    /// What a response still owes that will not go on.
+    pub(crate) fn owed_by(&self, live: Live) -> Option<Request> {
         let number = self.user.number();
         let request = live.request.unwrap_or_else(|| Request::reply(number));
         let is_greeting = request.purpose == Purpose::Greeting;

@@ -168,7 +168,12 @@ impl Dialog {
         self.conversation.user_committed(item);
         let Commit { speech, ended } = self.user.commit(now, item.clone());
         self.note(Note::TurnCommitted { speech });
-        let names = self.name_speakers(item, ended.checked_sub(speech).unwrap_or(ended), ended);
+        let began = ended.checked_sub(speech).unwrap_or(ended);
+        let speakers = match self.link.take_heard_again(began, now) {
+            Some(speaker) => vec![speaker],
+            None => self.speakers_between(began, ended),
+        };
+        let names = self.name_speakers(item, &speakers);
         if self.model_creates() {
             self.timers
                 .set(Timer::TurnGrace, now + self.config.response_grace);
@@ -233,6 +238,7 @@ impl Dialog {
     /// A segment that people saw grow must be closed, whatever it holds.
     pub(crate) fn on_user_transcript_failed(&mut self, now: Instant, item: ItemId) {
         self.doubts_lack_of_words(now, &item);
+        self.conversation.user_is_not_understood(&item);
         let text = self.conversation.user_text(&item).to_owned();
         self.hear_name(now, &item, &text, true);
         if !text.is_empty() {
@@ -254,13 +260,12 @@ impl Dialog {
     }
 
     /// Remembers whose words an item holds. Returns their names, if several people are heard.
-    fn name_speakers(&mut self, item: &ItemId, from: Instant, to: Instant) -> Option<String> {
-        let speakers = self.speakers_between(from, to);
+    fn name_speakers(&mut self, item: &ItemId, speakers: &[ParticipantId]) -> Option<String> {
         self.user.set_speaker(item, speakers.first()?);
         if !self.audience.is_shared() {
             return None;
         }
-        let names = self.names(&speakers);
+        let names = self.names(speakers);
         self.conversation.user_is(item, names.clone());
         Some(names)
     }

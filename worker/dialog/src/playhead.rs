@@ -72,6 +72,8 @@ pub(crate) struct Playhead {
     early: VecDeque<ItemId>,
     /// A voice was started and neither stopped nor played out.
     is_voice_on: bool,
+    /// It fell silent because the rest of its item has not come.
+    is_starved: bool,
     /// How many connections were lost so far.
     connection: u32,
 }
@@ -133,6 +135,7 @@ impl Playhead {
         }
         let spoken = &mut self.items[index];
         self.is_voice_on |= !spoken.is_doomed;
+        self.is_starved = false;
         spoken.is_drained = false;
         !std::mem::replace(&mut spoken.is_started, true)
     }
@@ -148,10 +151,16 @@ impl Playhead {
     }
 
     pub(crate) fn advance(&mut self, heard: &Heard) {
+        self.is_starved = false;
         if let Some(spoken) = self.find(&heard.item) {
             spoken.heard = spoken.heard.max(heard.heard);
             spoken.is_drained = false;
         }
+    }
+
+    /// Nothing is queued, and more is to come.
+    pub(crate) fn starve(&mut self) {
+        self.is_starved = true;
     }
 
     /// Nothing is queued any more.
@@ -332,7 +341,7 @@ impl Playhead {
 
     /// A voice can be heard right now; the seam between two items is no silence.
     pub(crate) fn is_audible(&self) -> bool {
-        self.is_voice_on && self.is_occupied()
+        self.is_voice_on && !self.is_starved && self.is_occupied()
     }
 
     fn forget(&mut self, item: &ItemId) {

@@ -68,6 +68,11 @@ impl Live {
         is_reply && self.has_content && !self.is_cancelled
     }
 
+    /// Words of it came, and counted.
+    pub(crate) fn has_words(&self) -> bool {
+        !self.items.is_empty()
+    }
+
     pub(crate) fn into_late_items(self) -> Vec<ItemId> {
         self.late
     }

@@ -62,7 +62,8 @@ impl Dialog {
         self.responses.disconnect();
         self.playhead.disconnect();
         self.disconnect_calls();
-        self.conversation.disconnect();
+        let playhead = &self.playhead;
+        self.conversation.disconnect(|item| playhead.holds(item));
         self.dismissed.disconnect();
         self.addressing.disconnect();
         self.timers.stop(Timer::Name);

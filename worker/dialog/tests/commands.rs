@@ -293,3 +293,42 @@ fn whoever_speaks_when_their_ear_is_closed_has_ended() {
     7.77                                                  is silent
     "#);
 }
+
+#[test]
+fn a_sentence_that_somebody_speaks_before_follows_their_turn() {
+    let lanes = scene()
+        .asked(1.0, Ask::Interject("We close at six.".to_owned()))
+        .model_will_say("We close at six.", 1.0)
+        .model_hears_speech(1.1, 1.3)
+        .model_will_say("Well.", 0.4)
+        .model_will_say("We close at six.", 1.0)
+        .until(6.0);
+    insta::assert_snapshot!(since(&lanes, 1.0), @r#"
+    1.00  asked: Interject("We close at six.")
+    1.00                          > create ask-1 "Say exactly this sentence, word for word, and nothing else: \"We close at six.\""
+    1.00                                                  THINKING
+    1.06                          < created r1 for ask-1
+    1.10  speaks u1
+    1.10                                                  flush r1
+    1.10                          > cancel r1
+    1.10                                                  LISTENING
+    1.11                                                  (interrupted at 0.00, stopped after 0.01)
+    1.15                          < done r1 Cancelled
+    1.60                                                  THINKING
+    1.60  turn u1
+    1.60                                                  (turn of 0.50)
+    1.63                          < created r2
+    1.83                                                  is heard: a2
+    1.83                                                  (answered after 0.23)
+    1.83                                                  SPEAKING
+    1.93                          < done r2 Completed
+    1.93                          > create ask-2 "Say exactly this sentence, word for word, and nothing else: \"We close at six.\""
+    1.99                          < created r3 for ask-2
+    2.22                                                  said a2 "Well."
+    2.23                                                  is heard: a3
+    2.44                          < done r3 Completed
+    3.22                                                  said a3 "We close at six."
+    3.22                                                  LISTENING
+    3.23                                                  is silent
+    "#);
+}

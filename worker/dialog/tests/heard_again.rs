@@ -1,6 +1,6 @@
 //! The link to the model is lost, and with it a turn that nobody knows in words.
 
-use crate::scene::scene;
+use crate::scene::{scene, since};
 
 #[test]
 fn a_question_nobody_knows_in_words_is_heard_again() {
@@ -212,5 +212,67 @@ fn what_the_next_connection_does_not_notice_either_is_asked_back() {
     8.15                                                  said 2-a1 "Well."
     8.15                                                  LISTENING
     8.16                                                  is silent
+    "#);
+}
+
+#[test]
+fn among_several_people_what_is_heard_again_stays_with_who_said_it() {
+    let lanes = scene()
+        .joins(0.0, "bob")
+        .ear_hears("ann", 3.0, 4.0)
+        .model_hears_speech(3.0, 4.0)
+        .model_will_ignore()
+        .link_down(4.6)
+        .ear_hears("bob", 5.0, 5.6)
+        .link_up(6.0)
+        .model_hears_speech(6.1, 6.3)
+        .model_hears_speech(6.7, 6.8)
+        .transcript(7.0, "u2", "Where is it?")
+        .transcript(7.3, "u3", "Over there.")
+        .until(7.5);
+    insta::assert_snapshot!(since(&lanes, 4.0), @r#"
+    4.30  turn u1
+    4.30                                                  (turn of 1.30)
+    4.30                          > item system "The last message was spoken by \"ann\" (caller)."
+    4.30                          > create ask-1
+    4.30                                                  THINKING
+    4.60                          link down
+    4.60                                                  (TurnContinued)
+    4.60                                                  INITIALIZING
+    6.00                          link up
+    6.00                                                  (Replayed { items: 0, away: 1.4s })
+    6.00                                                  (HeardAgain { turns: 1 })
+    6.00                          > hear again u1
+    6.00                          > turns: model creates = false
+    6.00                                                  THINKING
+    6.10  speaks u2
+    6.10                                                  LISTENING
+    6.60  turn u2
+    6.60                                                  (turn of 0.50)
+    6.60                          > item system "The last message was spoken by \"ann\" (caller)."
+    6.60                          > create ask-2
+    6.60                                                  THINKING
+    6.66                          < created r1 for ask-2
+    6.70  speaks u3
+    6.70                                                  flush r1
+    6.70                          > cancel r1
+    6.70                                                  LISTENING
+    6.71                                                  (interrupted at 0.00, stopped after 0.01)
+    6.75                          < done r1 Cancelled
+    7.00  ann: "Where is it?"
+    7.10  turn u3
+    7.10                                                  (turn of 0.40)
+    7.10                          > item system "The last message was spoken by \"bob\" (guest)."
+    7.10                          > create ask-3
+    7.10                                                  THINKING
+    7.16                          < created r2 for ask-3
+    7.20                                                  (GapCovered)
+    7.20                                                  clip OneMoment
+    7.30  bob: "Over there."
+    7.36                                                  is heard: a2
+    7.36                                                  stop clip
+    7.36                                                  (answered after 0.26)
+    7.36                                                  SPEAKING
+    7.46                          < done r2 Completed
     "#);
 }

@@ -2,7 +2,7 @@
 
 use dialog::Config;
 
-use crate::scene::{empty_scene, scene};
+use crate::scene::{empty_scene, scene, since};
 
 #[test]
 fn what_is_spoken_already_is_heard_and_the_rest_is_asked_for() {
@@ -272,6 +272,7 @@ fn an_item_of_a_lost_connection_is_not_truncated_on_the_next() {
     4.00  speaks u2
     5.20                                                  flush all
     5.20                                                  resume
+    5.21                          > item system "You were interrupted. Of what you said last people heard only: \"Once upon a time there was a\""
     5.21                                                  said a1 "Once upon a time there was a" -- cut
     5.21                                                  (interrupted at 2.47, stopped after 0.01)
     "#);
@@ -369,5 +370,42 @@ fn a_model_that_stays_away_ends_the_conversation() {
     4.72                                                  clip Failure
     4.73                                                  is silent
     5.62                                                  FINISHED ModelUnavailable { reason: "unreachable" }
+    "#);
+}
+
+#[test]
+fn what_was_cut_after_its_connection_is_told_as_it_was_heard() {
+    let lanes = scene()
+        .says(0.0, 1.0, "Tell me a story.")
+        .model_will_say(
+            "Once upon a time there was a short story about nothing",
+            4.0,
+        )
+        .link_down(3.0)
+        .speaks(4.0, 5.5)
+        .link_up(6.5)
+        .until(6.6);
+    insta::assert_snapshot!(since(&lanes, 3.0), @r#"
+    3.00                          link down
+    4.00                                                  pause
+    4.00                                                  INITIALIZING
+    4.00  speaks u2
+    4.00                                                  (Unexpected { what: "event without connection" })
+    5.20                                                  flush all
+    5.20                                                  resume
+    5.21                                                  said a1 "Once upon a time there was a" -- cut
+    5.21                                                  (interrupted at 2.47, stopped after 0.01)
+    5.80                                                  (Unexpected { what: "event without connection" })
+    5.80  turn u2
+    5.80                                                  (Unexpected { what: "event without connection" })
+    6.40                                                  (GapCovered)
+    6.40                                                  clip OneMoment
+    6.50                          link up
+    6.50                          > item system "The connection was interrupted and is back. Carry on where the conversation stopped. Do not greet again."
+    6.50                          > item user "Tell me a story."
+    6.50                          > item agent "Once upon a time there was a"
+    6.50                                                  (Replayed { items: 3, away: 3.5s })
+    6.50                          > turns: model creates = true
+    6.50                                                  LISTENING
     "#);
 }

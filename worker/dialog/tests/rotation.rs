@@ -1,6 +1,8 @@
 //! A long conversation moves to a fresh connection, and nobody notices.
 
-use crate::scene::{Scene, scene};
+use dialog::model::{Event, ItemId};
+
+use crate::scene::{Scene, scene, since};
 
 /// One turn, answered.
 fn a_talk() -> Scene {
@@ -219,5 +221,35 @@ fn a_spare_that_fails_is_a_loss_like_any_other() {
     5.92                                                  said 3-a2 "Ann."
     5.92                                                  LISTENING
     5.93                                                  is silent
+    "#);
+}
+
+#[test]
+fn a_turn_that_nobody_could_write_down_does_not_keep_the_old_connection() {
+    let lanes = scene()
+        .speaks(0.0, 1.0)
+        .model_will_say("Pardon?", 0.6)
+        .spare(1.6)
+        .model(
+            1.7,
+            Event::UserTranscriptFailed {
+                item: ItemId::new("u1"),
+            },
+        )
+        .until(4.0);
+    insta::assert_snapshot!(since(&lanes, 1.6), @r#"
+    1.60                          spare link
+    1.68                          < done r1 Completed
+    1.70                                                  (Unexpected { what: "turn without transcript" })
+    2.12                                                  said a1 "Pardon?"
+    2.12                                                  LISTENING
+    2.13                                                  is silent
+    2.52                          > rotate
+    2.52                          > item system "This conversation is under way. Carry on where it stopped. Do not greet again."
+    2.52                          > item system "The person said something here that you began to answer. Its words are not known."
+    2.52                          > item agent "Pardon?"
+    2.52                          > turns: model creates = true
+    2.52                                                  (Rotated { items: 3 })
+    2.55                          fresh link
     "#);
 }

@@ -5,6 +5,7 @@ mod answers_in_doubt;
 mod asked;
 mod audience;
 mod barge_in;
+mod broken_answers;
 mod chat;
 mod close;
 mod commands;

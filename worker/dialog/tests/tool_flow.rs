@@ -236,7 +236,16 @@ fn arguments_cut_off_by_a_limit_are_not_run() {
     1.60                          < call order_pizza c1
     1.70                          < done x Incomplete
     1.70                                                  (CallDropped { why: "incomplete" })
-    1.70                                                  LISTENING
+    1.70                                                  (ResponseRetried { code: "incomplete" })
+    1.80                          > create ask-1
+    1.86                          < created r1 for ask-1
+    2.06                                                  is heard: a1
+    2.06                                                  (answered after 0.76)
+    2.06                                                  SPEAKING
+    2.16                          < done r1 Completed
+    2.45                                                  said a1 "Well."
+    2.45                                                  LISTENING
+    2.46                                                  is silent
     "#);
 }
 

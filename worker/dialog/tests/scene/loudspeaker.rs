@@ -10,6 +10,9 @@ use dialog::{
 
 use super::TICK;
 
+/// So long after its last sound a voice is known to have stopped for want of more.
+const TAIL: Duration = Duration::from_millis(200);
+
 struct Clip {
     response: ResponseId,
     item: ItemId,
@@ -24,6 +27,8 @@ pub(crate) struct Loudspeaker {
     refused: Vec<ResponseId>,
     is_playing: bool,
     is_paused: bool,
+    /// For how long the next sound has been missing.
+    starves: Duration,
     pub(crate) reports: bool,
 }
 
@@ -34,6 +39,7 @@ impl Default for Loudspeaker {
             refused: Vec::new(),
             is_playing: false,
             is_paused: false,
+            starves: Duration::ZERO,
             reports: true,
         }
     }
@@ -107,13 +113,20 @@ impl Loudspeaker {
         if self.is_paused {
             return facts;
         }
-        while let Some(clip) = self.clips.front_mut() {
+        // An item that never completed is over once another one waits behind it.
+        while let (count, Some(clip)) = (self.clips.len(), self.clips.front_mut()) {
             if clip.heard < clip.queued {
                 self.is_playing = true;
+                self.starves = Duration::ZERO;
                 clip.play(&mut facts);
                 return facts;
             }
-            if !clip.is_complete {
+            if !clip.is_complete && count == 1 {
+                self.starves += TICK;
+                if self.starves == TAIL && clip.is_started {
+                    facts.push(Playout::Advanced(clip.report()));
+                    facts.push(Playout::Starved);
+                }
                 return facts;
             }
             facts.push(Playout::Advanced(clip.report()));

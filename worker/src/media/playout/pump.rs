@@ -237,6 +237,9 @@ impl Pump {
         speech.packets += 1;
         if speech.silent >= TAIL_FRAMES {
             self.speech = None;
+            if !self.is_paused {
+                self.queue.note_starved();
+            }
         }
     }
 

@@ -131,6 +131,18 @@ impl Queue {
         self.facts.push_back(Playout::Paused);
     }
 
+    /// Nothing left to play made people hear silence. Worth a word only in the middle of an item; where
+    /// that goes on is told at once.
+    pub(crate) fn note_starved(&mut self) {
+        let Some(segment) = self.segments.front_mut().filter(|s| s.heard > 0) else {
+            return;
+        };
+        segment.reported = 0;
+        let position = segment.position();
+        self.advance(position);
+        self.facts.push_back(Playout::Starved);
+    }
+
     /// A clip ended.
     pub(crate) fn note_clip_over(&mut self) {
         self.facts.push_back(Playout::ClipOver);

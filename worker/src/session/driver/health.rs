@@ -54,7 +54,8 @@ impl Driver<'_> {
             received: pulse.packets.map(|(received, _)| received),
             sent: pulse.packets.map(|(_, sent)| sent),
             is_speaking: self.watch.state == Some(AgentState::Speaking),
-            is_thinking: self.watch.state == Some(AgentState::Thinking),
+            is_thinking: self.watch.state == Some(AgentState::Thinking)
+                && self.dialog.awaits_model(),
             model_events: self.watch.model_events,
         };
         let verdict = self.watch.dog.look(now(), facts);

@@ -49,6 +49,19 @@ impl Bench {
         facts.filter(|fact| *fact == Playout::ClipOver).count()
     }
 
+    /// What was told of the playhead since the last question, in milliseconds; `None` = it starved.
+    fn told(&mut self) -> Vec<Option<u128>> {
+        let queue = self.pump.queue();
+        let facts = std::iter::from_fn(|| queue.poll_fact());
+        facts
+            .filter_map(|fact| match fact {
+                Playout::Advanced(heard) => Some(Some(heard.heard.as_millis())),
+                Playout::Starved => Some(None),
+                _ => None,
+            })
+            .collect()
+    }
+
     fn finish(&mut self) {
         self.act(|pump, now, out| pump.finish(now, &ItemId::new("a"), out));
     }
@@ -248,6 +261,27 @@ fn underrun_is_counted_once_and_speech_resumes_with_its_audio() {
     bench.take_sent();
     bench.push(40, 5);
     assert!(bench.take_sent().iter().all(|frame| *frame == (100, 5)));
+}
+
+#[test]
+fn a_voice_that_stops_for_want_of_more_says_so_once_and_where_it_goes_on() {
+    let mut bench = Bench::new();
+    bench.push(160, 5);
+    bench.run_to(300);
+    assert_eq!(bench.told(), [Some(100)], "the far end may not notice yet");
+    bench.run_to(2_000);
+    assert_eq!(bench.told(), [Some(160), None]);
+    bench.push(40, 5);
+    assert_eq!(bench.told(), [Some(170)]);
+    bench.run_to(4_000);
+    assert_eq!(bench.told(), [Some(200), None]);
+    // An item that is whole ends, and a voice that was paused waits.
+    bench.finish();
+    bench.push(100, 5);
+    bench.act(|pump, _, out| pump.pause(out));
+    bench.told();
+    bench.run_to(6_000);
+    assert_eq!(bench.told(), []);
 }
 
 #[test]

@@ -2,8 +2,14 @@
 
 use std::time::Duration;
 
+use ::tools::{Effect, Registry, Tool, ToolError, function, policy::RuleForm};
+use dialog::model::CallId;
+use serde_json::{Map, Value, json};
+
 use super::*;
 use crate::room::{pulse::Pulse, rejoin::GiveUp};
+
+type Given = Map<String, Value>;
 
 /// Long enough for every remedy.
 const WHILE: Duration = Duration::from_secs(120);
@@ -198,4 +204,53 @@ async fn a_room_link_that_is_repaired_forever_is_made_anew() {
         world
     })
     .await;
+}
+
+/// A tool that waits for a supervisor, who takes their time.
+fn a_tool_that_asks() -> Made {
+    let asks = function::tool("asks", "Waits for a person.", async |given: Given| {
+        Ok::<_, ToolError>(given)
+    });
+    let rule = json!({"when": "true", "ask": "supervisor"});
+    let rule: RuleForm = serde_json::from_value(rule).expect("a rule");
+    let asks = asks.rules(&[rule]).effect(Effect::Writes);
+    let all: Vec<Arc<dyn Tool>> = vec![Arc::new(asks)];
+    Made {
+        plane: tooling::Plane::new(Registry::build(all).expect("one tool")),
+        tools: vec!["asks".to_owned()],
+        ..Made::default()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_supervisor_does_not_wait_for_the_model() {
+    let (end, _) = play_made(a_tool_that_asks(), |mut world| async move {
+        world.ann_comes().await;
+        world.model_up().await;
+        world.room(RoomInput::AgentHeard).await;
+        let greeting = world.create().await;
+        world.answers(greeting, 0).await;
+        let response = ResponseId::new("calls");
+        let call = ModelEvent::FunctionCall {
+            response: response.clone(),
+            item: ItemId::new("item_1"),
+            call: CallId::new("call_1"),
+            name: "asks".to_owned(),
+            arguments: "{}".to_owned(),
+        };
+        let done = ModelEvent::ResponseDone {
+            response,
+            status: ResponseStatus::Completed,
+            usage: None,
+        };
+        for event in [call, done] {
+            world.model(LinkEvent::Event(event)).await;
+        }
+        let says_so = world.create().await;
+        world.answers(says_so, 0).await;
+        pulses(&world, &[], 100).await;
+        world
+    })
+    .await;
+    assert_eq!(end.reason, CloseReason::RoomLost, "it was still there");
 }
