@@ -138,8 +138,8 @@ fn a_turn_whose_words_are_not_known_yet_is_waited_for() {
 
 #[test]
 fn what_the_old_connection_still_says_means_nothing() {
-    let late = dialog::model::Event::SpeechStarted {
-        item: dialog::model::ItemId::new("u9"),
+    let late = Event::SpeechStarted {
+        item: ItemId::new("u9"),
     };
     let lanes = a_talk().spare(1.6).model(2.54, late).until(3.5);
     insta::assert_snapshot!(lanes, @r#"
