@@ -103,22 +103,22 @@ impl Uplink {
     /// The model hears somebody, since this moment of what the connection was told: until that is an item,
     /// the next connection is told it again.
     pub(super) fn turn_begins(&self, at: Option<Duration>) {
-        self.shared.ring.lock().turn_begins(at);
+        self.shared.ring.lock().owed().turn_begins(at);
     }
 
     /// What was told was forgotten, or belongs to a connection that has ended well.
     pub(super) fn turn_is_over(&self) {
-        self.shared.ring.lock().turn_is_over();
+        self.shared.ring.lock().owed().turn_is_over();
     }
 
     /// What was told is this item now. It is kept until somebody knows its words.
     pub(super) fn turn_is_item(&self, item: ItemId) {
-        self.shared.ring.lock().turn_is_item(item);
+        self.shared.ring.lock().owed().turn_is_item(item);
     }
 
     /// The words of this item are known.
     pub(super) fn item_is_known(&self, item: &ItemId) {
-        self.shared.ring.lock().item_is_known(item);
+        self.shared.ring.lock().owed().item_is_known(item);
     }
 
     /// These items of the connection before wait again, before everything else.
