@@ -344,7 +344,7 @@ impl Dialog {
 
     /// Whether the next word is the model's to say. While a tool runs, or somebody is asked whether it may,
     /// it is not.
-    pub fn awaits_model(&self) -> bool {
+    pub fn is_models_turn(&self) -> bool {
         self.responses.is_generating()
             || self.user.is_committed()
             || self.owes_hearing()
@@ -459,7 +459,7 @@ impl Dialog {
             has_caller: self.audience.caller().is_some(),
             is_audible: self.playhead.is_audible() && !self.is_paused(),
             user_speaks: self.user.is_speaking() || self.overlap.is_some(),
-            is_working: self.awaits_model() || self.calls.is_running(),
+            is_working: self.is_models_turn() || self.calls.is_running(),
         });
         if let Some(state) = state {
             self.publish(Publish::AgentState(state));

@@ -19,19 +19,22 @@ use tracing::Instrument;
 mod allowance;
 mod ending;
 mod prelude;
+mod report;
 
-use self::{allowance::Allowance, ending::Ending, prelude::Prelude};
+use self::{
+    allowance::Allowance,
+    ending::Ending,
+    prelude::Prelude,
+    report::{drop_frames, report},
+};
 use super::{
-    FRAME_SAMPLES, Pcm,
+    Pcm,
     ear::Ear,
     echo::OwnVoice,
     mixer::Mixer,
     tap::{Heard, Tap},
 };
-use crate::{
-    model::Uplink,
-    telemetry::event::{self, AudioStage},
-};
+use crate::model::Uplink;
 
 // Orders of the driver, a handful per minute. When full the order is lost: a bug, and logged as one.
 const ORDERS: usize = 64;
@@ -476,46 +479,6 @@ async fn next_heard(listening: &mut [Listening], turn: usize) -> (usize, Option<
         Poll::Pending
     })
     .await
-}
-
-fn drop_frames(samples: usize) {
-    let frames = (samples / FRAME_SAMPLES) as u64;
-    if frames > 0 {
-        let stage = AudioStage::Ear;
-        event::AudioDropped { stage, frames }.emit();
-    }
-}
-
-/// Counts what the network did to one ear.
-fn report(listening: &mut Listening) {
-    let counts = listening.ear.take_counts();
-    if let Some(held) = listening.ear.take_held() {
-        event::HeldBack { held }.emit();
-    }
-    if counts.dropped > 0 {
-        event::AudioDropped {
-            stage: AudioStage::Ear,
-            frames: counts.dropped,
-        }
-        .emit();
-    }
-    if counts.concealed > 0 {
-        event::AudioConcealed {
-            frames: counts.concealed,
-        }
-        .emit();
-    }
-    if let Some(waited) = counts.waited {
-        event::GapWaited { waited }.emit();
-    }
-    let frames = listening.tap.take_dropped();
-    if frames > 0 {
-        event::AudioDropped {
-            stage: AudioStage::Tap,
-            frames,
-        }
-        .emit();
-    }
 }
 
 fn now() -> Instant {

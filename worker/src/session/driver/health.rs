@@ -55,7 +55,7 @@ impl Driver<'_> {
             sent: pulse.packets.map(|(_, sent)| sent),
             is_speaking: self.watch.state == Some(AgentState::Speaking),
             is_thinking: self.watch.state == Some(AgentState::Thinking)
-                && self.dialog.awaits_model(),
+                && self.dialog.is_models_turn(),
             model_events: self.watch.model_events,
         };
         let verdict = self.watch.dog.look(now(), facts);
