@@ -61,6 +61,7 @@ pub enum Fault {
     Nonsense(u32),
     /// `session_expired` and close code 1001, at the start of the response.
     Expire,
-    /// The response ends as incomplete by the content filter after that many audio deltas.
+    /// The response ends as incomplete by the content filter after that many audio deltas; with 0,
+    /// before anything of it is said.
     ContentFilter(u32),
 }

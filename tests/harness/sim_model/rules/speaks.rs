@@ -70,7 +70,7 @@ impl Rules {
             return self.expire();
         }
         let parts = match self.manner {
-            _ if matches!(fault, Some(Fault::Fail(_))) => Vec::new(),
+            _ if matches!(fault, Some(Fault::Fail(_) | Fault::ContentFilter(0))) => Vec::new(),
             Manner::Turns => self.answer(options),
             Manner::Monologue => {
                 let story = voice::story();
@@ -331,8 +331,14 @@ impl Rules {
                     "message": "The response could not be generated."});
                 self.end(at, "failed", json!({"type": "failed", "error": error}));
             }
+            Some(Fault::ContentFilter(0)) => self.filter(at),
             _ => self.end(at, "completed", Value::Null),
         }
+    }
+
+    fn filter(&mut self, at: usize) {
+        let details = json!({"type": "incomplete", "reason": "content_filter"});
+        self.end(at, "incomplete", details);
     }
 
     /// Ends a response before its time.
@@ -426,8 +432,7 @@ impl Rules {
             Some(Fault::Nonsense(_)) => self.talk_nonsense(),
             Some(Fault::ContentFilter(_)) => {
                 self.end_items(at);
-                let details = json!({"type": "incomplete", "reason": "content_filter"});
-                self.end(at, "incomplete", details);
+                self.filter(at);
             }
             _ => {}
         }
