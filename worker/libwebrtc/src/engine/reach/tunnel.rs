@@ -139,7 +139,10 @@ impl Tunnel {
         };
         let mut sealed = &chunk[..count];
         while !sealed.is_empty() {
-            tls.read_tls(&mut sealed)?;
+            // After its goodbye nothing is taken from the server any more.
+            if tls.read_tls(&mut sealed)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
             let state = tls.process_new_packets().map_err(io::Error::other)?;
             let ready = state.plaintext_bytes_to_read();
             tls.reader().take(ready as u64).read_to_end(bytes)?;
@@ -152,16 +155,85 @@ impl Tunnel {
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
+    use std::{net::TcpListener, thread};
+
+    use rustls::{
+        DigitallySignedStruct, ServerConfig, ServerConnection, SignatureScheme,
+        client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+        crypto::aws_lc_rs,
+        pki_types::{CertificateDer, PrivateKeyDer, UnixTime},
+    };
 
     use super::*;
+    use crate::engine::crypto;
+
+    /// Trusts everybody.
+    #[derive(Debug)]
+    struct Trustful;
+
+    impl ServerCertVerifier for Trustful {
+        fn verify_server_cert(
+            &self,
+            _: &CertificateDer<'_>,
+            _: &[CertificateDer<'_>],
+            _: &ServerName<'_>,
+            _: &[u8],
+            _: UnixTime,
+        ) -> Result<ServerCertVerified, rustls::Error> {
+            Ok(ServerCertVerified::assertion())
+        }
+
+        fn verify_tls12_signature(
+            &self,
+            _: &[u8],
+            _: &CertificateDer<'_>,
+            _: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, rustls::Error> {
+            Ok(HandshakeSignatureValid::assertion())
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            _: &[u8],
+            _: &CertificateDer<'_>,
+            _: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, rustls::Error> {
+            Ok(HandshakeSignatureValid::assertion())
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            vec![SignatureScheme::ECDSA_NISTP256_SHA256]
+        }
+    }
+
+    /// Both ends of TLS; the client trusts everybody.
+    fn tls() -> (Arc<ClientConfig>, ServerConnection) {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let client = ClientConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Trustful))
+            .with_no_client_auth();
+        let identity = crypto::provider().dtls_provider.generate_certificate();
+        let identity = identity.unwrap();
+        let key = PrivateKeyDer::try_from(identity.private_key).unwrap();
+        let server = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![identity.certificate.into()], key)
+            .unwrap();
+        let server = ServerConnection::new(Arc::new(server)).unwrap();
+        (Arc::new(client), server)
+    }
 
     /// Reads until something or an end comes: the other end wrote already.
     fn next(tunnel: &mut Tunnel) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         while bytes.is_empty() {
             tunnel.receive(&mut bytes)?;
-            std::thread::yield_now();
+            thread::yield_now();
         }
         Ok(bytes)
     }
@@ -191,5 +263,37 @@ mod tests {
         let packet = [0; 1_200];
         let sent = (0..100_000).take_while(|_| tunnel.send(&packet)).count();
         assert!(sent < 100_000 && tunnel.unsent.len() <= UNSENT);
+    }
+
+    #[test]
+    fn bytes_behind_a_goodbye_are_an_end() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (client, mut tls) = tls();
+        let name = ServerName::try_from("relay.example.com").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut tunnel = Tunnel::dial(address, Some((client, name))).unwrap();
+        let server = thread::spawn(move || {
+            let (mut tcp, _) = listener.accept().unwrap();
+            let mut stream = rustls::Stream::new(&mut tls, &mut tcp);
+            stream.write_all(b"answer").unwrap();
+            tls.send_close_notify();
+            while tls.wants_write() {
+                tls.write_tls(&mut tcp).unwrap();
+            }
+            // More than is read together with the goodbye.
+            tcp.write_all(&[0; 4 * CHUNK]).unwrap();
+            tcp
+        });
+        let mut bytes = Vec::new();
+        let end = loop {
+            let read = tunnel.settle().and_then(|_| tunnel.receive(&mut bytes));
+            if let Err(error) = read {
+                break error;
+            }
+            thread::yield_now();
+        };
+        assert_eq!(end.kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(bytes, b"answer");
+        drop(server.join());
     }
 }
