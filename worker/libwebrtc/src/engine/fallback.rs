@@ -78,13 +78,18 @@ impl Fallback {
         is_due
     }
 
-    /// Takes a candidate that accepts TCP connections; others are passed over.
+    /// Takes a candidate that accepts TCP connections; others are passed over. The newer one of an
+    /// address counts: after a restart the same address comes under another name.
     pub(crate) fn offer(&mut self, candidate: Candidate) {
         let passive = candidate.tcptype() == Some(TcpType::Passive);
-        let usable = candidate.proto() == Protocol::Tcp && passive;
-        let known = |other: &Candidate| other.addr() == candidate.addr();
-        if usable && self.waiting.len() < ADDRESSES && !self.waiting.iter().any(known) {
-            self.waiting.push(candidate);
+        if candidate.proto() != Protocol::Tcp || !passive {
+            return;
+        }
+        let mut waiting = self.waiting.iter();
+        match waiting.position(|known| known.addr() == candidate.addr()) {
+            Some(place) => self.waiting[place] = candidate,
+            None if self.waiting.len() < ADDRESSES => self.waiting.push(candidate),
+            None => {}
         }
     }
 
@@ -111,9 +116,12 @@ mod tests {
         Candidate::from_sdp_string(text).expect("a candidate")
     }
 
+    fn line(port: u16) -> String {
+        format!("candidate:1 1 tcp 1671430143 10.0.0.1 {port} typ host tcptype passive")
+    }
+
     fn passive(port: u16) -> Candidate {
-        let line = format!("candidate:1 1 tcp 1671430143 10.0.0.1 {port} typ host tcptype passive");
-        candidate(&line)
+        candidate(&line(port))
     }
 
     #[test]
@@ -152,6 +160,19 @@ mod tests {
         fallback.search(start);
         fallback.offer(passive(7_881));
         assert_eq!(fallback.due(start + PATIENCE * 3), [passive(7_881)]);
+    }
+
+    #[test]
+    fn an_address_is_called_under_its_newest_name() {
+        let start = Instant::now();
+        let named = |name: &str| candidate(&format!("{} ufrag {name}", line(7_881)));
+        let mut fallback = Fallback::default();
+        fallback.offer(named("a"));
+        fallback.search(start);
+        fallback.offer(named("b"));
+        let due = fallback.due(start + PATIENCE);
+        assert_eq!(due.len(), 1);
+        assert_eq!(due[0].ufrag(), Some("b"));
     }
 
     #[test]
