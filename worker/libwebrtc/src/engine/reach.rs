@@ -26,6 +26,8 @@ mod ice_urls;
 mod relay;
 mod resolver;
 mod server;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod tunnel;
 
@@ -135,17 +137,19 @@ impl Reach {
                 Ok(url) => {
                     let known = before.iter().find(|known| known.url == url);
                     let place = resolver::literal(&url.host, url.port).map(Place::At);
+                    let credentials = Credentials {
+                        username: server.username.clone(),
+                        password: server.password.clone(),
+                    };
+                    let as_before = known.filter(|known| known.credentials == credentials);
                     self.servers.push(Server {
                         text: text.clone(),
                         place: place
                             .or_else(|| known.map(|known| known.place))
                             .unwrap_or(Place::Unknown),
-                        is_used: known.is_some_and(|known| known.is_used),
+                        is_used: as_before.is_some_and(|known| known.is_used),
                         url,
-                        credentials: Credentials {
-                            username: server.username.clone(),
-                            password: server.password.clone(),
-                        },
+                        credentials,
                     });
                 }
                 Err(why) => {
@@ -154,9 +158,23 @@ impl Reach {
                 }
             }
         }
+        self.drop_outdated();
         // A search may be under way: the first description is made before the servers are known.
         let may_ask = self.policy == IceTransportsType::All;
         self.wants_addresses |= may_ask && self.servers.iter().any(is_new);
+    }
+
+    /// A relay that has given no address yet may be refusing who we were: who we are now asks anew.
+    fn drop_outdated(&mut self) {
+        for place in &mut self.relays {
+            let dropped = place.take_if(|relay| {
+                let mut servers = self.servers.iter();
+                let server = servers.find(|server| server.text == relay.text());
+                let is_as_now = server.is_none_or(|server| relay.is_asked_as(&server.credentials));
+                relay.relayed().is_none() && !is_as_now
+            });
+            self.wants_relays |= dropped.is_some();
+        }
     }
 
     /// When the connection is to ask for relays.

@@ -26,6 +26,9 @@ use crate::engine::link::DATAGRAM;
 const PEERS: usize = 16;
 /// Repetitions of a request over UDP: 250 ms, 500 ms, 1 s, 2 s, then two more seconds.
 const RETRANSMITS: u32 = 4;
+/// How long a server may take to give an address. The requests of the library end sooner; it does not
+/// always say so, as after a refusal that bears no signature.
+const LIMIT: Duration = Duration::from_secs(10);
 /// Rounds of "ask what is to be done, and do it". More would be a loop.
 const ROUNDS: usize = 16;
 
@@ -143,11 +146,17 @@ impl Allocation {
 
     /// When [`poll`](Self::poll) is due.
     pub(super) fn deadline(&self) -> Instant {
-        self.deadline
+        match self.relayed {
+            Some(_) => self.deadline,
+            None => self.deadline.min(self.epoch + LIMIT),
+        }
     }
 
     /// Does what is due; what is to be sent to the server goes to `send`.
     pub(super) fn poll(&mut self, now: Instant, mut send: impl FnMut(&[u8])) -> Progress {
+        if self.relayed.is_none() && now >= self.epoch + LIMIT {
+            return Progress::Over;
+        }
         let mut progress = Progress::Waiting;
         let time = self.time(now);
         for _ in 0..ROUNDS {
@@ -346,4 +355,55 @@ fn write(
     let room = buffer.get_mut(..length)?;
     built.data.write_into(room);
     Some(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use turn_client_proto::stun::types::{
+        attribute::{ErrorCode, Nonce, Realm},
+        message::{Message, MessageWriteVec},
+        prelude::{MessageWrite, MessageWriteExt},
+    };
+
+    use super::*;
+
+    /// A server's answer to this request; unsigned, as it knows no key for who asks.
+    fn refusal(request: &[u8], code: u16) -> Vec<u8> {
+        let request = Message::from_bytes(request).unwrap();
+        let mut refusal = Message::builder_error(&request, MessageWriteVec::new());
+        let code = ErrorCode::new(code, "refused").unwrap();
+        refusal.add_attribute(&code).unwrap();
+        refusal
+            .add_attribute(&Realm::new("relay").unwrap())
+            .unwrap();
+        refusal.add_attribute(&Nonce::new("once").unwrap()).unwrap();
+        refusal.finish()
+    }
+
+    #[test]
+    fn a_server_that_knows_us_no_more_is_given_up_within_the_limit() {
+        let start = Instant::now();
+        let credentials = Credentials {
+            username: "who expired".to_owned(),
+            password: "long ago".to_owned(),
+        };
+        let local = SocketAddr::from(([10, 0, 0, 7], 5_000));
+        let server = SocketAddr::from(([192, 0, 2, 1], 3_478));
+        let mut allocation = Allocation::over_datagrams(start, local, server, &credentials);
+        let (mut now, mut asked) = (start, 0);
+        loop {
+            let mut requests: Vec<Vec<u8>> = Vec::new();
+            if allocation.poll(now, |request| requests.push(request.to_vec())) == Progress::Over {
+                break;
+            }
+            for request in requests {
+                asked += 1;
+                let code = if asked == 1 { 401 } else { 400 };
+                allocation.on_message(now, &refusal(&request, code), |_, _| ());
+            }
+            now = allocation.deadline();
+            assert!(now <= start + LIMIT, "nothing is due any more");
+        }
+        assert!(asked > 1, "it was asked with credentials, too");
+    }
 }

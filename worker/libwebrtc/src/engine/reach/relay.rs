@@ -95,6 +95,11 @@ impl Relay {
         self.server == server && self.over == over
     }
 
+    /// Whether it was asked in this name.
+    pub(super) fn is_asked_as(&self, credentials: &Credentials) -> bool {
+        self.credentials == *credentials
+    }
+
     /// Our address on it.
     pub(super) fn relayed(&self) -> Option<SocketAddr> {
         self.relayed

@@ -1,0 +1,91 @@
+//! What is asked of STUN and TURN servers, and when again, in virtual time. The sockets are real.
+
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+
+use super::*;
+use crate::{engine::gather, ext::Settings};
+
+/// A `Reach` that is told of one server, and everything it works with.
+struct Table {
+    reach: Reach,
+    now: Instant,
+    shard: Arc<Shard>,
+    sockets: Vec<Socket>,
+    url: String,
+}
+
+impl Table {
+    fn new(url: String) -> Self {
+        let mut table = Self {
+            reach: Reach::new(Arc::new(Trust::new(None))),
+            now: Instant::now(),
+            shard: Shard::start(0).unwrap(),
+            sockets: vec![socket(Ipv4Addr::LOCALHOST.into())],
+            url,
+        };
+        table.configure("somebody");
+        table
+    }
+
+    fn configure(&mut self, username: &str) {
+        let server = IceServer {
+            urls: vec![self.url.clone()],
+            username: username.to_owned(),
+            password: String::new(),
+        };
+        self.reach.configure(IceTransportsType::All, &[server]);
+    }
+
+    fn on_time(&mut self) {
+        let hands = Hands {
+            id: 1,
+            link: &Weak::new(),
+            shard: &self.shard,
+            sockets: &self.sockets,
+        };
+        self.reach.on_time(self.now, InUse::NoPath, &hands);
+    }
+
+    fn want_relays(&mut self) {
+        self.reach.want_relays();
+        self.on_time();
+    }
+}
+
+fn socket(address: IpAddr) -> Socket {
+    gather::open(address, &Settings::default()).unwrap()
+}
+
+/// A server that hears and does not answer.
+fn mute() -> (UdpSocket, String) {
+    let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+    server.set_nonblocking(true).unwrap();
+    let url = format!("turn:{}?transport=udp", server.local_addr().unwrap());
+    (server, url)
+}
+
+fn is_asked(reach: &Reach) -> bool {
+    reach.relays.iter().flatten().count() == 1
+}
+
+#[test]
+fn a_relay_that_gave_nothing_yet_is_asked_anew_under_a_new_name() {
+    let (_server, url) = mute();
+    let mut table = Table::new(url);
+    table.want_relays();
+    let is_asked_as = |reach: &Reach, username: &str| {
+        let credentials = Credentials {
+            username: username.to_owned(),
+            password: String::new(),
+        };
+        let mut relays = reach.relays.iter().flatten();
+        relays.any(|relay| relay.is_asked_as(&credentials))
+    };
+    assert!(is_asked_as(&table.reach, "somebody"));
+    table.configure("somebody");
+    assert!(is_asked(&table.reach), "nothing has changed");
+    table.configure("somebody else");
+    assert!(!is_asked(&table.reach));
+    table.on_time();
+    assert!(is_asked_as(&table.reach, "somebody else"));
+}
