@@ -1,7 +1,7 @@
 //! Candidates: those of our own addresses, which the application and the peer are told, and the peer's.
 //! What lies beyond our own addresses is `reached.rs`.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Instant};
 
 use str0m::{Candidate, net::TcpType};
 
@@ -33,6 +33,17 @@ impl Connection {
     pub(crate) fn add_tcp(&mut self, local: SocketAddr) {
         if let Some(candidate) = tcp_candidate(local) {
             self.rtc.add_local_candidate(candidate);
+        }
+    }
+
+    /// A call over TCP has ended, or came to nothing before we had an address.
+    pub(crate) fn lose_tcp(&mut self, now: Instant, local: Option<SocketAddr>, remote: SocketAddr) {
+        self.fallback.call_lost(now, remote);
+        if let Some(local) = local {
+            self.remove_tcp(local);
+            // str0m sees what is left when it is told the time.
+            self.on_time(now);
+            self.drain_due(now);
         }
     }
 

@@ -4,7 +4,10 @@
 //! A TCP connection costs both ends a socket, and loss on it stops the sound; so the peer is
 //! called over TCP (RFC 6544, we take the active role) only while no path works.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use str0m::{
     Candidate,
@@ -28,12 +31,16 @@ pub(crate) enum RelayWish {
     AtOnce,
 }
 
-/// The candidates not called yet.
+/// The candidates that may be called.
 #[derive(Default)]
 pub(crate) struct Fallback {
     waiting: Vec<Candidate>,
+    /// In this search; the newest ones.
+    called: Vec<Candidate>,
     /// When the search for a path began.
     since: Option<Instant>,
+    /// When a call was lost.
+    lost: Option<Instant>,
     relays: RelayWish,
     /// In this search.
     has_asked_for_relays: bool,
@@ -43,6 +50,7 @@ impl Fallback {
     /// A search begins, for the first time or anew.
     pub(crate) fn search(&mut self, now: Instant) {
         self.since = Some(now);
+        self.called.clear();
         self.has_asked_for_relays = false;
     }
 
@@ -85,6 +93,7 @@ impl Fallback {
         if candidate.proto() != Protocol::Tcp || !passive {
             return;
         }
+        self.called.retain(|known| known.addr() != candidate.addr());
         let mut waiting = self.waiting.iter();
         match waiting.position(|known| known.addr() == candidate.addr()) {
             Some(place) => self.waiting[place] = candidate,
@@ -93,18 +102,33 @@ impl Fallback {
         }
     }
 
+    /// A call to this address has ended, or came to nothing: it is made again when it is due.
+    pub(crate) fn call_lost(&mut self, now: Instant, address: SocketAddr) {
+        self.lost = Some(now);
+        let mut called = self.called.iter();
+        if let Some(place) = called.position(|candidate| candidate.addr() == address) {
+            let candidate = self.called.remove(place);
+            self.offer(candidate);
+        }
+    }
+
     /// When the peer is to be called, if no path works until then.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let since = self.since.filter(|_| !self.waiting.is_empty())?;
-        Some(since + PATIENCE)
+        // UDP has its chance again, and nobody is called in a loop.
+        Some(self.lost.map_or(since, |lost| lost.max(since)) + PATIENCE)
     }
 
     /// Who is to be called now.
     pub(crate) fn due(&mut self, now: Instant) -> Vec<Candidate> {
-        match self.deadline() {
-            Some(deadline) if deadline <= now => std::mem::take(&mut self.waiting),
-            _ => Vec::new(),
+        if self.deadline().is_none_or(|deadline| deadline > now) {
+            return Vec::new();
         }
+        let due = std::mem::take(&mut self.waiting);
+        self.called.extend(due.iter().cloned());
+        let too_many = self.called.len().saturating_sub(ADDRESSES);
+        self.called.drain(..too_many);
+        due
     }
 }
 
@@ -160,6 +184,30 @@ mod tests {
         fallback.search(start);
         fallback.offer(passive(7_881));
         assert_eq!(fallback.due(start + PATIENCE * 3), [passive(7_881)]);
+    }
+
+    #[test]
+    fn a_lost_call_is_made_again_a_second_later_unless_another_search_began() {
+        let start = Instant::now();
+        let mut fallback = Fallback::default();
+        let address = passive(7_881).addr();
+        fallback.offer(passive(7_881));
+        fallback.search(start);
+        assert_eq!(fallback.due(start + PATIENCE).len(), 1);
+        let mut lost = start + PATIENCE * 9;
+        for _ in 0..3 {
+            fallback.call_lost(lost, address);
+            assert_eq!(fallback.due(lost + PATIENCE / 2), []);
+            lost += PATIENCE;
+            assert_eq!(fallback.due(lost), [passive(7_881)]);
+        }
+        fallback.search(lost);
+        fallback.call_lost(lost, address);
+        assert_eq!(
+            fallback.deadline(),
+            None,
+            "its name is not in force any more"
+        );
     }
 
     #[test]

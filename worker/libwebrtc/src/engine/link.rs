@@ -293,7 +293,7 @@ impl Link {
         if reach.policy() == IceTransportsType::All {
             calls
                 .into_iter()
-                .for_each(|remote| self.call(remote, connection, streams));
+                .for_each(|remote| self.call(now, remote, connection, streams));
         }
         let mut overrun = false;
         for event in connection.out.events.drain(..) {

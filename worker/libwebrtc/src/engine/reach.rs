@@ -207,15 +207,21 @@ impl Reach {
 
     /// A search for a path begins: how do others see us?
     pub(crate) fn search(&mut self) {
-        self.servers
-            .iter_mut()
-            .for_each(|server| server.is_used = false);
+        self.begin_anew();
         self.wants_addresses = self.policy == IceTransportsType::All && !self.servers.is_empty();
     }
 
-    /// No path works: relays.
+    /// No path works (any more): relays.
     pub(crate) fn want_relays(&mut self) {
+        self.begin_anew();
         self.wants_relays = true;
+    }
+
+    /// Each server may be used again.
+    fn begin_anew(&mut self) {
+        for server in &mut self.servers {
+            server.is_used = false;
+        }
     }
 
     /// A name was looked up.

@@ -4,12 +4,20 @@ use std::{net::SocketAddr, time::Duration};
 
 use str0m::{Candidate, net::TcpType};
 
-use super::pair::Pair;
+use super::pair::{Pair, SECOND};
 use crate::{data_channel::DataChannelInit, ice_candidate::IceCandidate};
 
 const SERVER: ([u8; 4], u16) = ([10, 0, 0, 1], 7_881);
 const CALLER: ([u8; 4], u16) = ([10, 0, 0, 1], 50_000);
 const LIMIT: Duration = Duration::from_secs(10);
+
+/// The call that stands ends.
+fn hang_up(pair: &mut Pair) {
+    let (now, caller) = (pair.now, &mut pair.caller.connection);
+    caller.out.calls.clear();
+    caller.lose_tcp(now, Some(CALLER.into()), SERVER.into());
+    pair.caller.flush(now);
+}
 
 /// A negotiated pair whose callee accepts TCP, and told so.
 fn pair(cut: bool) -> Pair {
@@ -55,7 +63,25 @@ fn a_lost_call_is_the_end_of_its_path() {
     pair.caller.connection.add_tcp(CALLER.into());
     pair.caller.flush(pair.now);
     pair.run_until(LIMIT, Pair::connected);
-    pair.caller.connection.remove_tcp(CALLER.into());
-    pair.caller.flush(pair.now);
+    hang_up(&mut pair);
     pair.run_until(LIMIT * 2, |pair| !pair.connected());
+}
+
+#[test]
+fn a_lost_call_is_made_again_while_no_path_works() {
+    let mut pair = pair(true);
+    pair.run_until(LIMIT, |pair| !pair.caller.connection.out.calls.is_empty());
+    pair.caller.connection.add_tcp(CALLER.into());
+    pair.caller.flush(pair.now);
+    pair.run_until(LIMIT, Pair::connected);
+    pair.run(LIMIT);
+    hang_up(&mut pair);
+    pair.run_until(2 * SECOND, |pair| {
+        !pair.caller.connection.out.calls.is_empty()
+    });
+    assert_eq!(pair.caller.connection.out.calls, [SocketAddr::from(SERVER)]);
+    let again = ([10, 0, 0, 1], 50_001);
+    pair.caller.connection.add_tcp(again.into());
+    pair.caller.flush(pair.now);
+    pair.run_until(LIMIT, Pair::connected);
 }

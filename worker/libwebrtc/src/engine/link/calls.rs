@@ -1,6 +1,6 @@
 //! A link's calls over TCP (RFC 6544), where UDP does not pass: dialled, read, and let go of.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Instant};
 
 use str0m::net::Protocol;
 
@@ -11,6 +11,7 @@ impl Link {
     /// Calls over TCP, unless a call is under way or all places are taken.
     pub(super) fn call(
         &self,
+        now: Instant,
         remote: SocketAddr,
         connection: &mut Connection,
         streams: &mut [Option<Stream>; STREAMS],
@@ -35,7 +36,10 @@ impl Link {
         });
         match dialled {
             Ok(stream) => streams[number] = Some(stream),
-            Err(error) => tracing::debug!(%error, "no call over TCP"),
+            Err(error) => {
+                tracing::debug!(%error, "no call over TCP");
+                connection.fallback.call_lost(now, remote);
+            }
         }
     }
 
@@ -78,9 +82,11 @@ impl Link {
 
     /// A TCP connection is gone; there is nothing more to read.
     fn lose(&self, state: &mut State, number: usize) -> bool {
-        let gone = state.streams[number].take();
-        if let Some(local) = gone.and_then(|stream| stream.local()) {
-            let _ = self.drive(state, |connection, _| connection.remove_tcp(local));
+        if let Some(gone) = state.streams[number].take() {
+            let (local, remote) = (gone.local(), gone.remote);
+            let _ = self.drive(state, |connection, now| {
+                connection.lose_tcp(now, local, remote);
+            });
         }
         false
     }

@@ -30,7 +30,7 @@ pub(super) struct Server {
     pub(super) url: IceUrl,
     pub(super) credentials: Credentials,
     pub(super) place: Place,
-    /// Used in this search already.
+    /// Called already since relays were wanted.
     pub(super) is_used: bool,
 }
 

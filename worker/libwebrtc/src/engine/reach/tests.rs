@@ -5,6 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use super::*;
 use crate::{engine::gather, ext::Settings};
 
+/// Longer than any relay is waited for.
+const LIMIT: Duration = Duration::from_secs(11);
+
 /// A `Reach` that is told of one server, and everything it works with.
 struct Table {
     reach: Reach,
@@ -44,6 +47,21 @@ impl Table {
             sockets: &self.sockets,
         };
         self.reach.on_time(self.now, InUse::NoPath, &hands);
+    }
+
+    /// Does what is due until it is so.
+    #[track_caller]
+    fn run_until(&mut self, is_so: impl Fn(&Reach) -> bool) {
+        let end = self.now + LIMIT;
+        while !is_so(&self.reach) {
+            self.now = self
+                .reach
+                .deadline()
+                .expect("something is due")
+                .max(self.now);
+            assert!(self.now < end, "not within {LIMIT:?}");
+            self.on_time();
+        }
     }
 
     fn want_relays(&mut self) {
@@ -88,4 +106,17 @@ fn a_relay_that_gave_nothing_yet_is_asked_anew_under_a_new_name() {
     assert!(!is_asked(&table.reach));
     table.on_time();
     assert!(is_asked_as(&table.reach, "somebody else"));
+}
+
+#[test]
+fn a_relay_that_ended_is_called_again_when_a_path_is_lost() {
+    let (_server, url) = mute();
+    let mut table = Table::new(url);
+    table.want_relays();
+    assert!(is_asked(&table.reach));
+    table.run_until(|reach| !is_asked(reach));
+    table.on_time();
+    assert!(!is_asked(&table.reach), "once for each wish");
+    table.want_relays();
+    assert!(is_asked(&table.reach));
 }
