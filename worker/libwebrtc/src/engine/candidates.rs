@@ -6,7 +6,11 @@ use std::{net::SocketAddr, time::Instant};
 use str0m::{Candidate, net::TcpType};
 
 use super::{connection::Connection, events::Event};
-use crate::{RtcError, ice_candidate::IceCandidate, peer_connection::IceGatheringState};
+use crate::{
+    RtcError,
+    ice_candidate::IceCandidate,
+    peer_connection::{IceConnectionState, IceGatheringState},
+};
 
 impl Connection {
     /// One of our addresses is gone, and every path from it.
@@ -39,11 +43,20 @@ impl Connection {
     /// A call over TCP has ended, or came to nothing before we had an address.
     pub(crate) fn lose_tcp(&mut self, now: Instant, local: Option<SocketAddr>, remote: SocketAddr) {
         self.fallback.call_lost(now, remote);
-        if let Some(local) = local {
-            self.remove_tcp(local);
-            // str0m sees what is left when it is told the time.
-            self.on_time(now);
-            self.drain_due(now);
+        let Some(local) = local else {
+            return;
+        };
+        self.remove_tcp(local);
+        // str0m sees what is left when it is told the time.
+        self.on_time(now);
+        self.drain_due(now);
+        // While it looks for a path anew it does not say that the old one is lost.
+        let has_path = matches!(
+            *self.status.ice.get(),
+            IceConnectionState::Connected | IceConnectionState::Completed
+        );
+        if self.path.is_over_tcp(local) && !has_path {
+            self.liveness.path(now, false);
         }
     }
 

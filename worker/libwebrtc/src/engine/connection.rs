@@ -192,6 +192,8 @@ impl Connection {
             if protocol == Protocol::Udp {
                 let ours = (!self.reached.is_relayed(destination)).then_some(destination);
                 self.path.heard(source, ours);
+            } else {
+                self.path.heard_over_tcp(destination);
             }
             self.note_acquaintance(source);
         }

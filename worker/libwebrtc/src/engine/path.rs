@@ -18,6 +18,8 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(crate) struct LastPath {
     peer: Option<SocketAddr>,
     ours: Option<SocketAddr>,
+    /// Our end of the TCP connection, when it was heard on one.
+    over_tcp: Option<SocketAddr>,
     recheck_at: Option<Instant>,
     doubted_at: Option<Instant>,
     in_doubt: bool,
@@ -28,6 +30,18 @@ impl LastPath {
     pub(crate) fn heard(&mut self, peer: SocketAddr, ours: Option<SocketAddr>) {
         self.peer = Some(peer);
         self.ours = ours;
+        self.over_tcp = None;
+    }
+
+    /// Something came over a TCP connection. It is not tried again like other paths: the peer is
+    /// called anew.
+    pub(crate) fn heard_over_tcp(&mut self, ours: SocketAddr) {
+        self.over_tcp = Some(ours);
+    }
+
+    /// Whether the peer was heard last over the TCP connection with this end.
+    pub(crate) fn is_over_tcp(&self, ours: SocketAddr) -> bool {
+        self.over_tcp == Some(ours)
     }
 
     /// The peer's address to be tried again now, if the path is lost.
@@ -100,6 +114,15 @@ mod tests {
         assert_eq!(path.recheck(start + RECHECK, true), Some(address(1)));
         assert_eq!(path.recheck(start + RECHECK, false), None);
         assert_eq!(path.recheck_at(), None);
+    }
+
+    #[test]
+    fn the_last_packet_says_whether_the_path_is_a_tcp_connection() {
+        let mut path = path();
+        path.heard_over_tcp(address(3));
+        assert!(path.is_over_tcp(address(3)) && !path.is_over_tcp(address(2)));
+        path.heard(address(1), Some(address(2)));
+        assert!(!path.is_over_tcp(address(3)));
     }
 
     #[test]

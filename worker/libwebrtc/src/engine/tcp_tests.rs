@@ -25,8 +25,13 @@ fn pair(cut: bool) -> Pair {
     pair.cut = cut;
     pair.caller.add_channel("chat", DataChannelInit::default());
     pair.negotiate(false);
-    let candidate = Candidate::builder().tcp().host(SERVER.into());
-    let candidate = candidate.tcptype(TcpType::Passive).build().unwrap();
+    accept(&mut pair);
+    pair
+}
+
+/// The callee accepts TCP from now on, and says so.
+fn accept(pair: &mut Pair) {
+    let candidate = passive();
     let line = candidate.to_sdp_string();
     pair.callee.connection.rtc.add_local_candidate(candidate);
     pair.callee.flush(pair.now);
@@ -34,7 +39,11 @@ fn pair(cut: bool) -> Pair {
     let caller = &mut pair.caller.connection;
     caller.add_remote_candidate(&trickled).unwrap();
     pair.caller.flush(pair.now);
-    pair
+}
+
+fn passive() -> Candidate {
+    let candidate = Candidate::builder().tcp().host(SERVER.into());
+    candidate.tcptype(TcpType::Passive).build().unwrap()
 }
 
 #[test]
@@ -80,6 +89,31 @@ fn a_lost_call_is_made_again_while_no_path_works() {
         !pair.caller.connection.out.calls.is_empty()
     });
     assert_eq!(pair.caller.connection.out.calls, [SocketAddr::from(SERVER)]);
+    let again = ([10, 0, 0, 1], 50_001);
+    pair.caller.connection.add_tcp(again.into());
+    pair.caller.flush(pair.now);
+    pair.run_until(LIMIT, Pair::connected);
+}
+
+#[test]
+fn a_call_that_a_restart_ends_is_made_again_after_a_second() {
+    let mut pair = pair(true);
+    pair.run_until(LIMIT, |pair| !pair.caller.connection.out.calls.is_empty());
+    pair.caller.connection.add_tcp(CALLER.into());
+    pair.caller.flush(pair.now);
+    pair.run_until(LIMIT, Pair::connected);
+    pair.run(LIMIT);
+    pair.negotiate(true);
+    assert!(pair.connected(), "a restart alone is no loss");
+    // The peer ends the call, and is to be called again.
+    let mut callee = pair.callee.connection.rtc.direct_api();
+    callee.invalidate_candidate(&passive());
+    hang_up(&mut pair);
+    assert!(!pair.connected());
+    accept(&mut pair);
+    pair.run_until(SECOND * 3 / 2, |pair| {
+        !pair.caller.connection.out.calls.is_empty()
+    });
     let again = ([10, 0, 0, 1], 50_001);
     pair.caller.connection.add_tcp(again.into());
     pair.caller.flush(pair.now);
