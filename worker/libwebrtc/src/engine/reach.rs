@@ -48,6 +48,9 @@ const ASKED: usize = 2;
 /// How long an address on a relay is kept that no path uses.
 const SPARE: Duration = Duration::from_secs(10);
 
+/// When a name is looked up that had to wait.
+const LATER: Duration = Duration::from_secs(1);
+
 /// What the connection is to be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum News {
@@ -99,6 +102,8 @@ pub(crate) struct Reach {
     /// Relays are wanted; servers whose name is not known yet come later.
     wants_relays: bool,
     wants_addresses: bool,
+    /// A name had to wait until then; nor is another one looked up before.
+    looks_up_at: Option<Instant>,
     news: Vec<News>,
 }
 
@@ -112,6 +117,7 @@ impl Reach {
             relays: [const { None }; RELAYS],
             wants_relays: false,
             wants_addresses: false,
+            looks_up_at: None,
             news: Vec::new(),
         }
     }
@@ -193,6 +199,7 @@ impl Reach {
             && self.news.is_empty()
             && !self.wants_addresses
             && !self.wants_relays
+            && self.looks_up_at.is_none()
             && self.relays.iter().all(Option::is_none)
     }
 
@@ -200,7 +207,7 @@ impl Reach {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let bindings = self.bindings.iter().map(Binding::deadline);
         let relays = self.relays.iter().flatten().filter_map(Relay::deadline);
-        bindings.chain(relays).min()
+        bindings.chain(relays).chain(self.looks_up_at).min()
     }
 
     // --- what the connection wants
@@ -219,9 +226,7 @@ impl Reach {
 
     /// Each server may be used again.
     fn begin_anew(&mut self) {
-        for server in &mut self.servers {
-            server.is_used = false;
-        }
+        self.servers.iter_mut().for_each(Server::begin_anew);
     }
 
     /// A name was looked up.
@@ -241,6 +246,7 @@ impl Reach {
 
     /// Does everything that is due.
     pub(crate) fn on_time(&mut self, now: Instant, in_use: InUse, hands: &Hands<'_>) {
+        self.looks_up_at = self.looks_up_at.filter(|at| *at > now);
         if self.wants_addresses {
             self.ask_for_addresses(now, hands);
         }
@@ -310,10 +316,12 @@ impl Reach {
         let mut is_waiting = false;
         let mut asked: Vec<SocketAddr> = Vec::new();
         for server in self.servers.iter_mut().filter(|s| answers(s)).take(ASKED) {
-            server.look_up(hands);
+            if self.looks_up_at.is_none() && !server.look_up(hands) {
+                self.looks_up_at = Some(now + LATER);
+            }
             match server.place {
                 Place::At(address) if !asked.contains(&address) => asked.push(address),
-                Place::Asked => is_waiting = true,
+                Place::Asked | Place::Unknown => is_waiting = true,
                 _ => {}
             }
         }
@@ -343,14 +351,16 @@ impl Reach {
             if server.is_used {
                 continue;
             }
-            server.look_up(hands);
+            if self.looks_up_at.is_none() && !server.look_up(hands) {
+                self.looks_up_at = Some(now + LATER);
+            }
             let address = match server.place {
                 Place::At(address) => address,
-                Place::Asked => {
+                Place::Asked | Place::Unknown => {
                     is_waiting = true;
                     continue;
                 }
-                _ => continue,
+                Place::Nowhere => continue,
             };
             let stands = |relay: &Relay| relay.is_to(address, over);
             if self.relays.iter().flatten().any(stands) {
@@ -463,6 +473,7 @@ impl Reach {
         self.bindings.clear();
         self.wants_addresses = false;
         self.wants_relays = false;
+        self.looks_up_at = None;
     }
 }
 

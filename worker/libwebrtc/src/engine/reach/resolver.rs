@@ -6,8 +6,8 @@ use std::{
     thread,
 };
 
-/// Names looked up at once; a name beyond is not looked up, and its server not used.
-const AT_ONCE: usize = 8;
+/// Names looked up at once; a name beyond has to wait.
+pub(super) const AT_ONCE: usize = 8;
 static RUNNING: AtomicUsize = AtomicUsize::new(0);
 
 /// The address, when `host` is one already.
@@ -17,16 +17,16 @@ pub(super) fn literal(host: &str, port: u16) -> Option<SocketAddr> {
 }
 
 /// Looks the name up; `done` is called on another thread, with nothing when there is no answer. An
-/// IPv4 address is preferred: relays of rooms have one.
+/// IPv4 address is preferred: relays of rooms have one. False when it cannot be looked up now.
 pub(super) fn look_up(
     host: String,
     port: u16,
     done: impl FnOnce(Option<SocketAddr>) + Send + 'static,
-) {
+) -> bool {
     if RUNNING.fetch_add(1, Ordering::Relaxed) >= AT_ONCE {
         RUNNING.fetch_sub(1, Ordering::Relaxed);
-        tracing::warn!("too many names of relays are being looked up: one is passed over");
-        return;
+        tracing::debug!("too many names of relays are being looked up: one has to wait");
+        return false;
     }
     let work = move || {
         let found = (host.as_str(), port).to_socket_addrs();
@@ -36,9 +36,11 @@ pub(super) fn look_up(
         RUNNING.fetch_sub(1, Ordering::Relaxed);
     };
     let name = "libwebrtc-names".to_owned();
-    if thread::Builder::new().name(name).spawn(work).is_err() {
+    let is_begun = thread::Builder::new().name(name).spawn(work).is_ok();
+    if !is_begun {
         RUNNING.fetch_sub(1, Ordering::Relaxed);
     }
+    is_begun
 }
 
 #[cfg(test)]
@@ -46,6 +48,18 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
+
+    /// Waits for its turn: other tests look up names, too.
+    fn look_up_soon(found: &mpsc::Sender<Option<SocketAddr>>) {
+        loop {
+            let found = found.clone();
+            let tell = move |answer| found.send(answer).unwrap();
+            if look_up("localhost".to_owned(), 443, tell) {
+                return;
+            }
+            thread::yield_now();
+        }
+    }
 
     #[test]
     fn addresses_need_no_look_up_and_names_get_one() {
@@ -55,9 +69,7 @@ mod tests {
         );
         assert_eq!(literal("relay.example.com", 3_478), None);
         let (tell, told) = mpsc::channel();
-        look_up("localhost".to_owned(), 443, move |found| {
-            tell.send(found).unwrap();
-        });
+        look_up_soon(&tell);
         let found = told.recv().unwrap().expect("every machine has this name");
         assert!(found.ip().is_loopback() && found.port() == 443);
     }

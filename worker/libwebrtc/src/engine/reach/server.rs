@@ -35,18 +35,29 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Begins to find out where it is, unless that is known.
-    pub(super) fn look_up(&mut self, hands: &Hands<'_>) {
-        if self.place != Place::Unknown {
-            return;
+    /// It may be used again, and its name be known by now.
+    pub(super) fn begin_anew(&mut self) {
+        self.is_used = false;
+        if self.place == Place::Nowhere {
+            self.place = Place::Unknown;
         }
-        self.place = Place::Asked;
+    }
+
+    /// Begins to find out where it is, unless that is known. False when that has to wait.
+    pub(super) fn look_up(&mut self, hands: &Hands<'_>) -> bool {
+        if self.place != Place::Unknown {
+            return true;
+        }
         let (link, host, port) = (hands.link.clone(), self.url.host.clone(), self.url.port);
-        resolver::look_up(self.url.host.clone(), port, move |found| {
+        let is_asked = resolver::look_up(self.url.host.clone(), port, move |found| {
             if let Some(link) = link.upgrade() {
                 link.on_resolved(&host, port, found);
             }
         });
+        if is_asked {
+            self.place = Place::Asked;
+        }
+        is_asked
     }
 
     /// Calls a TURN server that is there.

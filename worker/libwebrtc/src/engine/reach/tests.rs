@@ -1,6 +1,11 @@
 //! What is asked of STUN and TURN servers, and when again, in virtual time. The sockets are real.
 
-use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::{
+    net::{IpAddr, Ipv4Addr, UdpSocket},
+    thread,
+};
+
+use parking_lot::Mutex;
 
 use super::*;
 use crate::{engine::gather, ext::Settings};
@@ -119,4 +124,55 @@ fn a_relay_that_ended_is_called_again_when_a_path_is_lost() {
     assert!(!is_asked(&table.reach), "once for each wish");
     table.want_relays();
     assert!(is_asked(&table.reach));
+}
+
+/// The name of every machine, which is looked up like any other.
+const NAME: &str = "turn:localhost:3478?transport=tcp";
+
+fn place(reach: &Reach) -> Place {
+    reach.servers[0].place
+}
+
+/// Lets seconds pass until the name is being looked up: other tests look up names, too.
+fn run_until_looked_up(table: &mut Table) {
+    while place(&table.reach) != Place::Asked {
+        assert_eq!(table.reach.deadline(), Some(table.now + LATER));
+        table.now += LATER;
+        table.on_time();
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn a_name_that_nobody_knew_is_looked_up_again_in_the_next_search() {
+    let mut table = Table::new(NAME.to_owned());
+    table.want_relays();
+    run_until_looked_up(&mut table);
+    table.reach.on_resolved("localhost", 3_478, None);
+    table.on_time();
+    assert_eq!(place(&table.reach), Place::Nowhere);
+    assert_eq!(table.reach.deadline(), None);
+    table.reach.search();
+    table.want_relays();
+    run_until_looked_up(&mut table);
+}
+
+#[test]
+fn a_name_beyond_the_limit_is_looked_up_when_others_are_done() {
+    let gate = Arc::new(Mutex::new(()));
+    let shut = gate.lock();
+    let mut held = 0;
+    while held < resolver::AT_ONCE {
+        let gate = gate.clone();
+        let wait = move |_| drop(gate.lock());
+        held += usize::from(resolver::look_up("localhost".to_owned(), 443, wait));
+    }
+    let mut table = Table::new(NAME.to_owned());
+    table.want_relays();
+    assert_eq!(place(&table.reach), Place::Unknown);
+    table.now += LATER;
+    table.on_time();
+    assert_eq!(place(&table.reach), Place::Unknown, "it waits");
+    drop(shut);
+    run_until_looked_up(&mut table);
 }
