@@ -121,7 +121,8 @@ impl Connection {
     }
 }
 
-fn tcp_candidate(local: SocketAddr) -> Option<Candidate> {
+/// Our end of a call over TCP.
+pub(super) fn tcp_candidate(local: SocketAddr) -> Option<Candidate> {
     let candidate = Candidate::builder().tcp().host(local);
     candidate.tcptype(TcpType::Active).build().ok()
 }

@@ -32,6 +32,7 @@ use super::{
     stats::{Side, StatsBook},
     status::{self, Status},
     transceivers::TransceiverShared,
+    wire,
 };
 use crate::{
     RtcError,
@@ -82,6 +83,8 @@ pub(crate) struct Connection {
     pub(super) transceivers: Vec<Arc<TransceiverShared>>,
     pub(super) channels: ChannelTable,
     pub(super) stats: StatsBook,
+    /// Sequence of the RTP packet that came last.
+    pub(super) arrived: Option<u16>,
     /// Memory of packets that came.
     pub(super) heard: BytesMut,
     pub(super) local_candidates: Vec<Candidate>,
@@ -136,6 +139,7 @@ impl Connection {
             transceivers: Vec::new(),
             channels: ChannelTable::default(),
             stats: StatsBook::default(),
+            arrived: None,
             heard: BytesMut::new(),
             local_candidates: Vec::new(),
             liveness: Liveness::default(),
@@ -197,6 +201,7 @@ impl Connection {
             }
             self.note_acquaintance(source);
         }
+        self.arrived = wire::rtp_head(datagram).map(|head| head.sequence);
         let claim = Claim::of(datagram, &mut self.rtc, &self.transceivers);
         let (handled, checks) = crypto::watch(|| self.rtc.handle_input(input));
         if let Some(claim) = claim.filter(|_| checks.passed == 0) {

@@ -104,7 +104,17 @@ impl Connection {
             audio_level: data.ext_vals.audio_level,
             payload: self.heard.split().freeze(),
         };
-        self.stats.on_packet(data.mid, &packet, received);
+        // What str0m rebuilt from a copy was lost on the way all the same, or comes late and is counted
+        // then. A copy shows by nothing but this: it has no extensions, and its sequence is not that of
+        // the packet that came.
+        let is_bare = packet.audio_level.is_none() && !packet.marker;
+        let is_copy = is_bare
+            && self
+                .arrived
+                .is_some_and(|arrived| arrived != packet.sequence as u16);
+        if !is_copy {
+            self.stats.on_packet(data.mid, &packet, received);
+        }
         // What does not open is as good as lost, and concealed.
         if opened.is_some() {
             remote.on_packet(packet);

@@ -12,6 +12,7 @@ use crate::{
     peer_connection::{PeerConnectionState, SignalingState},
     rtp_transceiver::RtpTransceiverDirection,
     session_description::{SdpType, SessionDescription},
+    stats::RtcStats,
 };
 
 mod channels;
@@ -65,6 +66,13 @@ fn lost_packet_comes_as_the_copy_in_the_packet_behind_it() {
     assert!(copies.count() > 50, "a copy carries no level");
     // One in ten is lost, one in a hundred together with its copy.
     assert!((970..=1_000).contains(&packets.len()), "{}", packets.len());
+    let report = pair.callee.connection.all_stats();
+    let received = report.iter().find_map(|entry| match entry {
+        RtcStats::InboundRtp(stats) => Some(&stats.received),
+        _ => None,
+    });
+    let lost = received.unwrap().packets_lost;
+    assert!((80..=120).contains(&lost), "{lost} lost on the way");
     let in_order = |pair: &[AudioPacket]| {
         let apart = pair[1].sequence - pair[0].sequence;
         pair[1].timestamp == pair[0].timestamp.wrapping_add(960 * apart as u32)

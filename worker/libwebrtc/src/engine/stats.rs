@@ -1,13 +1,16 @@
 //! From what was counted to the shapes of `get_stats`, under the names of `webrtc-stats`.
 
 use std::{
+    net::SocketAddr,
     sync::{Arc, atomic::Ordering},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use str0m::media::Mid;
+use str0m::{media::Mid, net::Protocol};
 
-use super::{channels::ChannelShared, connection::Connection, transceivers::TransceiverShared};
+use super::{
+    candidates, channels::ChannelShared, connection::Connection, transceivers::TransceiverShared,
+};
 use crate::{
     MediaType,
     media_stream_track::MediaStreamTrack,
@@ -213,12 +216,17 @@ impl StatsBook {
         }));
         report.push(RtcStats::LocalCandidate(LocalCandidateStats {
             rtc: entry("CL".to_owned()),
-            local_candidate: local_candidate(connection, pair.local.addr),
+            local_candidate: local_candidate(connection, pair.protocol, pair.local.addr),
         }));
         let remote = self.remote_candidate(pair.remote.addr);
         report.push(RtcStats::RemoteCandidate(RemoteCandidateStats {
             rtc: entry("CR".to_owned()),
-            remote_candidate: candidate(remote.address, remote.kind, remote.priority),
+            remote_candidate: candidate(
+                pair.protocol,
+                remote.address,
+                remote.kind,
+                remote.priority,
+            ),
         }));
     }
 }
@@ -245,13 +253,20 @@ fn playout(section: &TransceiverShared) -> dictionaries::InboundRtpStreamStats {
 
 fn local_candidate(
     connection: &Connection,
-    address: std::net::SocketAddr,
+    protocol: Protocol,
+    address: SocketAddr,
 ) -> dictionaries::IceCandidateStats {
-    let known = connection.local_candidates.iter();
-    match known.into_iter().find(|known| known.addr() == address) {
-        Some(known) => candidate(address, book::candidate_type(known.kind()), known.prio()),
-        None => candidate(address, IceCandidateType::Prflx, 0),
-    }
+    // Our ends of calls over TCP are told to nobody.
+    let over_tcp = (protocol == Protocol::Tcp).then(|| candidates::tcp_candidate(address));
+    let mut known = connection.local_candidates.iter();
+    let known = match &over_tcp {
+        Some(ours) => ours.as_ref(),
+        None => known.find(|known| known.addr() == address),
+    };
+    let (kind, priority) = known.map_or((IceCandidateType::Prflx, 0), |known| {
+        (book::candidate_type(known.kind()), known.prio())
+    });
+    candidate(protocol, address, kind, priority)
 }
 
 fn source(id: String, section: &TransceiverShared, loudness: super::sender::Loudness) -> RtcStats {
@@ -306,7 +321,8 @@ fn codec() -> RtcStats {
 }
 
 fn candidate(
-    address: std::net::SocketAddr,
+    protocol: Protocol,
+    address: SocketAddr,
     kind: IceCandidateType,
     priority: u32,
 ) -> dictionaries::IceCandidateStats {
@@ -314,7 +330,7 @@ fn candidate(
         transport_id: TRANSPORT.to_owned(),
         address: address.ip().to_string(),
         port: i32::from(address.port()),
-        protocol: "udp".to_owned(),
+        protocol: protocol.to_string(),
         candidate_type: Some(kind),
         priority: priority.cast_signed(),
         ..Default::default()

@@ -5,7 +5,11 @@ use std::{net::SocketAddr, time::Duration};
 use str0m::{Candidate, net::TcpType};
 
 use super::pair::{Pair, SECOND};
-use crate::{data_channel::DataChannelInit, ice_candidate::IceCandidate};
+use crate::{
+    data_channel::DataChannelInit,
+    ice_candidate::IceCandidate,
+    stats::{IceCandidateType, RtcStats},
+};
 
 const SERVER: ([u8; 4], u16) = ([10, 0, 0, 1], 7_881);
 const CALLER: ([u8; 4], u16) = ([10, 0, 0, 1], 50_000);
@@ -118,4 +122,26 @@ fn a_call_that_a_restart_ends_is_made_again_after_a_second() {
     pair.caller.connection.add_tcp(again.into());
     pair.caller.flush(pair.now);
     pair.run_until(LIMIT, Pair::connected);
+}
+
+#[test]
+fn statistics_say_that_the_path_is_a_call_over_tcp() {
+    let mut pair = pair(true);
+    pair.run_until(LIMIT, |pair| !pair.caller.connection.out.calls.is_empty());
+    pair.caller.connection.add_tcp(CALLER.into());
+    pair.caller.flush(pair.now);
+    pair.run_until(LIMIT, Pair::connected);
+    pair.run(LIMIT);
+    let report = pair.caller.connection.all_stats();
+    let candidates = report.iter().filter_map(|entry| match entry {
+        RtcStats::LocalCandidate(stats) => Some(&stats.local_candidate),
+        RtcStats::RemoteCandidate(stats) => Some(&stats.remote_candidate),
+        _ => None,
+    });
+    let told: Vec<_> = candidates
+        .map(|told| (told.protocol.as_str(), told.port, told.candidate_type))
+        .collect();
+    let host = Some(IceCandidateType::Host);
+    let ports = [CALLER.1, SERVER.1].map(i32::from);
+    assert_eq!(told, ports.map(|port| ("tcp", port, host)));
 }
