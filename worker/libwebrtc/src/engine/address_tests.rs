@@ -26,6 +26,8 @@ use crate::{
 /// Long enough for a busy machine.
 const LIMIT: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(1);
+/// How a request for an address on a relay begins (RFC 8656, 18).
+const ALLOCATE: [u8; 2] = [0, 3];
 
 fn socket(address: IpAddr) -> io::Result<Socket> {
     gather::open(address, &Settings::default())
@@ -172,5 +174,33 @@ fn what_a_stun_server_sees_becomes_a_candidate() {
         }
         assert!(start.elapsed() < LIMIT, "the answer is not taken up");
         thread::park_timeout(LOOK);
+    }
+}
+
+#[test]
+fn a_relay_is_asked_from_an_address_that_is_still_there() {
+    let shard = Shard::start(0).unwrap();
+    let link = open(1, &shard, "127.0.0.5");
+    let addresses = [5, 6].map(|last| IpAddr::from([127, 0, 0, last]));
+    link.regather(&addresses, socket);
+    link.regather(&addresses[1..], socket);
+    let server = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    server.set_read_timeout(Some(LIMIT)).unwrap();
+    let mut configuration = RtcConfiguration::default();
+    configuration.ice_servers.push(IceServer {
+        urls: vec![format!("turn:{}", server.local_addr().unwrap())],
+        username: "somebody".to_owned(),
+        password: "known".to_owned(),
+    });
+    link.configure(&configuration).unwrap();
+    let wanted = link.with(|connection, _| connection.out.wants.relays = true);
+    wanted.unwrap();
+    let mut request = [0; 512];
+    loop {
+        let (_, asker) = server.recv_from(&mut request).unwrap();
+        assert_eq!(asker.ip(), addresses[1]);
+        if request.starts_with(&ALLOCATE) {
+            return;
+        }
     }
 }

@@ -42,7 +42,11 @@ pub(crate) fn sockets(settings: &Settings) -> io::Result<Vec<Socket>> {
 pub(crate) fn open(address: IpAddr, settings: &Settings) -> io::Result<Socket> {
     let udp = bind(address, settings)?;
     let address = udp.local_addr()?;
-    Ok(Socket { udp, address })
+    Ok(Socket {
+        udp,
+        address,
+        is_stale: false,
+    })
 }
 
 /// Whether this machine has the address. When that cannot be found out it has.

@@ -44,6 +44,8 @@ pub(crate) const DATAGRAM: usize = 2_048;
 pub(crate) struct Socket {
     pub(crate) udp: UdpSocket,
     pub(crate) address: SocketAddr,
+    /// This machine does not have its address any more.
+    pub(crate) is_stale: bool,
 }
 
 /// One connection, shared by its handles and its I/O thread.
@@ -224,8 +226,9 @@ impl Link {
         };
         let is_offered = reach.policy() == IceTransportsType::All;
         let mut free: Vec<usize> = Vec::new();
-        for (place, socket) in sockets.iter().enumerate() {
-            if !addresses.contains(&socket.address.ip()) {
+        for (place, socket) in sockets.iter_mut().enumerate() {
+            socket.is_stale = !addresses.contains(&socket.address.ip());
+            if socket.is_stale {
                 connection.remove_local(socket.address);
                 reach.forget_socket(socket.address);
                 free.push(place);

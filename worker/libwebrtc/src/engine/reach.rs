@@ -85,10 +85,11 @@ impl Hands<'_> {
         socket.is_some_and(|socket| socket.udp.send_to(datagram, remote).is_ok())
     }
 
-    /// The first socket that can talk to it.
-    fn towards(&self, server: SocketAddr) -> Option<SocketAddr> {
-        let mut addresses = self.sockets.iter().map(|socket| socket.address);
-        addresses.find(|address| address.is_ipv4() == server.is_ipv4())
+    /// The sockets that can talk to it.
+    fn towards(&self, server: SocketAddr) -> impl Iterator<Item = SocketAddr> {
+        let present = self.sockets.iter().filter(|socket| !socket.is_stale);
+        let addresses = present.map(|socket| socket.address);
+        addresses.filter(move |address| address.is_ipv4() == server.is_ipv4())
     }
 }
 
@@ -154,6 +155,7 @@ impl Reach {
                             .or_else(|| known.map(|known| known.place))
                             .unwrap_or(Place::Unknown),
                         is_used: as_before.is_some_and(|known| known.is_used),
+                        tried: 0,
                         url,
                         credentials,
                     });
@@ -269,13 +271,30 @@ impl Reach {
                 Outcome::Ready { address, local } => {
                     self.news.push(News::Relayed { address, local });
                 }
+                Outcome::Unsent => _ = self.call_otherwise(now, place, hands),
                 Outcome::Over => {
-                    self.lose(place);
+                    if !self.call_otherwise(now, place, hands) {
+                        self.lose(place);
+                    }
                     continue;
                 }
             }
             self.spare(now, place, in_use, hands);
         }
+    }
+
+    /// Calls a relay that gave nothing from our next socket. False when none is left.
+    fn call_otherwise(&mut self, now: Instant, place: usize, hands: &Hands<'_>) -> bool {
+        let Some(relay) = &self.relays[place] else {
+            return false;
+        };
+        let mut servers = self.servers.iter_mut();
+        let has_next = servers.any(|server| server.turn_to_next_socket(relay, hands));
+        if has_next {
+            self.relays[place] = None;
+            self.dial_relays(now, hands);
+        }
+        has_next
     }
 
     /// Gives back what no path needs.
@@ -330,12 +349,8 @@ impl Reach {
                 let same = |b: &Binding| b.base == base && b.server == server;
                 self.bindings.iter().any(same)
             };
-            let from: Vec<SocketAddr> = hands
-                .sockets
-                .iter()
-                .map(|socket| socket.address)
-                .filter(|base| base.is_ipv4() == server.is_ipv4() && !known(*base))
-                .collect();
+            let from: Vec<SocketAddr> =
+                hands.towards(server).filter(|base| !known(*base)).collect();
             let new = from.into_iter().map(|base| Binding::new(now, base, server));
             self.bindings.extend(new);
         }

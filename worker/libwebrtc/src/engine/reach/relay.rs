@@ -26,6 +26,8 @@ enum Way {
 /// What happened.
 pub(super) enum Outcome {
     Nothing,
+    /// The system did not take what was to be sent; it is asked again.
+    Unsent,
     Ready {
         address: SocketAddr,
         local: SocketAddr,
@@ -142,9 +144,10 @@ impl Relay {
         if allocation.deadline() > now {
             return Outcome::Nothing;
         }
-        // What the system does not take is asked again.
-        let send = |bytes: &[u8]| _ = carry(way, *server, hands, bytes);
+        let mut is_carried = true;
+        let send = |bytes: &[u8]| is_carried &= carry(way, *server, hands, bytes);
         match allocation.poll(now, send) {
+            Progress::Waiting if !is_carried => Outcome::Unsent,
             Progress::Waiting => Outcome::Nothing,
             Progress::Ready(address) => {
                 self.relayed = Some(address);

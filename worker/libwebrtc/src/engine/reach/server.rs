@@ -32,12 +32,15 @@ pub(super) struct Server {
     pub(super) place: Place,
     /// Called already since relays were wanted.
     pub(super) is_used: bool,
+    /// Sockets of ours that did not get through to it since.
+    pub(super) tried: usize,
 }
 
 impl Server {
     /// It may be used again, and its name be known by now.
     pub(super) fn begin_anew(&mut self) {
         self.is_used = false;
+        self.tried = 0;
         if self.place == Place::Nowhere {
             self.place = Place::Unknown;
         }
@@ -60,6 +63,22 @@ impl Server {
         is_asked
     }
 
+    /// Lets itself be called again when this is the relay on it, which gave no address to a socket of
+    /// ours that is not the last one.
+    pub(super) fn turn_to_next_socket(&mut self, relay: &Relay, hands: &Hands<'_>) -> bool {
+        let Place::At(address) = self.place else {
+            return false;
+        };
+        let is_its = relay.text() == self.text && relay.socket().is_some();
+        let mut sockets = hands.towards(address);
+        if !is_its || relay.relayed().is_some() || sockets.nth(self.tried + 1).is_none() {
+            return false;
+        }
+        self.tried += 1;
+        self.is_used = false;
+        true
+    }
+
     /// Calls a TURN server that is there.
     pub(super) fn dial(
         &self,
@@ -72,7 +91,7 @@ impl Server {
     ) -> io::Result<Relay> {
         let (text, credentials) = (self.text.clone(), self.credentials.clone());
         if over == Over::Udp {
-            let local = hands.towards(address);
+            let local = hands.towards(address).nth(self.tried);
             let local = local.ok_or(io::ErrorKind::AddrNotAvailable)?;
             return Ok(Relay::over_socket(now, text, local, address, &credentials));
         }

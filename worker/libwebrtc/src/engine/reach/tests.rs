@@ -1,7 +1,7 @@
 //! What is asked of STUN and TURN servers, and when again, in virtual time. The sockets are real.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, UdpSocket},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket},
     thread,
 };
 
@@ -85,6 +85,10 @@ fn mute() -> (UdpSocket, String) {
     server.set_nonblocking(true).unwrap();
     let url = format!("turn:{}?transport=udp", server.local_addr().unwrap());
     (server, url)
+}
+
+fn asked_from(reach: &Reach) -> Option<SocketAddr> {
+    reach.relays.iter().flatten().find_map(Relay::socket)
 }
 
 fn is_asked(reach: &Reach) -> bool {
@@ -175,4 +179,37 @@ fn a_name_beyond_the_limit_is_looked_up_when_others_are_done() {
     assert_eq!(place(&table.reach), Place::Unknown, "it waits");
     drop(shut);
     run_until_looked_up(&mut table);
+}
+
+#[test]
+fn a_relay_that_does_not_answer_is_asked_from_each_socket() {
+    let (_server, url) = mute();
+    let mut table = Table::new(url);
+    table.sockets = [[127, 0, 0, 5], [127, 0, 0, 6]]
+        .map(|ip| socket(ip.into()))
+        .into();
+    let [first, second] = [0, 1].map(|number| table.sockets[number].address);
+    table.want_relays();
+    assert_eq!(asked_from(&table.reach), Some(first));
+    table.run_until(|reach| asked_from(reach) != Some(first));
+    assert_eq!(asked_from(&table.reach), Some(second));
+    table.run_until(|reach| !is_asked(reach));
+    table.want_relays();
+    assert_eq!(asked_from(&table.reach), Some(first));
+    table.sockets[0].is_stale = true;
+    table.run_until(|reach| !is_asked(reach));
+    table.want_relays();
+    assert_eq!(asked_from(&table.reach), Some(second));
+}
+
+#[test]
+fn a_socket_that_cannot_send_leaves_the_relay_to_the_next_one() {
+    let (_server, url) = mute();
+    let mut table = Table::new(url);
+    let mut useless = socket(Ipv6Addr::LOCALHOST.into());
+    useless.address = SocketAddr::from(([127, 0, 0, 5], 5_000));
+    table.sockets.insert(0, useless);
+    let second = table.sockets[1].address;
+    table.want_relays();
+    assert_eq!(asked_from(&table.reach), Some(second));
 }
