@@ -210,7 +210,10 @@ impl Dispatcher {
         match message {
             FromServer::Assignment(assignment) => self.on_assignment(index, assignment),
             FromServer::Offer(offer) => self.on_offer(index, offer, read_at),
-            FromServer::Termination { job } => self.tell_jobs(JobOrder::Terminate { job }),
+            FromServer::Termination { job } => {
+                self.admission.leaves(&job);
+                self.tell_jobs(JobOrder::Terminate { job });
+            }
             FromServer::GoAway | FromServer::Pong | FromServer::Registered { .. } => {}
         }
     }
@@ -310,6 +313,9 @@ impl Dispatcher {
                     .registrations
                     .iter()
                     .position(|r| r.agent_name == agent_name);
+                if status != JobStatus::Running {
+                    self.admission.leaves(&job);
+                }
                 if let Some(index) = home {
                     self.say(index, &job, &status, Some(written));
                 }

@@ -92,6 +92,7 @@ pub struct Parts {
 /// Runs jobs until the worker wants them to end and they have; `registry` always shows them.
 pub async fn run(parts: Parts, registry: watch::Sender<Vec<Entry>>) -> Drained {
     let jobs = Jobs {
+        slots: parts.dispatcher.view(),
         parts,
         registry,
         running: JoinSet::new(),
@@ -102,12 +103,15 @@ pub async fn run(parts: Parts, registry: watch::Sender<Vec<Entry>>) -> Drained {
         is_draining: false,
         cut_off: None,
         has_cut: false,
+        has_patience: true,
     };
     jobs.run().await
 }
 
 struct Jobs {
     parts: Parts,
+    /// What the dispatcher holds for us.
+    slots: watch::Receiver<dispatch::View>,
     registry: watch::Sender<Vec<Entry>>,
     running: JoinSet<SessionEnd>,
     by_task: HashMap<Id, String>,
@@ -119,6 +123,8 @@ struct Jobs {
     /// When sessions that are left will be cut off; set by a drain.
     cut_off: Option<Instant>,
     has_cut: bool,
+    /// Jobs that were promised to the server and have not come may still do so.
+    has_patience: bool,
 }
 
 struct Session {
@@ -129,6 +135,8 @@ struct Session {
 
 enum Event {
     CutOff,
+    /// The dispatcher holds other slots than before.
+    Slots,
     Order(JobOrder),
     Probed(bool),
     ProbeDue,
@@ -139,7 +147,7 @@ enum Event {
 impl Jobs {
     async fn run(mut self) -> Drained {
         loop {
-            if self.is_draining && self.sessions.is_empty() {
+            if self.is_over() {
                 return if self.has_cut {
                     Drained::Aborted
                 } else {
@@ -148,6 +156,7 @@ impl Jobs {
             }
             match self.next_event().await {
                 Event::CutOff => self.on_cut_off(),
+                Event::Slots => {}
                 Event::Order(JobOrder::Start(assignment)) => self.on_start(assignment).await,
                 Event::Order(JobOrder::Terminate { job }) => self.on_terminate(&job),
                 Event::Probed(accepted) => self.on_probed(accepted).await,
@@ -157,6 +166,13 @@ impl Jobs {
             }
             self.publish();
         }
+    }
+
+    /// A job that the server was promised is run, though it comes after the drain began: the server gives it
+    /// to nobody else.
+    fn is_over(&self) -> bool {
+        let is_promised = || self.slots.borrow().load.used > 0;
+        self.is_draining && self.sessions.is_empty() && !(self.has_patience && is_promised())
     }
 
     async fn next_event(&mut self) -> Event {
@@ -169,6 +185,7 @@ impl Jobs {
                 Event::Wish(*self.parts.wishes.borrow_and_update())
             }
             Some(probed) = self.probes.join_next() => Event::Probed(probed.unwrap_or(false)),
+            Ok(()) = self.slots.changed(), if self.is_draining => Event::Slots,
             () = cut_off => Event::CutOff,
             () = probe_due => Event::ProbeDue,
         }
@@ -373,6 +390,7 @@ impl Jobs {
             return;
         }
         self.cut_off = None;
+        self.has_patience = false;
         self.running.abort_all();
     }
 

@@ -68,6 +68,8 @@ struct Held {
     agent_name: String,
     /// `None` = the session runs.
     reserved_until: Option<Instant>,
+    /// The server ended it, or knows its end: it holds its slot and no room.
+    is_leaving: bool,
 }
 
 impl Admission {
@@ -105,6 +107,7 @@ impl Admission {
             room: offer.room.clone(),
             agent_name: offer.agent_name.clone(),
             reserved_until: Some(now + ASSIGNMENT_DEADLINE),
+            is_leaving: false,
         };
         self.held.insert(offer.job.clone(), held);
         Answer::Accepted
@@ -123,9 +126,18 @@ impl Admission {
             room: offer.room.clone(),
             agent_name: offer.agent_name.clone(),
             reserved_until: None,
+            is_leaving: false,
         };
         self.held.insert(offer.job.clone(), held);
         true
+    }
+
+    /// The session comes to its end: another agent of its name may come to its room. What it still has to
+    /// do there takes moments.
+    pub fn leaves(&mut self, job: &str) {
+        if let Some(held) = self.held.get_mut(job) {
+            held.is_leaving = true;
+        }
     }
 
     /// The session is over. False = there was none.
@@ -189,6 +201,7 @@ impl Admission {
     fn is_here(&self, offer: &Offer) -> bool {
         self.held
             .values()
+            .filter(|held| !held.is_leaving)
             .any(|held| held.room == offer.room && held.agent_name == offer.agent_name)
     }
 
@@ -282,6 +295,26 @@ mod tests {
         assert_eq!(admission.offer(now, &other), Answer::Accepted);
         admission.assigned(&offer("1", "a"));
         assert_eq!(admission.offer(now, &offer("1", "a")), Answer::Duplicate);
+    }
+
+    #[test]
+    fn who_leaves_makes_room_for_the_next_and_keeps_its_slot() {
+        let now = Instant::now();
+        let mut admission = Admission::new(2);
+        for (job, next) in [("1", "2"), ("2", "3")] {
+            assert_eq!(admission.offer(now, &offer(job, "a")), Answer::Accepted);
+            assert!(admission.assigned(&offer(job, "a")));
+            assert_eq!(admission.offer(now, &offer(next, "a")), Answer::Duplicate);
+            admission.leaves(job);
+            assert_eq!(
+                admission.offer(now, &offer(job, "a")),
+                Answer::Duplicate,
+                "the job itself is not run again"
+            );
+        }
+        assert_eq!(admission.offer(now, &offer("3", "a")), Answer::Full);
+        admission.ended("1");
+        assert_eq!(admission.offer(now, &offer("3", "a")), Answer::Accepted);
     }
 
     #[test]

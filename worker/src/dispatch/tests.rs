@@ -159,6 +159,36 @@ async fn a_second_agent_of_one_name_in_a_room_is_terminated() {
 }
 
 #[tokio::test]
+async fn an_agent_may_follow_one_that_leaves() {
+    let server = MockServer::start().await;
+    let worker = worker(&server.url, 9, &["desk"]);
+    let mut server = server.registered().await;
+    let yes = |job: &str| (job.to_owned(), true, false);
+    for (job, next) in [("AJ_1", "AJ_2"), ("AJ_2", "AJ_3")] {
+        if job == "AJ_1" {
+            server.send(mock::offer(job, "kitchen", "")).await;
+            assert_eq!(answer(&mut server).await, yes(job));
+        }
+        server
+            .send(mock::assignment(job, "kitchen", "", "{}"))
+            .await;
+        if job == "AJ_1" {
+            // Somebody ended its dispatch, and wants another one at once.
+            server.send(mock::termination(job)).await;
+        } else {
+            let done = worker.handle.job_status(job, "desk", JobStatus::Success);
+            done.await;
+            assert_eq!(
+                server.read_news().await,
+                self::job(job, Wire::JsSuccess, "")
+            );
+        }
+        server.send(mock::offer(next, "kitchen", "")).await;
+        assert_eq!(answer(&mut server).await, yes(next));
+    }
+}
+
+#[tokio::test]
 async fn every_agent_name_has_a_registration_of_its_own() {
     let server = MockServer::start().await;
     let worker = worker(&server.url, 9, &["desk", "guest"]);

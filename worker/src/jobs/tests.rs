@@ -114,6 +114,39 @@ fn good() -> SessionEnd {
     }
 }
 
+#[tokio::test]
+async fn a_job_that_was_promised_before_the_drain_is_run() {
+    let server = MockServer::start().await;
+    let mut worker = worker(&server.url, true, patient);
+    let mut server = server.registered().await;
+    server.send(mock::offer("AJ_1", "room of AJ_1", "")).await;
+    let FromWorker::Availability { available, .. } = server.read_news().await else {
+        panic!("an answer was expected")
+    };
+    assert!(available);
+    let until = Instant::now() + Duration::from_secs(60);
+    worker.wishes.send_replace(Wish::Drain { until });
+    // It must not come too soon: the worker is draining, and knows of no session.
+    let mut view = worker.dispatcher.view();
+    let drains = timeout(
+        Duration::from_secs(10),
+        view.wait_for(|view| view.is_draining),
+    );
+    drains.await.expect("in time").expect("the dispatcher runs");
+    server
+        .send(mock::assignment("AJ_1", "room of AJ_1", "", "{}"))
+        .await;
+    assert_eq!(
+        server.read_news().await,
+        status("AJ_1", Wire::JsRunning, "")
+    );
+    assert_eq!(
+        server.read_news().await,
+        status("AJ_1", Wire::JsSuccess, "")
+    );
+    assert_eq!(worker.drained().await, Drained::Quietly);
+}
+
 /// A session that lasts until it is told to end.
 async fn patient(mut request: SessionRequest) -> SessionEnd {
     let _ = request.stop.wait_for(|stop| *stop != Stop::No).await;
