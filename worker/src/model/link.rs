@@ -246,6 +246,7 @@ impl Link {
         tokio::pin!(serving);
         let mut spare: Option<Connection> = None;
         loop {
+            let mut not_before = Instant::now();
             let stale = spare.as_ref().map(Connection::opened);
             let stale = stale.map(|opened| opened + self.timings.spare_lasts);
             tokio::select! {
@@ -253,10 +254,14 @@ impl Link {
                 end = &mut serving => return (end, spare),
                 () = sleep_until(expiry), if spare.is_some() => return (End::expired(), spare),
                 () = self.spare_wanted.notified(), if spare.is_none() => {}
-                () = ended(&mut spare, self.timings) => spare = None,
+                () = ended(&mut spare, self.timings) => {
+                    // Who closes each one at once is not asked for one after the other.
+                    let opened = spare.take().map(|spare| spare.opened());
+                    not_before = opened.map_or(not_before, |opened| opened + self.timings.spare);
+                }
                 () = until(stale) => {}
             }
-            let opening = Box::pin(open_spare(&self.settings, self.timings));
+            let opening = Box::pin(open_spare(&self.settings, self.timings, not_before));
             spare = tokio::select! {
                 biased;
                 end = &mut serving => return (end, spare),
@@ -281,7 +286,12 @@ impl Link {
 }
 
 /// Tries until there is one.
-async fn open_spare(settings: &SessionSettings, timings: Timings) -> Connection {
+async fn open_spare(
+    settings: &SessionSettings,
+    timings: Timings,
+    not_before: Instant,
+) -> Connection {
+    sleep_until(not_before).await;
     loop {
         match connect(settings, false, timings).await {
             Ok(opened) => return opened,

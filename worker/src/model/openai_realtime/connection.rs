@@ -137,11 +137,14 @@ impl Connection {
     /// Waits beside the one that serves, until it ends. What it says meanwhile concerns nobody; pings are
     /// sent and answered, so that nobody between takes it for dead, nor we a dead one for alive.
     pub(in crate::model) async fn wait(&mut self, timings: Timings) {
+        let mut is_asked = false;
         loop {
             match timeout(timings.ping, self.socket.next()).await {
-                Ok(Some(Ok(_))) => {}
+                Ok(Some(Ok(_))) => is_asked = false,
                 Ok(_) => return,
+                Err(_) if is_asked => return,
                 Err(_) => {
+                    is_asked = true;
                     if self.socket.send(Message::Ping(Bytes::new())).await.is_err() {
                         return;
                     }

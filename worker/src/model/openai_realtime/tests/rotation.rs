@@ -5,7 +5,13 @@ use crate::model::link::Timings;
 
 /// A session, its connection, and a spare that was opened beside it.
 async fn with_spare(model: &FakeModel) -> (Session, fake::Peer, fake::Peer) {
-    let (mut session, peer) = Session::up(model).await;
+    with_spare_and(model, Timings::default()).await
+}
+
+async fn with_spare_and(model: &FakeModel, timings: Timings) -> (Session, fake::Peer, fake::Peer) {
+    let mut session = Session::start_with(fake::settings(&model.config()), timings);
+    let (peer, _) = model.accept_configured().await;
+    assert!(matches!(session.next().await, LinkEvent::Up { .. }));
     session.handle.prepare();
     let (spare, update) = model.accept_configured().await;
     let detection = &update["session"]["audio"]["input"]["turn_detection"];
@@ -69,7 +75,11 @@ async fn what_the_old_connection_says_after_the_move_is_not_told() {
 #[tokio::test]
 async fn a_spare_that_dies_while_it_waits_is_replaced_before_anybody_needs_it() {
     let model = FakeModel::start().await;
-    let (mut session, _old, first) = with_spare(&model).await;
+    let timings = Timings {
+        spare: Duration::from_millis(20),
+        ..Timings::default()
+    };
+    let (mut session, _old, first) = with_spare_and(&model, timings).await;
     drop(first);
     let (mut second, _) = model.accept_configured().await;
     assert_eq!(session.next().await, LinkEvent::Spare);
@@ -90,16 +100,35 @@ async fn a_spare_that_has_waited_for_long_makes_room_for_a_fresh_one() {
     let (_old, _) = model.accept_configured().await;
     assert!(matches!(session.next().await, LinkEvent::Up { .. }));
     session.handle.prepare();
+    let mut spares = Vec::new();
     for _ in 0..3 {
-        let _spare = model.accept_configured().await;
+        spares.push(model.accept_configured().await);
         assert_eq!(session.next().await, LinkEvent::Spare);
     }
 }
 
 #[tokio::test]
+async fn a_spare_that_answers_no_ping_is_replaced() {
+    let model = FakeModel::start().await;
+    let timings = Timings {
+        ping: Duration::from_millis(20),
+        spare: Duration::from_millis(20),
+        ..Timings::default()
+    };
+    // Its socket stays open, and nobody reads it.
+    let (mut session, _old, _first) = with_spare_and(&model, timings).await;
+    let _second = model.accept_configured().await;
+    assert_eq!(session.next().await, LinkEvent::Spare);
+}
+
+#[tokio::test]
 async fn a_move_whose_spare_has_just_died_is_a_loss_and_the_link_comes_back() {
     let model = FakeModel::start().await;
-    let (mut session, _old, spare) = with_spare(&model).await;
+    let timings = Timings {
+        spare: Duration::from_millis(200),
+        ..Timings::default()
+    };
+    let (mut session, _old, spare) = with_spare_and(&model, timings).await;
     drop(spare);
     // Another cannot be had.
     model.refuse(503, "{}").await;
