@@ -36,12 +36,8 @@ impl Dialog {
     /// Somebody wants the floor and gets it, unless nobody may have it.
     pub(crate) fn give_floor(&mut self, now: Instant) {
         if !self.is_protected() {
-            let unsaid = self.unsaid_sentence();
             self.yield_floor(now);
             self.call_off_look_ups();
-            if let Some(request) = unsaid {
-                self.floor.want_again(request);
-            }
         }
         if !self.is_greeting_protected() {
             self.drop_greeting();

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use crate::{
     Dialog, Output,
-    floor::{Purpose, Request},
     input::Heard,
     model::{Order, ResponseId},
     note::Note,
@@ -49,6 +48,7 @@ impl Dialog {
         keep: Option<&ResponseId>,
     ) {
         let generating = self.live_id().filter(|live| Some(live) != keep);
+        self.postpone_sentence(keep);
         if let Some(asked) = &mut self.responses.asked {
             asked.is_unwanted = true;
         }
@@ -66,19 +66,6 @@ impl Dialog {
         if let Some(response) = generating {
             self.cancel(now, response);
         }
-    }
-
-    /// What somebody with authority wants said, asked for and not begun: whoever takes the floor only
-    /// postpones it.
-    pub(crate) fn unsaid_sentence(&self) -> Option<Request> {
-        let asked = self.responses.asked.as_ref().filter(|a| !a.is_unwanted);
-        let live = self.responses.live.as_ref();
-        let live = live.filter(|live| !live.is_cancelled && !live.has_content);
-        asked
-            .map(|asked| &asked.request)
-            .or_else(|| live.and_then(|live| live.request.as_ref()))
-            .filter(|request| request.purpose == Purpose::Say)
-            .cloned()
     }
 
     /// A response shows up that nobody wants any more: it is stopped before its first sound.

@@ -112,6 +112,7 @@ mod playhead;
 mod press;
 mod response;
 mod rotation;
+mod sentence;
 mod silence;
 mod silenced;
 mod timers;
@@ -151,6 +152,7 @@ use playhead::Playhead;
 use press::Presses;
 use response::Responses;
 use rotation::Rotation;
+use sentence::Sentence;
 use silence::Patience;
 use speaker::ParticipantId;
 use timers::{Timer, TimerTable};
@@ -206,6 +208,8 @@ pub struct Dialog {
     presses: Presses,
     responses: Responses,
     rotation: Rotation,
+    /// `None` = there is none, or it was heard.
+    sentence: Option<Sentence>,
     timers: TimerTable,
     /// `Some` = these tools replaced those of the connection's settings.
     tools: Option<Vec<String>>,
@@ -258,6 +262,7 @@ impl Dialog {
             presses: Presses::default(),
             responses: Responses::default(),
             rotation: Rotation::default(),
+            sentence: None,
             timers: TimerTable::default(),
             tools: None,
             user: UserTurn::default(),
@@ -391,7 +396,11 @@ impl Dialog {
     }
 
     pub(crate) fn on_first_sound(&mut self, now: Instant, item: &model::ItemId) {
-        self.conversation.agent_started(item);
+        if !self.playhead.is_stale(item) {
+            // What outlived its connection has its place since that was lost.
+            self.conversation.agent_started(item);
+        }
+        self.hear_sentence(item);
         self.addressing.settle();
         self.end_gap();
         let is_disclosure = self.disclosure.is_in(item, &self.playhead);

@@ -163,6 +163,7 @@ impl Dialog {
         if is_given_up || is_unwanted || is_too_late || is_of_no_turn || is_interrupted {
             return self.stop_unheard(now, response);
         }
+        self.begin_sentence();
         if is_ours {
             self.timers.stop(Timer::TurnGrace);
             self.user.answer(now);
@@ -247,6 +248,7 @@ impl Dialog {
             self.on_said(live.request.as_ref());
         }
         self.show_silent(&live.id);
+        self.end_sentence();
         self.carry_on_after_tools();
         if let Some((request, code)) = self.left_open(live, status) {
             self.ask_again(now, request, code);
@@ -266,7 +268,7 @@ impl Dialog {
         let request = if !live.has_content {
             let number = self.user.number();
             live.request.unwrap_or_else(|| Request::reply(number))
-        } else if self.calls.is_running() {
+        } else if self.calls.runs_any_of(&live.id) {
             return None;
         } else {
             self.owed_by(live)?

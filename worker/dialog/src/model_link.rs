@@ -74,6 +74,11 @@ impl Link {
         speaker
     }
 
+    /// What comes next is said now.
+    pub(crate) fn forget_heard_again(&mut self) {
+        self.heard_again.clear();
+    }
+
     pub(crate) fn cancels(&self) -> bool {
         self.up.as_ref().is_some_and(|can| can.cancels)
     }
@@ -251,6 +256,7 @@ impl Dialog {
         self.keep_open_question();
         self.remember_what_plays();
         self.playhead.disconnect();
+        self.end_sentence();
         self.disconnect_calls();
         let playhead = &self.playhead;
         self.conversation.disconnect(|item| playhead.holds(item));

@@ -151,11 +151,13 @@ impl Playhead {
     }
 
     pub(crate) fn advance(&mut self, heard: &Heard) {
-        self.is_starved = false;
-        if let Some(spoken) = self.find(&heard.item) {
-            spoken.heard = spoken.heard.max(heard.heard);
-            spoken.is_drained = false;
-        }
+        let Some(spoken) = self.find(&heard.item) else {
+            return;
+        };
+        let is_more = heard.heard > spoken.heard;
+        spoken.heard = spoken.heard.max(heard.heard);
+        spoken.is_drained = false;
+        self.is_starved &= !is_more;
     }
 
     /// Nothing is queued, and more is to come.
@@ -310,6 +312,14 @@ impl Playhead {
     /// Something of this item may still be heard.
     pub(crate) fn holds(&self, item: &ItemId) -> bool {
         self.items.iter().any(|spoken| spoken.item == *item)
+    }
+
+    /// The connection that made this item is gone.
+    pub(crate) fn is_stale(&self, item: &ItemId) -> bool {
+        let mut items = self.items.iter().rev();
+        items
+            .find(|spoken| spoken.item == *item)
+            .is_some_and(|spoken| spoken.is_stale)
     }
 
     /// Which response an item is of, while some of it is still to be heard.

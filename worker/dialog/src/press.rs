@@ -66,6 +66,7 @@ impl Dialog {
         self.presses.pressing.push(participant);
         self.timers.stop(Timer::Commit);
         self.timers.set(Timer::Press, now + LONGEST_PRESS);
+        self.link.forget_heard_again();
         if is_first {
             self.presses.since = Some(now);
             self.presses.is_spoken = false;

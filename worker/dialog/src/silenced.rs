@@ -22,6 +22,7 @@ impl Dialog {
         if std::mem::replace(&mut self.is_silenced, true) {
             return;
         }
+        self.drop_sentence();
         self.stop_speaking(now);
         self.timers.stop(Timer::TurnGrace);
         self.addressing.settle();
@@ -49,6 +50,7 @@ impl Dialog {
         if self.closing.is_some() {
             return self.note_unexpected("interjection while closing");
         }
+        self.drop_sentence();
         self.stop_speaking(now);
         self.drop_greeting();
         let request = Request::saying(Purpose::Say, &verbatim(words));

@@ -186,6 +186,14 @@ impl ToolCalls {
         dropped
     }
 
+    /// A call of this response runs.
+    pub(crate) fn runs_any_of(&self, response: &ResponseId) -> bool {
+        let runs = |open: &Open| matches!(open.state, State::Running { .. });
+        self.open
+            .iter()
+            .any(|open| open.response == *response && runs(open))
+    }
+
     /// A tool answered; `None` = no such call is running.
     pub(crate) fn finish(&mut self, call: &CallId) -> Option<Finished> {
         let open = self.open.iter_mut().find(|open| open.call == *call)?;

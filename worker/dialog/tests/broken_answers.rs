@@ -125,8 +125,8 @@ fn an_answer_that_stops_coming_is_not_taken_for_a_voice_and_is_asked_for_again()
     16.53                                                  (OrderRefused { code: "response_cancel_not_active" })
     16.60                          > create ask-1
     16.66                          < created r1 for ask-1
-    16.86                                                  SPEAKING
     16.86                                                  is heard: a1
+    16.86                                                  SPEAKING
     17.01                          < done r1 Completed
     17.35                                                  said a1 "Nine."
     17.35                                                  LISTENING
@@ -211,5 +211,51 @@ fn what_was_cut_off_before_a_word_is_asked_for_again() {
     2.45                                                  said a1 "Nine."
     2.45                                                  LISTENING
     2.46                                                  is silent
+    "#);
+}
+
+#[test]
+fn the_other_half_does_not_wait_for_a_tool_of_somebody_elses_question() {
+    let lanes = scene()
+        .says(0.0, 1.0, "What is the weather?")
+        .model_will_call("", &[("weather", "{}")])
+        .tool("weather", 30.0, "sunny")
+        .model_will_say("One moment.", 0.8)
+        .speaks(5.0, 6.0)
+        .model_will_ignore()
+        .model(
+            6.4,
+            Event::ResponseCreated {
+                response: response(),
+                tag: None,
+            },
+        )
+        .model(
+            6.5,
+            Event::AudioReceived {
+                response: response(),
+                item: ItemId::new("xa"),
+                duration: Duration::from_secs(1),
+            },
+        )
+        .model(6.6, failed())
+        .until(9.0);
+    insta::assert_snapshot!(since(&lanes, 6.0), @r#"
+    6.30                                                  THINKING
+    6.30  turn u2
+    6.30                                                  (turn of 1.30)
+    6.40                          < created x
+    6.50                                                  is heard: xa
+    6.50                                                  (answered after 0.20)
+    6.50                                                  SPEAKING
+    6.60                          < done x Failed { code: "server_error" }
+    6.60                                                  (ResponseRetried { code: "server_error" })
+    6.70                          > create ask-2
+    6.76                          < created r3 for ask-2
+    7.06                          < done r3 Completed
+    7.50                                                  is heard: a2
+    7.89                                                  said a2 "Well."
+    7.89                                                  THINKING
+    7.90                                                  is silent
     "#);
 }

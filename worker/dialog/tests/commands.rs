@@ -332,3 +332,61 @@ fn a_sentence_that_somebody_speaks_before_follows_their_turn() {
     3.23                                                  is silent
     "#);
 }
+
+#[test]
+fn a_sentence_whose_turn_is_interrupted_before_it_follows_that_too() {
+    let lanes = scene()
+        .asked(1.0, Ask::Interject("We close at six.".to_owned()))
+        .model_hears_speech(1.1, 1.3)
+        .model_will_say("We close at six.", 1.0)
+        .model_will_say("That is a long story, which begins with a king.", 6.0)
+        .model_will_say("We close at six.", 1.0)
+        .says(4.5, 6.0, "Wait, what?")
+        .model_will_say("Nothing.", 0.4)
+        .model_will_say("We close at six.", 1.0)
+        .until(12.0);
+    insta::assert_snapshot!(since(&lanes, 3.0), @r#"
+    3.33                          < done r2 Completed
+    3.33                          > create ask-2 "Say exactly this sentence, word for word, and nothing else: \"We close at six.\""
+    3.39                          < created r3 for ask-2
+    3.84                          < done r3 Completed
+    4.50                                                  pause
+    4.50                                                  LISTENING
+    4.50  speaks u2
+    5.70                                                  flush all
+    5.70                                                  resume
+    5.71                          > truncate a2 at 2.67
+    5.71                          > delete a3
+    5.71                                                  said a2 "That is a long" -- cut
+    5.71                                                  (interrupted at 2.67, stopped after 0.01)
+    6.30                                                  THINKING
+    6.30  turn u2
+    6.30                                                  (turn of 1.80)
+    6.33                          < created r4
+    6.50  ann: "Wait, what?"
+    6.53                                                  is heard: a4
+    6.53                                                  (answered after 0.23)
+    6.53                                                  SPEAKING
+    6.63                          < done r4 Completed
+    6.63                          > create ask-3 "Say exactly this sentence, word for word, and nothing else: \"We close at six.\""
+    6.69                          < created r5 for ask-3
+    6.92                                                  said a4 "Nothing."
+    6.93                                                  is heard: a5
+    7.14                          < done r5 Completed
+    7.92                                                  said a5 "We close at six."
+    7.92                                                  LISTENING
+    7.93                                                  is silent
+    "#);
+}
+
+#[test]
+fn a_sentence_is_dropped_for_another_one_and_for_silence() {
+    for ask in [Ask::Interject("Please wait.".to_owned()), Ask::Silence] {
+        let lanes = scene()
+            .asked(1.0, Ask::Interject("We close at six.".to_owned()))
+            .asked(1.1, ask)
+            .model_hears_speech(1.2, 1.4)
+            .until(6.0);
+        assert!(!since(&lanes, 1.05).contains("We close"), "{lanes}");
+    }
+}

@@ -1,6 +1,6 @@
 //! People press to talk, and are answered when they let go.
 
-use dialog::{Config, model::Capabilities};
+use dialog::{Config, input::Ask, model::Capabilities};
 
 use crate::scene::{Scene, empty_scene, scene, since};
 
@@ -351,4 +351,46 @@ fn a_key_that_was_touched_while_nobody_spoke_commits_nothing() {
     1.30                          > clear input
     1.30                                                  (TurnUnanswered)
     ");
+}
+
+#[test]
+fn a_sentence_that_somebody_presses_before_follows_their_turn() {
+    let lanes = by_hand()
+        .asked(1.0, Ask::Interject("We close at six.".to_owned()))
+        .presses("ann", 1.1, 2.0)
+        .until(6.0);
+    insta::assert_snapshot!(since(&lanes, 1.0), @r#"
+    1.00  asked: Interject("We close at six.")
+    1.00                          > create ask-1 "Say exactly this sentence, word for word, and nothing else: \"We close at six.\""
+    1.00                                                  THINKING
+    1.06                          < created r1 for ask-1
+    1.10  ann presses
+    1.10                                                  flush r1
+    1.10                          > cancel r1
+    1.10                          > clear input
+    1.10  ear of ann: open
+    1.10                                                  LISTENING
+    1.11                                                  (interrupted at 0.00, stopped after 0.01)
+    1.15                          < done r1 Cancelled
+    2.00  ann lets go
+    2.20  ear of ann: closed
+    2.20                          > commit
+    2.20                                                  THINKING
+    2.25  turn p1
+    2.25                                                  (turn of 1.10)
+    2.25                          > create ask-2 "Say exactly this sentence, word for word, and nothing else: \"We close at six.\""
+    2.31                          < created r2 for ask-2
+    2.51                                                  is heard: a2
+    2.51                                                  (answered after 0.31)
+    2.51                                                  SPEAKING
+    2.61                          < done r2 Completed
+    2.61                          > create ask-3
+    2.67                          < created r3 for ask-3
+    2.90                                                  said a2 "Well."
+    2.91                                                  is heard: a3
+    2.97                          < done r3 Completed
+    3.30                                                  said a3 "Well."
+    3.30                                                  LISTENING
+    3.31                                                  is silent
+    "#);
 }

@@ -2,7 +2,7 @@
 
 use dialog::Config;
 
-use crate::scene::{empty_scene, scene, since};
+use crate::scene::{Scene, empty_scene, scene, since};
 
 #[test]
 fn what_is_spoken_already_is_heard_and_the_rest_is_asked_for() {
@@ -407,5 +407,62 @@ fn what_was_cut_after_its_connection_is_told_as_it_was_heard() {
     6.50                                                  (Replayed { items: 3, away: 3.5s })
     6.50                          > turns: model creates = true
     6.50                                                  LISTENING
+    "#);
+}
+
+/// Two answers of one response; the link breaks while the first is heard.
+fn two_answers_and_a_loss() -> Scene {
+    scene()
+        .says(0.0, 1.0, "Tell me two stories.")
+        .model_will_say_items(&[
+            ("There was a king.", 2.0),
+            ("There was a queen of a land.", 3.0),
+        ])
+        .link_down(3.0)
+}
+
+#[test]
+fn what_begins_to_sound_after_its_connection_is_told_once() {
+    let lanes = two_answers_and_a_loss().link_up(5.0).until(5.1);
+    insta::assert_snapshot!(since(&lanes, 3.0), @r#"
+    3.00                          link down
+    3.52                                                  said a1 "There was a king."
+    3.53                                                  is heard: a2
+    5.00                          link up
+    5.00                          > item system "The connection was interrupted and is back. Carry on where the conversation stopped. Do not greet again."
+    5.00                          > item user "Tell me two stories."
+    5.00                          > item agent "There was a king."
+    5.00                          > item agent "There was a queen of a land."
+    5.00                                                  (Replayed { items: 4, away: 2s })
+    5.00                          > turns: model creates = true
+    "#);
+}
+
+#[test]
+fn what_begins_to_sound_after_its_connection_and_is_cut_is_told_once_and_as_heard() {
+    let lanes = two_answers_and_a_loss()
+        .makes_noise(4.5, 6.0)
+        .link_up(7.0)
+        .until(7.1);
+    insta::assert_snapshot!(since(&lanes, 3.0), @r#"
+    3.00                          link down
+    3.52                                                  said a1 "There was a king."
+    3.53                                                  is heard: a2
+    4.50                                                  pause
+    4.50                                                  INITIALIZING
+    5.70                                                  flush all
+    5.70                                                  resume
+    5.71                                                  said a2 "There was" -- cut
+    5.71                                                  (interrupted at 0.97, stopped after 0.01)
+    6.90                                                  (GapCovered)
+    6.90                                                  clip OneMoment
+    7.00                          link up
+    7.00                          > item system "The connection was interrupted and is back. Carry on where the conversation stopped. Do not greet again."
+    7.00                          > item user "Tell me two stories."
+    7.00                          > item agent "There was a king."
+    7.00                          > item agent "There was"
+    7.00                                                  (Replayed { items: 4, away: 4s })
+    7.00                          > turns: model creates = true
+    7.00                                                  LISTENING
     "#);
 }

@@ -148,6 +148,10 @@ impl Pump {
             self.gain.fade_in();
         }
         self.begin(now, out);
+        if self.speech.is_none() && !self.is_closed {
+            // Its sound ended while it was paused.
+            self.queue.note_starved();
+        }
     }
 
     /// Fades out what sounds right now. Returns whether anything did.

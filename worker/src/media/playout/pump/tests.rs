@@ -275,12 +275,21 @@ fn a_voice_that_stops_for_want_of_more_says_so_once_and_where_it_goes_on() {
     assert_eq!(bench.told(), [Some(170)]);
     bench.run_to(4_000);
     assert_eq!(bench.told(), [Some(200), None]);
+    // In a pause that is not said, and after it at once.
+    bench.push(160, 5);
+    bench.run_to(4_200);
+    bench.told();
+    bench.act(|pump, _, out| pump.pause(out));
+    bench.run_to(5_000);
+    assert_eq!(bench.told(), []);
+    bench.act(|pump, now, out| pump.resume(now, out));
+    assert_eq!(bench.told(), [Some(360), None]);
     // An item that is whole ends, and a voice that was paused waits.
     bench.finish();
     bench.push(100, 5);
     bench.act(|pump, _, out| pump.pause(out));
     bench.told();
-    bench.run_to(6_000);
+    bench.run_to(9_000);
     assert_eq!(bench.told(), []);
 }
 
