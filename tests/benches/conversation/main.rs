@@ -152,7 +152,7 @@ async fn conversation(livekit: &LivekitServer, turns: usize) -> Result<Value> {
         let mut report = Report::default();
         for paths in [Paths::Callers, Paths::All] {
             progress(&format!("turns on a bad network: {}", paths.whose()));
-            report.add(lossy(&model, wanted, paths).await?);
+            report.extend(lossy(&model, wanted, paths).await?.into());
         }
         parts.insert("turns_on_a_bad_network".to_owned(), report.into_json());
     }
@@ -307,16 +307,26 @@ impl Paths {
         }
     }
 
-    fn figure(self) -> &'static str {
+    /// Voice to voice, and of that: until the turn has ended at the model, and from the first sound
+    /// there to the caller.
+    fn figures(self) -> [&'static str; 3] {
         match self {
-            Self::All => "voice_to_voice_at_5_percent_loss_and_50_ms_jitter",
-            Self::Callers => "voice_to_voice_at_5_percent_loss_and_50_ms_jitter_of_the_caller",
+            Self::All => [
+                "voice_to_voice_at_5_percent_loss_and_50_ms_jitter",
+                "of_that_until_the_turn_has_ended",
+                "of_that_from_the_model_to_the_caller",
+            ],
+            Self::Callers => [
+                "voice_to_voice_at_5_percent_loss_and_50_ms_jitter_of_the_caller",
+                "of_that_until_the_turn_has_ended_jitter_of_the_caller",
+                "of_that_from_the_model_to_the_caller_jitter_of_the_caller",
+            ],
         }
     }
 }
 
 /// The same on a network that loses every twentieth packet both ways and shakes the rest.
-async fn lossy(model: &SimModel, turns: usize, paths: Paths) -> Result<Figure> {
+async fn lossy(model: &SimModel, turns: usize, paths: Paths) -> Result<[Figure; 3]> {
     let conditions = Conditions {
         loss: Loss::Random(0.05),
         delay: JITTER,
@@ -330,7 +340,7 @@ async fn lossy(model: &SimModel, turns: usize, paths: Paths) -> Result<Figure> {
         relay.of_process(id).set(Impairment::default());
     }
     let measured = talk(worker, &livekit, model, MODEL, turns).await?;
-    Ok(measured.voice_to_voice(paths.figure()))
+    Ok(measured.coarse(paths.figures()))
 }
 
 /// Memory and CPU of the worker: alone, and with several rooms whose agents talk or wait.
@@ -386,6 +396,7 @@ async fn sessions(
 const CREATE: &str = "response.create";
 const TRUNCATE: &str = "conversation.item.truncate";
 const SPEECH_STARTED: &str = "input_audio_buffer.speech_started";
+const COMMITTED: &str = "input_audio_buffer.committed";
 const APPEND: &str = "input_audio_buffer.append";
 const AUDIO_DELTA: &str = "response.output_audio.delta";
 

@@ -9,7 +9,8 @@ use tests::{
 };
 
 use crate::{
-    AGENT_TALKS, APPEND, AUDIO_DELTA, PATIENCE, Result, SILENCE, SPEECH_STARTED, TRUNCATE,
+    AGENT_TALKS, APPEND, AUDIO_DELTA, COMMITTED, PATIENCE, Result, SILENCE, SPEECH_STARTED,
+    TRUNCATE,
     caller::{Caller, PACKET, Said, voice_in},
     figures::{Figure, milliseconds},
 };
@@ -31,6 +32,8 @@ pub(crate) struct Turns {
 pub(crate) struct Measured {
     /// Last packet of the turn → its append is written.
     append: Figure,
+    /// Last packet of the turn → the model has seen its end: the silence that ends it is in this.
+    ended: Figure,
     /// First delta read → first packet of the answer.
     first_packet: Figure,
     /// Onset of the caller → the agent is silent.
@@ -54,6 +57,7 @@ impl Measured {
         let open = f64::NAN;
         Self {
             append: Figure::new("last_packet_to_append", "ms", 5.0),
+            ended: Figure::new("last_packet_to_end_of_turn", "ms", open),
             first_packet: Figure::new("first_delta_to_first_packet", "ms", 10.0),
             silent: Figure::new("onset_to_silence", "ms", 230.0),
             noticed: Figure::new("speech_started_to_last_packet", "ms", 20.0),
@@ -64,9 +68,10 @@ impl Measured {
         }
     }
 
-    pub(crate) fn all(self) -> [Figure; 8] {
+    pub(crate) fn all(self) -> [Figure; 9] {
         [
             self.append,
+            self.ended,
             self.first_packet,
             self.silent,
             self.noticed,
@@ -77,9 +82,14 @@ impl Measured {
         ]
     }
 
-    /// Of a network that spoils the finer ones.
-    pub(crate) fn voice_to_voice(self, name: &'static str) -> Figure {
-        self.whole.named(name)
+    /// The whole of it and its two ways, of a network that spoils the finer ones.
+    pub(crate) fn coarse(self, names: [&'static str; 3]) -> [Figure; 3] {
+        let [whole, there, back] = names;
+        [
+            self.whole.named(whole),
+            self.ended.named(there),
+            self.first_packet.named(back),
+        ]
     }
 }
 
@@ -131,6 +141,9 @@ impl Turns {
             measured.first_packet.push(milliseconds(first - delta.at));
             if let Some(written) = self.next(model, Side::Client, APPEND, last_sent).await {
                 measured.append.push(milliseconds(written.at - last_sent));
+            }
+            if let Some(ended) = self.next(model, Side::Server, COMMITTED, last_sent).await {
+                measured.ended.push(milliseconds(ended.at - last_sent));
             }
             let waited = first - last_sent;
             measured.whole.push(milliseconds(waited));

@@ -29,8 +29,12 @@ use crate::media::Packet;
 const MILLI: u32 = 48;
 /// Codec frames come in multiples of 2.5 ms.
 const CODEC_STEP: u32 = 120;
-/// The time line may run ahead of real time by this much before it is a debt: one packet.
+/// The time line may run ahead of real time by this much before it is a debt, or by one packet if
+/// that is longer.
 const SLACK: u64 = 20 * MILLI as u64;
+/// The same while a turn may be under way, 500 ms: what jitter adds to its pauses is paid for when
+/// it has ended, because paid in the pause that ends it, it would make the turn longer.
+const TURN_SLACK: u64 = 500 * MILLI as u64;
 /// A long pause is made longer by half at most.
 const CORRECTION: u64 = 2;
 /// Concealment beyond 100 ms sounds like a machine; silence follows.
@@ -123,6 +127,8 @@ pub struct Arrival {
 struct Stream {
     sequence: u64,
     timestamp: u32,
+    /// Length of the last packet.
+    ticks: u32,
     /// The last packet was silence.
     is_quiet: bool,
 }
@@ -178,7 +184,6 @@ impl Arrival {
             return self.on_stale(packet, ahead);
         }
         self.stale.clear();
-        self.lateness.on_packet(packet.arrival, packet.timestamp);
         if ahead > 0 {
             return self.store(packet);
         }
@@ -229,10 +234,11 @@ impl Arrival {
         drops
     }
 
-    /// Ticks by which the time line is ahead of real time, beyond one packet: audio that came late,
-    /// after silence had taken its place.
+    /// Ticks by which the time line is too far ahead of real time: audio that came late, after
+    /// silence had taken its place.
     pub fn debt(&self, now: Instant) -> u64 {
-        self.delivered.saturating_sub(self.elapsed(now) + SLACK)
+        self.delivered
+            .saturating_sub(self.elapsed(now) + self.slack())
     }
 
     /// Counters since the last question.
@@ -249,11 +255,11 @@ impl Arrival {
         self.holes.clear();
         self.stale.clear();
         self.lateness.reset();
-        self.lateness.on_packet(packet.arrival, packet.timestamp);
         let (sequence, timestamp) = (packet.sequence, packet.timestamp);
         self.stream = Some(Stream {
             sequence,
             timestamp,
+            ticks: packet.ticks,
             is_quiet: true,
         });
         self.deliver(packet);
@@ -297,6 +303,7 @@ impl Arrival {
         *stream = Stream {
             sequence: packet.sequence + 1,
             timestamp: packet.timestamp.wrapping_add(packet.ticks),
+            ticks: packet.ticks,
             is_quiet: is_quiet(&packet),
         };
         if jump < 0 {
@@ -304,7 +311,12 @@ impl Arrival {
         } else {
             self.fill_pause(u64::from(jump.unsigned_abs()), &packet);
         }
-        self.silence.on_packet(packet.arrival, is_quiet(&packet));
+        if jump != 0 || self.silence.is_running() {
+            self.lateness.on_pause();
+        }
+        let late = self.lateness.on_packet(packet.arrival, packet.timestamp);
+        self.silence
+            .on_packet(packet.arrival, late, is_quiet(&packet));
         self.delivered += u64::from(packet.ticks);
         self.actions.push_back(Action::Decode(packet));
     }
@@ -312,7 +324,7 @@ impl Arrival {
     /// Writes the part of a sender's pause that silence has not covered yet, as far as real time
     /// allows.
     fn fill_pause(&mut self, jump: u64, next: &Packet) {
-        let room = (self.elapsed(next.arrival) + SLACK)
+        let room = (self.elapsed(next.arrival) + SLACK.max(u64::from(next.ticks)))
             .saturating_sub(self.delivered + u64::from(next.ticks));
         let missing = jump
             .saturating_sub(self.silence.ticks())
@@ -399,19 +411,28 @@ impl Arrival {
         }
     }
 
-    /// Covers the time since the last packet or the last step: all of it, so that a late start
-    /// never lengthens a turn. What the time line is ahead is left out; what it is behind is added,
+    /// Covers the time since the last packet was due, or since the last step: all of it, so that a
+    /// late start never lengthens a turn. What the time line is ahead is left out; what it is behind is added,
     /// little by little, in long pauses only.
     fn write_silence(&mut self, now: Instant) {
         let elapsed = self.silence.cover(now);
         let (real, line) = (self.elapsed(now), self.delivered + elapsed);
-        let surplus = line.saturating_sub(real + SLACK).min(elapsed);
+        let surplus = line.saturating_sub(real + self.slack()).min(elapsed);
         let deficit = if self.silence.is_long(now) {
             real.saturating_sub(line).min(elapsed / CORRECTION)
         } else {
             0
         };
         self.silent(elapsed - surplus + deficit);
+    }
+
+    /// How far the time line may be ahead.
+    fn slack(&self) -> u64 {
+        let packet = self.stream.as_ref().map_or(0, |last| last.ticks);
+        match self.silence.ends_turns() {
+            true => SLACK.max(u64::from(packet)),
+            false => TURN_SLACK,
+        }
     }
 
     fn silent(&mut self, ticks: u64) {
@@ -444,10 +465,13 @@ impl Arrival {
     }
 
     fn last(&self) -> Last {
-        match &self.stream {
-            None => Last::Nothing,
-            Some(stream) if stream.is_quiet => Last::Quiet,
-            Some(_) => Last::Speech,
+        let Some(stream) = &self.stream else {
+            return Last::Nothing;
+        };
+        let length = Duration::from_micros(u64::from(stream.ticks) * 1_000 / u64::from(MILLI));
+        match stream.is_quiet {
+            true => Last::Quiet(length),
+            false => Last::Speech(length),
         }
     }
 

@@ -3,6 +3,7 @@
 use super::*;
 
 mod orders;
+mod pauses;
 mod time_line;
 
 const PACKET: u32 = 960;
@@ -20,6 +21,8 @@ struct Track {
     counts: Counts,
     /// Speech carries a copy of what was before it.
     fec: bool,
+    /// Length of a packet.
+    ticks: u32,
 }
 
 impl Track {
@@ -34,6 +37,7 @@ impl Track {
             total: 0,
             counts,
             fec: true,
+            ticks: PACKET,
         }
     }
 
@@ -71,7 +75,7 @@ impl Track {
             timestamp,
             arrival: self.now,
             audio_level: None,
-            ticks: PACKET,
+            ticks: self.ticks,
             has_fec: payload.len() > DTX_BYTES && self.fec,
             payload: Bytes::from_static(payload),
         });

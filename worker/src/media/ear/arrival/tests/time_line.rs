@@ -18,8 +18,9 @@ fn turn_ends_on_time_when_the_sender_goes_quiet() {
         track.run_to(millis(3_000));
         let ends = track.turn_ends(millis(500)).unwrap();
         let real = millis(50 * 20 + 500);
+        // A packet of silence may come for a step that was written already.
         assert!(
-            ends >= real && ends <= real + millis(20),
+            ends + millis(10) >= real && ends <= real + millis(20),
             "{ends:?} for {real:?}"
         );
     }
@@ -35,8 +36,9 @@ fn muted_track_is_silent_in_real_time() {
         Duration::from_micros(silence.iter().map(|t| u64::from(*t)).sum::<u64>() * 1_000 / 48);
     assert!(total.abs_diff(millis(60_000)) <= millis(100), "{total:?}");
     assert!(silence.iter().all(|ticks| *ticks <= 180 * MILLI));
-    assert!(silence[1..90].iter().all(|ticks| *ticks == PACKET));
-    assert!(silence[110..].iter().all(|ticks| *ticks == 5 * PACKET));
+    assert!(silence[1..90].iter().all(|ticks| *ticks == PACKET / 2));
+    assert!(silence[100..140].iter().all(|ticks| *ticks == PACKET));
+    assert!(silence[160..].iter().all(|ticks| *ticks == 5 * PACKET));
 }
 
 #[test]
@@ -68,7 +70,7 @@ fn who_speaks_in_a_rest_is_heard_at_once_with_all_the_silence_before_it() {
     let (at, last) = track.out.last().expect("something was heard");
     assert!(matches!(last, Action::Decode(_)), "{last:?}");
     assert_eq!(*at, millis(5_360));
-    assert_eq!(track.delivered(), millis(5_360));
+    assert!(track.delivered().abs_diff(millis(5_360)) <= millis(20));
 }
 
 #[test]
@@ -91,13 +93,13 @@ fn silence_begins_with_the_subscription() {
 fn stall_loses_nothing_and_is_paid_back_in_the_next_silence() {
     let mut track = Track::new();
     (0..100).for_each(|n| track.even(n, 0, SPEECH));
-    for n in 100..115 {
-        let late = u64::from(114 - n) * 20;
+    for n in 100..140 {
+        let late = u64::from(139 - n) * 20;
         track.even(n, late, SPEECH);
     }
-    assert_eq!(track.decoded(), (0..115).collect::<Vec<_>>());
+    assert_eq!(track.decoded(), (0..140).collect::<Vec<_>>());
     assert!(track.arrival.debt(track.now) > ticks(millis(200)));
-    let quiet_at = track.now + millis(1_000);
+    let quiet_at = track.now + millis(1_900);
     track.run_to(quiet_at - track.start);
     assert_eq!(track.arrival.debt(track.now), 0);
     assert!(track.delivered().abs_diff(track.now - track.start) <= millis(40));
@@ -107,7 +109,7 @@ fn stall_loses_nothing_and_is_paid_back_in_the_next_silence() {
 fn debt_is_also_paid_from_decoded_silence_at_most_every_second_frame() {
     let mut track = Track::new();
     (0..100).for_each(|n| track.even(n, 0, SPEECH));
-    (100..115).for_each(|n| track.even(n, u64::from(114 - n) * 20, SPEECH));
+    (100..140).for_each(|n| track.even(n, u64::from(139 - n) * 20, SPEECH));
     let before = track.arrival.debt(track.now);
     let dropped: Vec<_> = (0..6)
         .map(|_| track.arrival.drops_quiet(track.now, 480))
